@@ -1,1 +1,29 @@
+//! Where the bytes of a volume live, below a file system driver with NT semantics.
+//!
+//! This crate owns names in directories, bytes in streams, and the few facts that an NT file system keeps about a
+//! file (times, attributes, label). It knows nothing of file objects, share access, oplocks, delete-on-close or
+//! statuses: the file system driver above decides those and maps [`StoreError`].
+//!
+//! - [`Store`]: the trait, with what a store declares about itself in [`Capabilities`].
+//! - [`MemoryStore`]: deterministic; reads no clock and no random number but those it is given.
+//! - `HostStore`: a real directory.
+//!
+//! ```text
+//! create ──► named ──remove, or replaced by rename──► nameless ──last close──► gone
+//!               └───────────remove with no opens─────────────────────────────► gone
+//! ```
+//!
+//! It refuses: hard links made through it, reparse points, NT extended attributes, security descriptors.
+#![forbid(unsafe_code)]
 
+mod contract;
+mod error;
+
+mod memory;
+mod names;
+
+pub use contract::*;
+pub use error::{Result, StoreError};
+
+pub use memory::{MemoryOptions, MemoryStore};
+pub use names::{compare_insensitive, equal_insensitive, fold, upcase, validate_component, validate_stream};
