@@ -35,7 +35,6 @@ pub(crate) fn ticks_from_unix(seconds: i64, nanoseconds: u32) -> i64 {
 }
 
 /// Converts ticks to Unix seconds and nanoseconds.
-#[allow(dead_code)]
 pub(crate) fn unix_from_ticks(ticks: i64) -> (i64, u32) {
     let unix = ticks.saturating_sub(TICKS_1601_TO_1970);
     (unix.div_euclid(10_000_000), unix.rem_euclid(10_000_000) as u32 * 100)

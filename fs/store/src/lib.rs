@@ -6,7 +6,7 @@
 //!
 //! - [`Store`]: the trait, with what a store declares about itself in [`Capabilities`].
 //! - [`MemoryStore`]: deterministic; reads no clock and no random number but those it is given.
-//! - `HostStore`: a real directory.
+//! - [`HostStore`]: a real directory.
 //!
 //! ```text
 //! create ──► named ──remove, or replaced by rename──► nameless ──last close──► gone
@@ -18,12 +18,12 @@
 
 mod contract;
 mod error;
-
+mod host;
 mod memory;
 mod names;
 
 pub use contract::*;
 pub use error::{Result, StoreError};
-
+pub use host::{HostOptions, HostStore};
 pub use memory::{MemoryOptions, MemoryStore};
 pub use names::{compare_insensitive, equal_insensitive, fold, upcase, validate_component, validate_stream};
