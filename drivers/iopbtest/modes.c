@@ -1,0 +1,261 @@
+/*
+ * The behaviours that the registry value Mode chooses between. Each is a function or two.
+ *
+ * Modes that change something do so only for files whose name contains "change", so that one test can
+ * compare changed with unchanged operations.
+ */
+#include "iopbtest.h"
+
+static BOOLEAN Concerns(PFLT_CALLBACK_DATA Data)
+{
+    return Settings.Major == 0x100 || Settings.Major == Data->Iopb->MajorFunction;
+}
+
+static BOOLEAN IsTransfer(PFLT_CALLBACK_DATA Data)
+{
+    return Data->Iopb->MajorFunction == IRP_MJ_READ || Data->Iopb->MajorFunction == IRP_MJ_WRITE;
+}
+
+static BOOLEAN IsChanged(PFLT_CALLBACK_DATA Data)
+{
+    return IsTransfer(Data) && NameContains(Data->Iopb->TargetFileObject, L"change");
+}
+
+/* Read and Write have the same layout. */
+static VOID ChangeTransfer(PFLT_CALLBACK_DATA Data)
+{
+    Data->Iopb->Parameters.Read.ByteOffset.QuadPart += Settings.Offset;
+    if (Settings.Length != 0) {
+        Data->Iopb->Parameters.Read.Length = Settings.Length;
+    }
+}
+
+static FLT_PREOP_CALLBACK_STATUS PreObserve(PFLT_CALLBACK_DATA Data, PCFLT_RELATED_OBJECTS FltObjects,
+                                            PVOID *CompletionContext)
+{
+    return Data->Iopb->MajorFunction == IRP_MJ_SHUTDOWN ? FLT_PREOP_SUCCESS_NO_CALLBACK
+                                                        : FLT_PREOP_SUCCESS_WITH_CALLBACK;
+}
+
+static FLT_POSTOP_CALLBACK_STATUS PostObserve(PFLT_CALLBACK_DATA Data, PCFLT_RELATED_OBJECTS FltObjects,
+                                              PVOID CompletionContext)
+{
+    CHECK(CompletionContext == NULL);
+    return FLT_POSTOP_FINISHED_PROCESSING;
+}
+
+static FLT_PREOP_CALLBACK_STATUS PreChangeDirty(PFLT_CALLBACK_DATA Data, PCFLT_RELATED_OBJECTS FltObjects,
+                                                PVOID *CompletionContext)
+{
+    if (IsChanged(Data)) {
+        ChangeTransfer(Data);
+        FltSetCallbackDataDirty(Data);
+        CHECK(FltIsCallbackDataDirty(Data));
+    }
+    return FLT_PREOP_SUCCESS_WITH_CALLBACK;
+}
+
+static FLT_PREOP_CALLBACK_STATUS PreChangeNoDirty(PFLT_CALLBACK_DATA Data, PCFLT_RELATED_OBJECTS FltObjects,
+                                                  PVOID *CompletionContext)
+{
+    if (IsChanged(Data)) {
+        ChangeTransfer(Data);
+        CHECK(!FltIsCallbackDataDirty(Data));
+    }
+    return FLT_PREOP_SUCCESS_WITH_CALLBACK;
+}
+
+static FLT_PREOP_CALLBACK_STATUS PreChangeThenClear(PFLT_CALLBACK_DATA Data, PCFLT_RELATED_OBJECTS FltObjects,
+                                                    PVOID *CompletionContext)
+{
+    if (IsChanged(Data)) {
+        ChangeTransfer(Data);
+        FltSetCallbackDataDirty(Data);
+        FltClearCallbackDataDirty(Data);
+        CHECK(!FltIsCallbackDataDirty(Data));
+    }
+    return FLT_PREOP_SUCCESS_WITH_CALLBACK;
+}
+
+/* Reserved and the major function belong to the manager. */
+static FLT_PREOP_CALLBACK_STATUS PreChangeMajor(PFLT_CALLBACK_DATA Data, PCFLT_RELATED_OBJECTS FltObjects,
+                                                PVOID *CompletionContext)
+{
+    if (IsChanged(Data)) {
+        Data->Iopb->MajorFunction =
+            Data->Iopb->MajorFunction == IRP_MJ_READ ? IRP_MJ_FLUSH_BUFFERS : IRP_MJ_READ;
+        FltSetCallbackDataDirty(Data);
+    }
+    return FLT_PREOP_SUCCESS_WITH_CALLBACK;
+}
+
+static FLT_PREOP_CALLBACK_STATUS PreChangeReserved(PFLT_CALLBACK_DATA Data, PCFLT_RELATED_OBJECTS FltObjects,
+                                                   PVOID *CompletionContext)
+{
+    if (IsChanged(Data)) {
+        Data->Iopb->Reserved = 0x5A;
+        FltSetCallbackDataDirty(Data);
+    }
+    return FLT_PREOP_SUCCESS_WITH_CALLBACK;
+}
+
+static FLT_POSTOP_CALLBACK_STATUS PostChangeDirty(PFLT_CALLBACK_DATA Data, PCFLT_RELATED_OBJECTS FltObjects,
+                                                  PVOID CompletionContext)
+{
+    if (IsChanged(Data)) {
+        ChangeTransfer(Data);
+        FltSetCallbackDataDirty(Data);
+    }
+    return FLT_POSTOP_FINISHED_PROCESSING;
+}
+
+static FLT_PREOP_CALLBACK_STATUS PreComplete(PFLT_CALLBACK_DATA Data, PCFLT_RELATED_OBJECTS FltObjects,
+                                             PVOID *CompletionContext)
+{
+    if (!Concerns(Data)) {
+        return FLT_PREOP_SUCCESS_WITH_CALLBACK;
+    }
+    Data->IoStatus.Status = (NTSTATUS)Settings.Status;
+    Data->IoStatus.Information = 0;
+    return FLT_PREOP_COMPLETE;
+}
+
+static FLT_PREOP_CALLBACK_STATUS PreNoCallback(PFLT_CALLBACK_DATA Data, PCFLT_RELATED_OBJECTS FltObjects,
+                                               PVOID *CompletionContext)
+{
+    return FLT_PREOP_SUCCESS_NO_CALLBACK;
+}
+
+/* For modes in which no postoperation callback may arrive. */
+static FLT_POSTOP_CALLBACK_STATUS PostNever(PFLT_CALLBACK_DATA Data, PCFLT_RELATED_OBJECTS FltObjects,
+                                            PVOID CompletionContext)
+{
+    CHECK(FALSE);
+    return FLT_POSTOP_FINISHED_PROCESSING;
+}
+
+static FLT_PREOP_CALLBACK_STATUS PreDisallowFastIo(PFLT_CALLBACK_DATA Data, PCFLT_RELATED_OBJECTS FltObjects,
+                                                   PVOID *CompletionContext)
+{
+    return FLT_IS_FASTIO_OPERATION(Data) ? FLT_PREOP_DISALLOW_FASTIO : FLT_PREOP_SUCCESS_NO_CALLBACK;
+}
+
+/* The context says which thread ran the preoperation callback. */
+static FLT_PREOP_CALLBACK_STATUS PreSynchronize(PFLT_CALLBACK_DATA Data, PCFLT_RELATED_OBJECTS FltObjects,
+                                                PVOID *CompletionContext)
+{
+    if (Data->Iopb->MajorFunction == IRP_MJ_CREATE || Data->Iopb->MajorFunction == IRP_MJ_SHUTDOWN) {
+        return FLT_PREOP_SUCCESS_NO_CALLBACK;
+    }
+    *CompletionContext = PsGetCurrentThread();
+    return FLT_PREOP_SYNCHRONIZE;
+}
+
+static FLT_POSTOP_CALLBACK_STATUS PostSynchronize(PFLT_CALLBACK_DATA Data, PCFLT_RELATED_OBJECTS FltObjects,
+                                                  PVOID CompletionContext)
+{
+    CHECK(CompletionContext == (PVOID)PsGetCurrentThread());
+    CHECK(KeGetCurrentIrql() <= APC_LEVEL);
+    return FLT_POSTOP_FINISHED_PROCESSING;
+}
+
+/* What the preoperation callback saw travels to the postoperation callback in its completion context. */
+typedef struct _SEEN {
+    FLT_IO_PARAMETER_BLOCK Iopb;
+    PFLT_CALLBACK_DATA Data;
+} SEEN;
+#define SEEN_TAG 'neeS'
+
+static FLT_PREOP_CALLBACK_STATUS PreContext(PFLT_CALLBACK_DATA Data, PCFLT_RELATED_OBJECTS FltObjects,
+                                            PVOID *CompletionContext)
+{
+    SEEN *seen;
+
+    CHECK(*CompletionContext == NULL);
+    if (Data->Iopb->MajorFunction == IRP_MJ_SHUTDOWN) {
+        return FLT_PREOP_SUCCESS_NO_CALLBACK;
+    }
+    seen = ExAllocatePoolZero(NonPagedPoolNx, sizeof(*seen), SEEN_TAG);
+    if (seen == NULL) {
+        return FLT_PREOP_SUCCESS_NO_CALLBACK;
+    }
+    seen->Iopb = *Data->Iopb;
+    seen->Data = Data;
+    *CompletionContext = seen;
+    return FLT_PREOP_SUCCESS_WITH_CALLBACK;
+}
+
+static FLT_POSTOP_CALLBACK_STATUS PostContext(PFLT_CALLBACK_DATA Data, PCFLT_RELATED_OBJECTS FltObjects,
+                                              PVOID CompletionContext)
+{
+    SEEN *seen = CompletionContext;
+
+    CHECK(seen != NULL);
+    if (seen != NULL) {
+        CHECK(seen->Iopb.MajorFunction == Data->Iopb->MajorFunction);
+        CHECK(seen->Iopb.MinorFunction == Data->Iopb->MinorFunction);
+        CHECK(seen->Iopb.TargetFileObject == Data->Iopb->TargetFileObject);
+        CHECK(seen->Iopb.TargetInstance == Data->Iopb->TargetInstance);
+        CHECK(RtlEqualMemory(&seen->Iopb.Parameters.Others, &Data->Iopb->Parameters.Others,
+                             sizeof(seen->Iopb.Parameters.Others)));
+        ExFreePoolWithTag(seen, SEEN_TAG);
+    }
+    return FLT_POSTOP_FINISHED_PROCESSING;
+}
+
+static FLT_PREOP_CALLBACK_STATUS PreBadReturn(PFLT_CALLBACK_DATA Data, PCFLT_RELATED_OBJECTS FltObjects,
+                                              PVOID *CompletionContext)
+{
+    return Concerns(Data) ? (FLT_PREOP_CALLBACK_STATUS)Settings.Return : FLT_PREOP_SUCCESS_NO_CALLBACK;
+}
+
+static FLT_POSTOP_CALLBACK_STATUS PostBadReturn(PFLT_CALLBACK_DATA Data, PCFLT_RELATED_OBJECTS FltObjects,
+                                                PVOID CompletionContext)
+{
+    return Concerns(Data) ? (FLT_POSTOP_CALLBACK_STATUS)Settings.Return : FLT_POSTOP_FINISHED_PROCESSING;
+}
+
+static FLT_PREOP_CALLBACK_STATUS PreContextWithoutCallback(PFLT_CALLBACK_DATA Data,
+                                                           PCFLT_RELATED_OBJECTS FltObjects,
+                                                           PVOID *CompletionContext)
+{
+    *CompletionContext = &Results;
+    return FLT_PREOP_SUCCESS_NO_CALLBACK;
+}
+
+/* Turns success into the chosen failure; what happened below stays. */
+static FLT_POSTOP_CALLBACK_STATUS PostFail(PFLT_CALLBACK_DATA Data, PCFLT_RELATED_OBJECTS FltObjects,
+                                           PVOID CompletionContext)
+{
+    if (Concerns(Data) && NT_SUCCESS(Data->IoStatus.Status)) {
+        if (Data->Iopb->MajorFunction == IRP_MJ_CREATE) {
+            FltCancelFileOpen(FltObjects->Instance, FltObjects->FileObject);
+        }
+        Data->IoStatus.Status = (NTSTATUS)Settings.Status;
+        Data->IoStatus.Information = 0;
+    }
+    return FLT_POSTOP_FINISHED_PROCESSING;
+}
+
+const BEHAVIOUR Modes[] = {
+    {L"observe", PreObserve, PostObserve},
+    {L"pre-only", PreNoCallback, NULL},
+    {L"pre-only-with-callback", PreObserve, NULL},
+    {L"post-only", NULL, PostObserve},
+    {L"no-callback", PreNoCallback, PostNever},
+    {L"nonnull-context-on-no-callback", PreContextWithoutCallback, PostNever},
+    {L"disallow-fastio", PreDisallowFastIo, PostNever},
+    {L"synchronize", PreSynchronize, PostSynchronize},
+    {L"context", PreContext, PostContext},
+    {L"complete-pre", PreComplete, PostObserve},
+    {L"fail-post", PreObserve, PostFail},
+    {L"change-dirty", PreChangeDirty, PostObserve},
+    {L"change-nodirty", PreChangeNoDirty, PostObserve},
+    {L"change-then-clear", PreChangeThenClear, PostObserve},
+    {L"change-major", PreChangeMajor, PostObserve},
+    {L"change-reserved", PreChangeReserved, PostObserve},
+    {L"post-change-dirty", PreObserve, PostChangeDirty},
+    {L"bad-return", PreBadReturn, PostObserve},
+    {L"bad-post-return", PreObserve, PostBadReturn},
+};
+const ULONG ModeCount = ARRAYSIZE(Modes);
