@@ -1,1 +1,63 @@
-fn main() {}
+//! The developer's own commands: `cargo xtask <command>`.
+//!
+//! Owns what a developer or CI runs around cargo: installing tools, building the C drivers, the checks, the
+//! coverage of the ledgers, benches and soaks. Holds nothing that the product needs at run time.
+
+#![forbid(unsafe_code)]
+
+mod bench;
+mod check;
+mod drivers;
+mod layout;
+mod process;
+mod setup;
+mod soak;
+mod spec;
+mod test;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+#[derive(Parser)]
+#[command(name = "xtask", about = "Altimeter's developer commands")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Install what building and testing need (Debian packages, cargo components)
+    Setup,
+    /// Build the C drivers and run every test on them
+    Test,
+    /// Formatting, lints, documentation, drivers and ledger citations
+    Check,
+    /// Which statements of the ledgers a test checks
+    Spec(spec::Arguments),
+    /// Run a named benchmark
+    Bench(bench::Arguments),
+    /// Run a named long, seeded run
+    Soak(soak::Arguments),
+    /// Build the C drivers reproducibly into drivers/bin
+    Drivers(drivers::Arguments),
+}
+
+fn main() -> ExitCode {
+    let result = match Arguments::parse().command {
+        Command::Setup => setup::run(),
+        Command::Test => test::run(),
+        Command::Check => check::run(),
+        Command::Spec(arguments) => spec::run(&arguments),
+        Command::Bench(arguments) => bench::run(&arguments),
+        Command::Soak(arguments) => soak::run(&arguments),
+        Command::Drivers(arguments) => drivers::run(&arguments),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("xtask: {}", failure.message);
+            ExitCode::from(failure.code)
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! `cargo xtask bench`: named benchmarks.
+
+use crate::process::{self, Failure, Outcome, cargo};
+
+/// A benchmark: a program of the workspace that prints its results, as JSON when given `--json`.
+struct Bench {
+    name: &'static str,
+    about: &'static str,
+    /// What cargo is given before `--`.
+    run: &'static [&'static str],
+}
+
+/// Every benchmark. New ones get a line here.
+const BENCHES: &[Bench] = &[];
+
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// Which benchmark; without one, they are listed
+    name: Option<String>,
+    /// Results as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn run(arguments: &Arguments) -> Outcome {
+    let Some(name) = &arguments.name else {
+        println!("{}", list());
+        return Ok(());
+    };
+    let bench = BENCHES
+        .iter()
+        .find(|bench| bench.name == name)
+        .ok_or_else(|| Failure::usage(format!("no benchmark is called {name}.\n{}", list())))?;
+    let mut command = cargo(bench.run);
+    if arguments.json {
+        command.args(["--", "--json"]);
+    }
+    process::run(&mut command)
+}
+
+fn list() -> String {
+    if BENCHES.is_empty() {
+        return "There are no benchmarks yet.".into();
+    }
+    let rows: Vec<String> =
+        BENCHES.iter().map(|bench| format!("  {:<20} {}", bench.name, bench.about)).collect();
+    format!("Benchmarks:\n{}", rows.join("\n"))
+}

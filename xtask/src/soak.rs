@@ -1,0 +1,72 @@
+//! `cargo xtask soak`: long, seeded runs. CI runs short slices of them.
+
+use crate::process::{self, Failure, Outcome, cargo};
+use std::time::{Duration, Instant};
+
+/// A soak: a program of the workspace that takes a seed, run again with the next seed until time is up.
+struct Soak {
+    name: &'static str,
+    about: &'static str,
+    /// What cargo is given; the seed follows.
+    run: &'static [&'static str],
+}
+
+/// Every soak. New ones get a line here.
+const SOAKS: &[Soak] = &[Soak {
+    name: "stress",
+    about: "random operations through the default drivers against an independent model",
+    run: &["run", "--release", "--quiet", "--", "run", "--workload", "stress", "--seed"],
+}];
+
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// Which soak; without one, each in turn
+    name: Option<String>,
+    /// How long each soak runs
+    #[arg(long, default_value_t = 20)]
+    seconds: u64,
+    /// The first seed; the next ones follow
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+}
+
+pub fn run(arguments: &Arguments) -> Outcome {
+    let chosen: Vec<&Soak> = match &arguments.name {
+        Some(name) => SOAKS.iter().filter(|soak| soak.name == name).collect(),
+        None => SOAKS.iter().collect(),
+    };
+    if chosen.is_empty() {
+        let name = arguments.name.as_deref().unwrap_or_default();
+        return Err(Failure::usage(format!("no soak is called {name}.\n{}", list())));
+    }
+    for soak in chosen {
+        run_for(soak, Duration::from_secs(arguments.seconds), arguments.seed)?;
+    }
+    Ok(())
+}
+
+/// Runs seed after seed until the time is up, at least one. A failure names the seed that shows it again.
+fn run_for(soak: &Soak, time: Duration, first_seed: u64) -> Outcome {
+    let start = Instant::now();
+    let mut seed = first_seed;
+    loop {
+        let mut command = cargo(soak.run);
+        command.arg(seed.to_string());
+        process::run(&mut command).map_err(|failure| {
+            Failure::new(format!(
+                "{}\n{} failed with seed {seed}: cargo xtask soak {} --seconds 0 --seed {seed}",
+                failure.message, soak.name, soak.name
+            ))
+        })?;
+        seed += 1;
+        if start.elapsed() >= time {
+            println!("{}: seeds {first_seed} to {} are clean", soak.name, seed - 1);
+            return Ok(());
+        }
+    }
+}
+
+fn list() -> String {
+    let rows: Vec<String> = SOAKS.iter().map(|soak| format!("  {:<20} {}", soak.name, soak.about)).collect();
+    format!("Soaks:\n{}", rows.join("\n"))
+}
