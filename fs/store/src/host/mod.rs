@@ -457,7 +457,7 @@ impl Store for HostStore {
         if let Some(place) = &*node.place.read() {
             all.push(self.fd(&place.parent)?);
         }
-        all.iter().try_for_each(|fd| rustix::fs::fsync(fd)).map_err(|errno| self.refused(errno, &node))
+        all.iter().try_for_each(rustix::fs::fsync).map_err(|errno| self.refused(errno, &node))
     }
 
     fn flush_all(&self) -> Result<()> {
