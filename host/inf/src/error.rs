@@ -27,8 +27,6 @@ pub enum InfErrorKind {
     UnclosedQuote,
     /// A `[` without `]`, or text after it.
     BadSectionHeader,
-    /// An entry before the first section.
-    EntryOutsideSection,
     /// No install section for x64.
     NoInstallSection { found: Vec<String> },
     /// No `AddService`.
@@ -62,12 +60,6 @@ impl fmt::Display for InfErrorKind {
             BadUtf16 => write!(f, "damaged UTF-16 text: save the file again as UTF-16 or UTF-8"),
             UnclosedQuote => write!(f, "a quoted string does not end on its line: add the closing \""),
             BadSectionHeader => write!(f, "a section header is [name] and nothing else on its line: mend it"),
-            EntryOutsideSection => {
-                write!(
-                    f,
-                    "text before the first section: start it with ; to make it a comment, or add a [section]"
-                )
-            }
             NoInstallSection { found } if found.is_empty() => write!(
                 f,
                 "no [DefaultInstall] section: a minifilter needs [DefaultInstall.NTamd64] and \

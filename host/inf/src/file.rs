@@ -60,7 +60,7 @@ impl Section {
 impl Inf {
     /// Parses a file; `name` is how errors call it.
     ///
-    /// Errors: unreadable text, an unclosed quote, a damaged section header, text outside sections, no section
+    /// Errors: unreadable text, an unclosed quote, a damaged section header, no section
     pub fn parse(bytes: &[u8], name: &str) -> Result<Inf, InfError> {
         let error = |line, kind| InfError { file: name.to_owned(), line, kind };
         let text = decode::decode(bytes).map_err(|kind| error(None, kind))?;
@@ -72,9 +72,9 @@ impl Inf {
             match line.content {
                 Content::Section(section) => current = Some(inf.open_section(strings.substitute(&section))),
                 Content::Entry { key, values } => {
-                    let section = current.and_then(|index: usize| inf.sections.get_mut(index));
-                    let section =
-                        section.ok_or_else(|| error(Some(line.number), InfErrorKind::EntryOutsideSection))?;
+                    let Some(section) = current.and_then(|index: usize| inf.sections.get_mut(index)) else {
+                        continue;
+                    };
                     section.entries.push(Entry {
                         key: key.map(|key| strings.substitute(&key)),
                         values: values.iter().map(|value| strings.substitute(value)).collect(),

@@ -48,6 +48,8 @@ impl Field {
 
 pub(crate) fn split(text: &str) -> Result<Vec<Line>, (u32, InfErrorKind)> {
     let mut lines = Vec::new();
+    // Files in use start with notes that are no INF comments: what stands before the first section does not count.
+    let mut in_section = false;
     // An old end-of-file mark ends the text.
     let text = text.split('\u{1A}').next().unwrap_or("");
     let mut physical = text.split('\n').map(|line| line.strip_suffix('\r').unwrap_or(line)).zip(1u32..);
@@ -55,6 +57,10 @@ pub(crate) fn split(text: &str) -> Result<Vec<Line>, (u32, InfErrorKind)> {
         let trimmed = first.trim_start();
         if trimmed.starts_with('[') {
             lines.push(Line { number, content: section_header(trimmed).map_err(|kind| (number, kind))? });
+            in_section = true;
+            continue;
+        }
+        if !in_section {
             continue;
         }
         let mut entry = EntryReader::default();

@@ -106,6 +106,15 @@ mod parse {
     }
 
     #[test]
+    fn text_before_the_first_section_does_not_count() {
+        let section = only_section("/*++\n  Notes: the \"open\n  k = 1\n--*/\n[A]\nk = 2\n");
+        assert_eq!(
+            (section.entries.len(), section.entries[0].value(0), section.entries[0].line),
+            (1, "2", 6)
+        );
+    }
+
+    #[test]
     fn encodings_are_recognized() {
         let text = "[A]\r\nk = Grüße\r\n";
         let utf16 = |mark: u16, order: fn(u16) -> [u8; 2]| -> Vec<u8> {
@@ -131,8 +140,14 @@ mod parse {
         let (line, kind, message) = refused("[A]\nk = 1\nk = \"open\n");
         assert_eq!((line, kind), (Some(3), InfErrorKind::UnclosedQuote));
         assert!(message.starts_with("test.inf:3: ") && message.contains("closing"), "{message}");
-        assert_eq!(refused("\nk = 1\n[A]\n").0, Some(2));
-        assert_eq!(refused("k = 1\n[A]\n").1, InfErrorKind::EntryOutsideSection);
+        assert_eq!(
+            refused(
+                "k = 1
+"
+            )
+            .1,
+            InfErrorKind::Empty
+        );
         assert_eq!(refused("[A\n").1, InfErrorKind::BadSectionHeader);
         assert_eq!(refused("[A] k = 1\n").1, InfErrorKind::BadSectionHeader);
         assert_eq!(refused("MZ\0\0").1, InfErrorKind::NotText);
