@@ -12,7 +12,8 @@ use citations::Citations;
 use ledger::Ledger;
 use serde::Serialize;
 use std::collections::BTreeMap;
-use std::fmt::Write;
+use std::fmt::Write as _;
+use std::io::Write as _;
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -58,10 +59,13 @@ pub fn run(arguments: &Arguments) -> Outcome {
     if arguments.json {
         println!("{}", serde_json::to_string(&report).expect("plain data becomes JSON"));
     } else {
-        print!("{}", table(&report.sections));
+        let mut text = table(&report.sections);
         for section in report.sections.keys() {
-            println!("{section} misses: {}", missing(&ledger, &citations, section).join(" "));
+            let missing = missing(&ledger, &citations, section).join(" ");
+            writeln!(text, "{section} misses: {missing}").expect("a string takes all");
         }
+        // Whoever reads may stop early, as `head` does.
+        let _ = std::io::stdout().write_all(text.as_bytes());
     }
     if arguments.write { write_compatibility(&report.sections) } else { Ok(()) }
 }
