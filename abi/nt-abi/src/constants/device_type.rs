@@ -1,0 +1,78 @@
+//! Device types, control code parts, and the type codes that stand in objects' first field.
+
+/// `FILE_DEVICE_CD_ROM`.
+pub const FILE_DEVICE_CD_ROM: u32 = 2;
+/// `FILE_DEVICE_CD_ROM_FILE_SYSTEM`.
+pub const FILE_DEVICE_CD_ROM_FILE_SYSTEM: u32 = 3;
+/// `FILE_DEVICE_CONTROLLER`.
+pub const FILE_DEVICE_CONTROLLER: u32 = 4;
+/// `FILE_DEVICE_DFS`.
+pub const FILE_DEVICE_DFS: u32 = 6;
+/// `FILE_DEVICE_DISK`.
+pub const FILE_DEVICE_DISK: u32 = 7;
+/// `FILE_DEVICE_DISK_FILE_SYSTEM`.
+pub const FILE_DEVICE_DISK_FILE_SYSTEM: u32 = 8;
+/// `FILE_DEVICE_FILE_SYSTEM`.
+pub const FILE_DEVICE_FILE_SYSTEM: u32 = 9;
+/// `FILE_DEVICE_KEYBOARD`.
+pub const FILE_DEVICE_KEYBOARD: u32 = 0xb;
+/// `FILE_DEVICE_MAILSLOT`.
+pub const FILE_DEVICE_MAILSLOT: u32 = 0xc;
+/// `FILE_DEVICE_NAMED_PIPE`.
+pub const FILE_DEVICE_NAMED_PIPE: u32 = 0x11;
+/// `FILE_DEVICE_NETWORK`.
+pub const FILE_DEVICE_NETWORK: u32 = 0x12;
+/// `FILE_DEVICE_NETWORK_BROWSER`.
+pub const FILE_DEVICE_NETWORK_BROWSER: u32 = 0x13;
+/// `FILE_DEVICE_NETWORK_FILE_SYSTEM`.
+pub const FILE_DEVICE_NETWORK_FILE_SYSTEM: u32 = 0x14;
+/// `FILE_DEVICE_NULL`.
+pub const FILE_DEVICE_NULL: u32 = 0x15;
+/// `FILE_DEVICE_TAPE`.
+pub const FILE_DEVICE_TAPE: u32 = 0x1f;
+/// `FILE_DEVICE_TAPE_FILE_SYSTEM`.
+pub const FILE_DEVICE_TAPE_FILE_SYSTEM: u32 = 0x20;
+/// `FILE_DEVICE_UNKNOWN`.
+pub const FILE_DEVICE_UNKNOWN: u32 = 0x22;
+/// `FILE_DEVICE_VIRTUAL_DISK`.
+pub const FILE_DEVICE_VIRTUAL_DISK: u32 = 0x24;
+/// `FILE_DEVICE_MASS_STORAGE`.
+pub const FILE_DEVICE_MASS_STORAGE: u32 = 0x2d;
+/// `METHOD_BUFFERED`.
+pub const METHOD_BUFFERED: u32 = 0;
+/// `METHOD_IN_DIRECT`.
+pub const METHOD_IN_DIRECT: u32 = 1;
+/// `METHOD_OUT_DIRECT`.
+pub const METHOD_OUT_DIRECT: u32 = 2;
+/// `METHOD_NEITHER`.
+pub const METHOD_NEITHER: u32 = 3;
+/// `FILE_ANY_ACCESS`.
+pub const FILE_ANY_ACCESS: u32 = 0;
+
+// First field of objects
+/// `IO_TYPE_ADAPTER`.
+pub const IO_TYPE_ADAPTER: u16 = 1;
+/// `IO_TYPE_CONTROLLER`.
+pub const IO_TYPE_CONTROLLER: u16 = 2;
+/// `IO_TYPE_DEVICE`.
+pub const IO_TYPE_DEVICE: u16 = 3;
+/// `IO_TYPE_DRIVER`.
+pub const IO_TYPE_DRIVER: u16 = 4;
+/// `IO_TYPE_FILE`.
+pub const IO_TYPE_FILE: u16 = 5;
+/// `IO_TYPE_IRP`.
+pub const IO_TYPE_IRP: u16 = 6;
+/// `IO_TYPE_MASTER_ADAPTER`.
+pub const IO_TYPE_MASTER_ADAPTER: u16 = 7;
+/// `IO_TYPE_OPEN_PACKET`.
+pub const IO_TYPE_OPEN_PACKET: u16 = 8;
+/// `IO_TYPE_TIMER`.
+pub const IO_TYPE_TIMER: u16 = 9;
+/// `IO_TYPE_VPB`.
+pub const IO_TYPE_VPB: u16 = 0xa;
+/// `IO_TYPE_ERROR_LOG`.
+pub const IO_TYPE_ERROR_LOG: u16 = 0xb;
+/// `IO_TYPE_ERROR_MESSAGE`.
+pub const IO_TYPE_ERROR_MESSAGE: u16 = 0xc;
+/// `IO_TYPE_DEVICE_OBJECT_EXTENSION`.
+pub const IO_TYPE_DEVICE_OBJECT_EXTENSION: u16 = 0xd;

@@ -1,0 +1,109 @@
+//! Minor functions. A number means something only together with its major function.
+
+// Read, write
+/// `IRP_MN_NORMAL`.
+pub const IRP_MN_NORMAL: u8 = 0;
+/// `IRP_MN_DPC`.
+pub const IRP_MN_DPC: u8 = 1;
+/// `IRP_MN_MDL`.
+pub const IRP_MN_MDL: u8 = 2;
+/// `IRP_MN_MDL_DPC`.
+pub const IRP_MN_MDL_DPC: u8 = 3;
+/// `IRP_MN_COMPLETE`.
+pub const IRP_MN_COMPLETE: u8 = 4;
+/// `IRP_MN_COMPLETE_MDL`.
+pub const IRP_MN_COMPLETE_MDL: u8 = 6;
+/// `IRP_MN_COMPLETE_MDL_DPC`.
+pub const IRP_MN_COMPLETE_MDL_DPC: u8 = 7;
+/// `IRP_MN_COMPRESSED`.
+pub const IRP_MN_COMPRESSED: u8 = 8;
+
+// Directory control
+/// `IRP_MN_QUERY_DIRECTORY`.
+pub const IRP_MN_QUERY_DIRECTORY: u8 = 1;
+/// `IRP_MN_NOTIFY_CHANGE_DIRECTORY`.
+pub const IRP_MN_NOTIFY_CHANGE_DIRECTORY: u8 = 2;
+/// `IRP_MN_NOTIFY_CHANGE_DIRECTORY_EX`.
+pub const IRP_MN_NOTIFY_CHANGE_DIRECTORY_EX: u8 = 3;
+
+// File system control
+/// `IRP_MN_USER_FS_REQUEST`.
+pub const IRP_MN_USER_FS_REQUEST: u8 = 0;
+/// `IRP_MN_MOUNT_VOLUME`.
+pub const IRP_MN_MOUNT_VOLUME: u8 = 1;
+/// `IRP_MN_VERIFY_VOLUME`.
+pub const IRP_MN_VERIFY_VOLUME: u8 = 2;
+/// `IRP_MN_LOAD_FILE_SYSTEM`.
+pub const IRP_MN_LOAD_FILE_SYSTEM: u8 = 3;
+/// `IRP_MN_TRACK_LINK`.
+pub const IRP_MN_TRACK_LINK: u8 = 4;
+/// `IRP_MN_KERNEL_CALL`.
+pub const IRP_MN_KERNEL_CALL: u8 = 4;
+
+// Lock control
+/// `IRP_MN_LOCK`.
+pub const IRP_MN_LOCK: u8 = 1;
+/// `IRP_MN_UNLOCK_SINGLE`.
+pub const IRP_MN_UNLOCK_SINGLE: u8 = 2;
+/// `IRP_MN_UNLOCK_ALL`.
+pub const IRP_MN_UNLOCK_ALL: u8 = 3;
+/// `IRP_MN_UNLOCK_ALL_BY_KEY`.
+pub const IRP_MN_UNLOCK_ALL_BY_KEY: u8 = 4;
+
+// Flush
+/// `IRP_MN_FLUSH_AND_PURGE`.
+pub const IRP_MN_FLUSH_AND_PURGE: u8 = 1;
+/// `IRP_MN_FLUSH_DATA_ONLY`.
+pub const IRP_MN_FLUSH_DATA_ONLY: u8 = 2;
+/// `IRP_MN_FLUSH_NO_SYNC`.
+pub const IRP_MN_FLUSH_NO_SYNC: u8 = 3;
+/// `IRP_MN_FLUSH_DATA_SYNC_ONLY`.
+pub const IRP_MN_FLUSH_DATA_SYNC_ONLY: u8 = 4;
+
+// Plug and play
+/// `IRP_MN_START_DEVICE`.
+pub const IRP_MN_START_DEVICE: u8 = 0;
+/// `IRP_MN_QUERY_REMOVE_DEVICE`.
+pub const IRP_MN_QUERY_REMOVE_DEVICE: u8 = 1;
+/// `IRP_MN_REMOVE_DEVICE`.
+pub const IRP_MN_REMOVE_DEVICE: u8 = 2;
+/// `IRP_MN_CANCEL_REMOVE_DEVICE`.
+pub const IRP_MN_CANCEL_REMOVE_DEVICE: u8 = 3;
+/// `IRP_MN_STOP_DEVICE`.
+pub const IRP_MN_STOP_DEVICE: u8 = 4;
+/// `IRP_MN_QUERY_STOP_DEVICE`.
+pub const IRP_MN_QUERY_STOP_DEVICE: u8 = 5;
+/// `IRP_MN_CANCEL_STOP_DEVICE`.
+pub const IRP_MN_CANCEL_STOP_DEVICE: u8 = 6;
+/// `IRP_MN_QUERY_DEVICE_RELATIONS`.
+pub const IRP_MN_QUERY_DEVICE_RELATIONS: u8 = 7;
+/// `IRP_MN_QUERY_INTERFACE`.
+pub const IRP_MN_QUERY_INTERFACE: u8 = 8;
+/// `IRP_MN_QUERY_CAPABILITIES`.
+pub const IRP_MN_QUERY_CAPABILITIES: u8 = 9;
+/// `IRP_MN_QUERY_RESOURCES`.
+pub const IRP_MN_QUERY_RESOURCES: u8 = 0xa;
+/// `IRP_MN_QUERY_RESOURCE_REQUIREMENTS`.
+pub const IRP_MN_QUERY_RESOURCE_REQUIREMENTS: u8 = 0xb;
+/// `IRP_MN_QUERY_DEVICE_TEXT`.
+pub const IRP_MN_QUERY_DEVICE_TEXT: u8 = 0xc;
+/// `IRP_MN_FILTER_RESOURCE_REQUIREMENTS`.
+pub const IRP_MN_FILTER_RESOURCE_REQUIREMENTS: u8 = 0xd;
+/// `IRP_MN_READ_CONFIG`.
+pub const IRP_MN_READ_CONFIG: u8 = 0xf;
+/// `IRP_MN_WRITE_CONFIG`.
+pub const IRP_MN_WRITE_CONFIG: u8 = 0x10;
+/// `IRP_MN_EJECT`.
+pub const IRP_MN_EJECT: u8 = 0x11;
+/// `IRP_MN_SET_LOCK`.
+pub const IRP_MN_SET_LOCK: u8 = 0x12;
+/// `IRP_MN_QUERY_ID`.
+pub const IRP_MN_QUERY_ID: u8 = 0x13;
+/// `IRP_MN_QUERY_PNP_DEVICE_STATE`.
+pub const IRP_MN_QUERY_PNP_DEVICE_STATE: u8 = 0x14;
+/// `IRP_MN_QUERY_BUS_INFORMATION`.
+pub const IRP_MN_QUERY_BUS_INFORMATION: u8 = 0x15;
+/// `IRP_MN_DEVICE_USAGE_NOTIFICATION`.
+pub const IRP_MN_DEVICE_USAGE_NOTIFICATION: u8 = 0x16;
+/// `IRP_MN_SURPRISE_REMOVAL`.
+pub const IRP_MN_SURPRISE_REMOVAL: u8 = 0x17;

@@ -1,0 +1,34 @@
+//! `OBJECT_ATTRIBUTES.Attributes`.
+
+/// `OBJ_INHERIT`.
+pub const OBJ_INHERIT: u32 = 2;
+/// `OBJ_PERMANENT`.
+pub const OBJ_PERMANENT: u32 = 0x10;
+/// `OBJ_EXCLUSIVE`.
+pub const OBJ_EXCLUSIVE: u32 = 0x20;
+/// `OBJ_CASE_INSENSITIVE`.
+pub const OBJ_CASE_INSENSITIVE: u32 = 0x40;
+/// `OBJ_OPENIF`.
+pub const OBJ_OPENIF: u32 = 0x80;
+/// `OBJ_OPENLINK`.
+pub const OBJ_OPENLINK: u32 = 0x100;
+/// `OBJ_KERNEL_HANDLE`.
+pub const OBJ_KERNEL_HANDLE: u32 = 0x200;
+/// `OBJ_FORCE_ACCESS_CHECK`.
+pub const OBJ_FORCE_ACCESS_CHECK: u32 = 0x400;
+/// `OBJ_IGNORE_IMPERSONATED_DEVICEMAP`.
+pub const OBJ_IGNORE_IMPERSONATED_DEVICEMAP: u32 = 0x800;
+/// `OBJ_DONT_REPARSE`.
+pub const OBJ_DONT_REPARSE: u32 = 0x1000;
+/// `OBJ_VALID_ATTRIBUTES`.
+pub const OBJ_VALID_ATTRIBUTES: u32 = 0x1ff2;
+/// `DUPLICATE_CLOSE_SOURCE`.
+pub const DUPLICATE_CLOSE_SOURCE: u32 = 1;
+/// `DUPLICATE_SAME_ACCESS`.
+pub const DUPLICATE_SAME_ACCESS: u32 = 2;
+
+// MODE
+/// `KernelMode`.
+pub const KernelMode: i8 = 0;
+/// `UserMode`.
+pub const UserMode: i8 = 1;

@@ -1,0 +1,83 @@
+//! `IO_STACK_LOCATION.Flags` and `.Control`. A flag means something only together with the major function.
+
+// Create
+/// `SL_FORCE_ACCESS_CHECK`.
+pub const SL_FORCE_ACCESS_CHECK: u8 = 1;
+/// `SL_OPEN_PAGING_FILE`.
+pub const SL_OPEN_PAGING_FILE: u8 = 2;
+/// `SL_OPEN_TARGET_DIRECTORY`.
+pub const SL_OPEN_TARGET_DIRECTORY: u8 = 4;
+/// `SL_STOP_ON_SYMLINK`.
+pub const SL_STOP_ON_SYMLINK: u8 = 8;
+/// `SL_IGNORE_READONLY_ATTRIBUTE`.
+pub const SL_IGNORE_READONLY_ATTRIBUTE: u8 = 0x40;
+/// `SL_CASE_SENSITIVE`.
+pub const SL_CASE_SENSITIVE: u8 = 0x80;
+
+// Read, write
+/// `SL_KEY_SPECIFIED`.
+pub const SL_KEY_SPECIFIED: u8 = 1;
+/// `SL_OVERRIDE_VERIFY_VOLUME`.
+pub const SL_OVERRIDE_VERIFY_VOLUME: u8 = 2;
+/// `SL_WRITE_THROUGH`.
+pub const SL_WRITE_THROUGH: u8 = 4;
+/// `SL_FT_SEQUENTIAL_WRITE`.
+pub const SL_FT_SEQUENTIAL_WRITE: u8 = 8;
+/// `SL_FORCE_DIRECT_WRITE`.
+pub const SL_FORCE_DIRECT_WRITE: u8 = 0x10;
+/// `SL_REALTIME_STREAM`.
+pub const SL_REALTIME_STREAM: u8 = 0x20;
+/// `SL_PERSISTENT_MEMORY_FIXED_MAPPING`.
+pub const SL_PERSISTENT_MEMORY_FIXED_MAPPING: u8 = 0x20;
+/// `SL_BYPASS_IO`.
+pub const SL_BYPASS_IO: u8 = 0x40;
+
+// Lock
+/// `SL_FAIL_IMMEDIATELY`.
+pub const SL_FAIL_IMMEDIATELY: u8 = 1;
+/// `SL_EXCLUSIVE_LOCK`.
+pub const SL_EXCLUSIVE_LOCK: u8 = 2;
+
+// Directory, extended attributes, quota
+/// `SL_RESTART_SCAN`.
+pub const SL_RESTART_SCAN: u8 = 1;
+/// `SL_RETURN_SINGLE_ENTRY`.
+pub const SL_RETURN_SINGLE_ENTRY: u8 = 2;
+/// `SL_INDEX_SPECIFIED`.
+pub const SL_INDEX_SPECIFIED: u8 = 4;
+/// `SL_RETURN_ON_DISK_ENTRIES_ONLY`.
+pub const SL_RETURN_ON_DISK_ENTRIES_ONLY: u8 = 8;
+/// `SL_NO_CURSOR_UPDATE`.
+pub const SL_NO_CURSOR_UPDATE: u8 = 0x10;
+/// `SL_QUERY_DIRECTORY_MASK`.
+pub const SL_QUERY_DIRECTORY_MASK: u8 = 0x1b;
+/// `SL_WATCH_TREE`.
+pub const SL_WATCH_TREE: u8 = 1;
+
+// Controls, set information
+/// `SL_READ_ACCESS_GRANTED`.
+pub const SL_READ_ACCESS_GRANTED: u8 = 1;
+/// `SL_WRITE_ACCESS_GRANTED`.
+pub const SL_WRITE_ACCESS_GRANTED: u8 = 4;
+/// `SL_ALLOW_RAW_MOUNT`.
+pub const SL_ALLOW_RAW_MOUNT: u8 = 1;
+/// `SL_BYPASS_ACCESS_CHECK`.
+pub const SL_BYPASS_ACCESS_CHECK: u8 = 1;
+/// `SL_INFO_FORCE_ACCESS_CHECK`.
+pub const SL_INFO_FORCE_ACCESS_CHECK: u8 = 1;
+/// `SL_INFO_IGNORE_READONLY_ATTRIBUTE`.
+pub const SL_INFO_IGNORE_READONLY_ATTRIBUTE: u8 = 0x40;
+/// `SL_FORCE_ASYNCHRONOUS`.
+pub const SL_FORCE_ASYNCHRONOUS: u8 = 1;
+
+// IO_STACK_LOCATION.Control
+/// `SL_PENDING_RETURNED`.
+pub const SL_PENDING_RETURNED: u8 = 1;
+/// `SL_ERROR_RETURNED`.
+pub const SL_ERROR_RETURNED: u8 = 2;
+/// `SL_INVOKE_ON_CANCEL`.
+pub const SL_INVOKE_ON_CANCEL: u8 = 0x20;
+/// `SL_INVOKE_ON_SUCCESS`.
+pub const SL_INVOKE_ON_SUCCESS: u8 = 0x40;
+/// `SL_INVOKE_ON_ERROR`.
+pub const SL_INVOKE_ON_ERROR: u8 = 0x80;
