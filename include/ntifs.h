@@ -4,6 +4,15 @@
 #ifndef ALTIMETER_NTIFS_H
 #define ALTIMETER_NTIFS_H
 
+/* mingw-w64 declares routines on splay links also where it hides the type. */
+#ifdef RTL_USE_AVL_TABLES
+typedef struct _RTL_SPLAY_LINKS {
+    struct _RTL_SPLAY_LINKS *Parent;
+    struct _RTL_SPLAY_LINKS *LeftChild;
+    struct _RTL_SPLAY_LINKS *RightChild;
+} RTL_SPLAY_LINKS, *PRTL_SPLAY_LINKS;
+#endif
+
 #define _FILE_RENAME_INFORMATION AltimeterOldFileRename
 #define FILE_RENAME_INFORMATION ALTIMETER_OLD_FILE_RENAME
 #define PFILE_RENAME_INFORMATION PALTIMETER_OLD_FILE_RENAME
@@ -48,5 +57,7 @@ typedef struct _FILE_DISPOSITION_INFORMATION_EX {
 #ifndef FILE_OPEN_FOR_BACKUP_INTENT
 #define FILE_OPEN_FOR_BACKUP_INTENT 0x00004000
 #endif
+
+#include "altimeter/kit.h"
 
 #endif
