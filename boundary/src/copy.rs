@@ -1,0 +1,124 @@
+//! Copies that survive a bad address.
+//!
+//! The bytes that a driver or a caller names may be unmapped, protected or nonsense. These routines are the
+//! only places where the engine touches them: the signal handler knows the one instruction that may fault
+//! and makes the routine return the address instead.
+//!
+//! UNSAFETY: raw copies by design.
+
+use std::arch::naked_asm;
+
+use nt_abi::NtStatus;
+
+use crate::raise::Raise;
+
+/// An address could not be read or written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BadAddress(pub usize);
+
+impl From<BadAddress> for Raise {
+    fn from(_: BadAddress) -> Self {
+        Raise::Status(NtStatus::ACCESS_VIOLATION)
+    }
+}
+
+/// Returns 0, or 1 after a fault.
+#[unsafe(naked)]
+unsafe extern "sysv64" fn copy_raw(to: usize, from: usize, bytes: usize) -> u64 {
+    naked_asm!("mov rcx, rdx", "cld", "rep movsb", "xor eax, eax", "ret")
+}
+
+/// Returns 0, or 1 after a fault.
+#[unsafe(naked)]
+unsafe extern "sysv64" fn fill_raw(to: usize, byte: u8, bytes: usize) -> u64 {
+    naked_asm!("mov rcx, rdx", "mov eax, esi", "cld", "rep stosb", "xor eax, eax", "ret")
+}
+
+/// Returns 0, or 1 after a fault. Atomic, so that no concurrent change of the byte is lost.
+#[unsafe(naked)]
+unsafe extern "sysv64" fn touch_raw(address: usize) -> u64 {
+    naked_asm!("lock or byte ptr [rdi], 0", "xor eax, eax", "ret")
+}
+
+#[unsafe(naked)]
+pub(crate) unsafe extern "sysv64" fn copy_fault() -> u64 {
+    naked_asm!("mov eax, 1", "ret")
+}
+
+/// Where the handler sends a fault at `rip`, if `rip` is the copying instruction of one of the routines.
+pub(crate) fn recovery(rip: usize) -> Option<usize> {
+    let within = |f: usize| (f..f + 16).contains(&rip);
+    let routines =
+        [copy_raw as *const () as usize, fill_raw as *const () as usize, touch_raw as *const () as usize];
+    routines.into_iter().any(within).then_some(copy_fault as *const () as usize)
+}
+
+fn fault_address(range: usize) -> BadAddress {
+    BadAddress(crate::processor::try_current().map_or(range, |b| b.fault.get().address))
+}
+
+/// Copies `to.len()` bytes from `from`.
+pub fn read(from: usize, to: &mut [u8]) -> Result<(), BadAddress> {
+    // SAFETY: the destination is a live slice; a fault on the source makes the routine return 1.
+    match unsafe { copy_raw(to.as_mut_ptr() as usize, from, to.len()) } {
+        0 => Ok(()),
+        _ => Err(fault_address(from)),
+    }
+}
+
+/// Copies `from` to the address `to`.
+pub fn write(to: usize, from: &[u8]) -> Result<(), BadAddress> {
+    // SAFETY: the source is a live slice; a fault on the destination makes the routine return 1. What lies
+    // at `to` is memory of a machine, which the engine never holds Rust references to except through cells.
+    match unsafe { copy_raw(to, from.as_ptr() as usize, from.len()) } {
+        0 => Ok(()),
+        _ => Err(fault_address(to)),
+    }
+}
+
+/// Copies `bytes` bytes between two addresses of machines; they may overlap only if `to <= from`.
+pub fn copy(to: usize, from: usize, bytes: usize) -> Result<(), BadAddress> {
+    // SAFETY: as in `read` and `write`.
+    match unsafe { copy_raw(to, from, bytes) } {
+        0 => Ok(()),
+        _ => Err(fault_address(to)),
+    }
+}
+
+/// Sets `bytes` bytes at `to`.
+pub fn fill(to: usize, byte: u8, bytes: usize) -> Result<(), BadAddress> {
+    // SAFETY: as in `write`.
+    match unsafe { fill_raw(to, byte, bytes) } {
+        0 => Ok(()),
+        _ => Err(fault_address(to)),
+    }
+}
+
+/// Checks that the byte at `address` can be written, without changing it.
+pub fn touch_for_write(address: usize) -> Result<(), BadAddress> {
+    // SAFETY: an atomic `or` with 0 changes nothing; a fault makes the routine return 1.
+    match unsafe { touch_raw(address) } {
+        0 => Ok(()),
+        _ => Err(fault_address(address)),
+    }
+}
+
+/// Reads a plain value at `from`, aligned or not.
+pub fn read_value<T: Copy + Default>(from: usize) -> Result<T, BadAddress> {
+    let mut value = T::default();
+    let bytes = size_of::<T>();
+    // SAFETY: `value` is a live plain value of `bytes` bytes; integers take every bit pattern.
+    match unsafe { copy_raw((&raw mut value) as usize, from, bytes) } {
+        0 => Ok(value),
+        _ => Err(fault_address(from)),
+    }
+}
+
+/// Writes a plain value at `to`, aligned or not.
+pub fn write_value<T: Copy>(to: usize, value: T) -> Result<(), BadAddress> {
+    // SAFETY: `value` is a live plain value.
+    match unsafe { copy_raw(to, (&raw const value) as usize, size_of::<T>()) } {
+        0 => Ok(()),
+        _ => Err(fault_address(to)),
+    }
+}

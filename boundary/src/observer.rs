@@ -1,0 +1,29 @@
+//! The seam through which trace and verifier watch: one flag load when nobody does.
+
+use nt_abi::NtStatus;
+
+/// Something that crossed the boundary or a layer of the I/O stack.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// A driver called an export; `caller` is the return address in its image.
+    ExportCalled { export: &'static str, caller: usize },
+    /// A callback of a filter is about to run.
+    CallbackEntered { driver: &'a str, operation: &'static str, phase: &'static str },
+    /// The callback returned `answer` after `nanoseconds`.
+    CallbackReturned {
+        driver: &'a str,
+        operation: &'static str,
+        phase: &'static str,
+        answer: u32,
+        status: NtStatus,
+        nanoseconds: u64,
+    },
+    /// A line that a driver printed.
+    DebugPrint { text: &'a str },
+}
+
+/// Receives events on the thread they happen on. Must not call back into the machine.
+pub trait Observer: Send + Sync {
+    /// One event. Runs with locks of the engine possibly held: record and return.
+    fn event(&self, event: &Event<'_>);
+}

@@ -1,0 +1,256 @@
+//! Calls from a driver into an export.
+//!
+//! ```text
+//! driver: call Export ─► shim: return address → shadow stack; call body (stack arguments stay in place)
+//!                         body: guarded Rust; a raise is stored, never thrown
+//!                        shim: raise pending? → dispatch at the driver's frame, else return
+//! ```
+//!
+//! The shim keeps the return address on a stack of its own, so that the body finds its stack arguments where
+//! the driver put them, and so that every finding can name the driver's place.
+//!
+//! UNSAFETY: naked code. When the body has returned, all nonvolatile registers hold the driver's values again.
+
+use std::arch::naked_asm;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::Ordering;
+
+use nt_abi::{NativeFn, NtStatus};
+
+use crate::enter::unwind_to_record;
+use crate::processor::current;
+use crate::raise::{RAISE_NONE, RAISE_STATUS, RAISE_STOP, Raise, hooks};
+
+/// One row of the export table.
+#[derive(Clone, Copy)]
+pub struct Export {
+    /// Image that exports it: `ntoskrnl.exe`, `fltmgr.sys`, `hal.dll`.
+    pub image: &'static str,
+    /// Name as imported.
+    pub name: &'static str,
+    /// Address of the shim; 0 for data, which the loader places per machine.
+    pub address: fn() -> usize,
+    /// Crate in which the behaviour lives.
+    pub home: &'static str,
+    /// Whether every documented behaviour is there.
+    pub done: bool,
+    /// What is missing, or the statements that it follows.
+    pub note: &'static str,
+}
+
+/// A result that fits `rax`.
+pub trait NativeReturn {
+    /// The register's value.
+    fn into_raw(self) -> u64;
+}
+
+macro_rules! native_return {
+    ($($t:ty),*) => { $(impl NativeReturn for $t { fn into_raw(self) -> u64 { self as u64 } })* };
+}
+native_return!(u8, u16, u32, u64, i8, i16, i32, i64, usize, isize);
+
+impl NativeReturn for () {
+    fn into_raw(self) -> u64 {
+        0
+    }
+}
+impl NativeReturn for bool {
+    fn into_raw(self) -> u64 {
+        u64::from(self)
+    }
+}
+impl NativeReturn for NtStatus {
+    fn into_raw(self) -> u64 {
+        u64::from(self.0 as u32)
+    }
+}
+impl NativeReturn for NativeFn {
+    fn into_raw(self) -> u64 {
+        self.0 as u64
+    }
+}
+impl<T> NativeReturn for *mut T {
+    fn into_raw(self) -> u64 {
+        self as u64
+    }
+}
+impl<T> NativeReturn for *const T {
+    fn into_raw(self) -> u64 {
+        self as u64
+    }
+}
+
+/// Where the driver called the export that is being executed, or 0 outside any.
+pub fn caller_address() -> usize {
+    crate::processor::try_current().map_or(0, crate::ProcessorBlock::export_caller)
+}
+
+/// Runs the body of an export: checks IRQL, tells the observer, stores a raise, turns a panic into a bug check.
+pub fn guard<R: NativeReturn>(
+    export: &'static str,
+    max_irql: u8,
+    body: impl FnOnce() -> Result<R, Raise>,
+) -> u64 {
+    let block = current();
+    let result = catch_unwind(AssertUnwindSafe(|| {
+        if block.irql.get() > max_irql {
+            hooks().irql_too_high(block, export, max_irql, caller_address())?;
+        }
+        if block.observed.load(Ordering::Relaxed) != 0 {
+            hooks().export_called(block, export, caller_address());
+        }
+        assert!(block.shadow_left() >= 8, "exports and driver callbacks nest more than a thousand deep");
+        body()
+    }));
+    match result {
+        Ok(Ok(value)) => value.into_raw(),
+        Ok(Err(Raise::Status(status))) => {
+            block.raise_status.set(status.0);
+            block.raise_pending.fetch_or(RAISE_STATUS, Ordering::Relaxed);
+            0
+        }
+        Ok(Err(Raise::Stop)) => {
+            block.raise_pending.fetch_or(RAISE_STOP, Ordering::Relaxed);
+            0
+        }
+        Err(payload) => {
+            let message = payload
+                .downcast_ref::<String>()
+                .map(String::as_str)
+                .or_else(|| payload.downcast_ref::<&str>().copied())
+                .unwrap_or("panic without a message");
+            hooks().panicked(block, export, message);
+            block.raise_pending.fetch_or(RAISE_STOP, Ordering::Relaxed);
+            0
+        }
+    }
+}
+
+/// Entered by a shim with the driver's registers, when something waits in `raise_pending`.
+///
+/// r10 holds the return address in the driver. Structured exceptions will be dispatched from here.
+#[unsafe(naked)]
+unsafe extern "win64" fn dispatch_raise() {
+    naked_asm!(
+        "push r10",
+        "mov rdi, r10",
+        "and rsp, -16",
+        "call {rust}",
+        "jmp {unwind}",
+        rust = sym dispatch_raise_rust,
+        unwind = sym unwind_to_record,
+    )
+}
+
+extern "sysv64" fn dispatch_raise_rust(caller: usize) {
+    let block = current();
+    let pending = block.raise_pending.fetch_and(!RAISE_STATUS, Ordering::Relaxed);
+    if pending & RAISE_STATUS != 0 && pending & RAISE_STOP == 0 {
+        hooks().unhandled_raise(block, NtStatus(block.raise_status.get()), caller);
+    }
+}
+
+/// Common tail of every shim: rax is the body's result.
+#[unsafe(naked)]
+pub unsafe extern "win64" fn shim_return() {
+    naked_asm!(
+        "mov r10, gs:[0x208]",
+        "sub r10, 8",
+        "mov gs:[0x208], r10",
+        "mov r10, [r10]",
+        "cmp dword ptr gs:[0x210], {none}",
+        "jne {dispatch}",
+        "push r10",
+        "ret",
+        none = const RAISE_NONE,
+        dispatch = sym dispatch_raise,
+    )
+}
+
+/// Defines an export: a naked shim named as NT names it and its guarded body.
+///
+/// ```ignore
+/// export! {
+///     /// Marks callback data as changed.
+///     pub fn FltSetCallbackDataDirty(data: *mut FLT_CALLBACK_DATA) -> () [irql <= HIGH] { … Ok(()) }
+/// }
+/// ```
+/// The body returns `Result<ret, Raise>`.
+#[macro_export]
+macro_rules! export {
+    ($( $(#[$meta:meta])* pub fn $name:ident($($arg:ident : $ty:ty),* $(,)?) -> $ret:ty [irql <= $irql:expr] $body:block )*) => { $(
+        $(#[$meta])*
+        ///
+        /// # Safety
+        /// Called by native code only, on a thread that is attached to a machine.
+        #[unsafe(naked)]
+        #[allow(non_snake_case)]
+        pub unsafe extern "win64" fn $name() {
+            #[allow(clippy::too_many_arguments)]
+            extern "win64" fn body($($arg: $ty),*) -> u64 {
+                $crate::shim::guard::<$ret>(stringify!($name), $irql, move || $body)
+            }
+            ::std::arch::naked_asm!(
+                "mov r10, gs:[0x208]",
+                "pop qword ptr [r10]",
+                "lea r10, [r10 + 8]",
+                "mov gs:[0x208], r10",
+                "call {body}",
+                "jmp {tail}",
+                body = sym body,
+                tail = sym $crate::shim::shim_return,
+            )
+        }
+    )* };
+}
+
+/// Defines a variadic export: the body gets the fixed arguments and the address of the variable ones.
+///
+/// `$fixed` is the number of fixed arguments (at most 3); the body's last parameter is a win64 `va_list`
+/// (an address from which 8-byte slots are read).
+#[macro_export]
+macro_rules! export_variadic {
+    ($( $(#[$meta:meta])* pub fn $name:ident($($arg:ident : $ty:ty),* ; $va:ident) -> $ret:ty [irql <= $irql:expr, fixed $fixed:tt] $body:block )*) => { $(
+        $(#[$meta])*
+        ///
+        /// # Safety
+        /// Called by native code only, on a thread that is attached to a machine.
+        #[unsafe(naked)]
+        #[allow(non_snake_case)]
+        pub unsafe extern "win64" fn $name() {
+            extern "win64" fn body($($arg: $ty,)* $va: *const u64) -> u64 {
+                $crate::shim::guard::<$ret>(stringify!($name), $irql, move || $body)
+            }
+            ::std::arch::naked_asm!(
+                "mov [rsp + 8], rcx",
+                "mov [rsp + 16], rdx",
+                "mov [rsp + 24], r8",
+                "mov [rsp + 32], r9",
+                $crate::va_register!($fixed),
+                "mov r10, gs:[0x208]",
+                "pop qword ptr [r10]",
+                "lea r10, [r10 + 8]",
+                "mov gs:[0x208], r10",
+                "call {body}",
+                "jmp {tail}",
+                body = sym body,
+                tail = sym $crate::shim::shim_return,
+            )
+        }
+    )* };
+}
+
+/// The register that carries the `va_list` of [`export_variadic`].
+#[macro_export]
+#[doc(hidden)]
+macro_rules! va_register {
+    (1) => {
+        "lea rdx, [rsp + 16]"
+    };
+    (2) => {
+        "lea r8, [rsp + 24]"
+    };
+    (3) => {
+        "lea r9, [rsp + 32]"
+    };
+}

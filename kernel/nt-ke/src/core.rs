@@ -1,0 +1,247 @@
+//! The machine core: what every subsystem reaches through the current thread.
+//!
+//! UNSAFETY: subsystem slots hold typed pointers without their type, and the core is found through an
+//! address in the processor block. Both are set before any thread can read them and outlive the last thread.
+
+use std::any::Any;
+use std::io;
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use boundary::processor::FaultInfo;
+use boundary::{Event, Observer, ProcessorBlock, Slot};
+use parking_lot::Mutex;
+
+use crate::bugcheck::BugCheck;
+use crate::clock::Clock;
+use crate::dispatcher::Dispatcher;
+use crate::epoch::Epochs;
+use crate::finding::Finding;
+use crate::scheduler::{FreeScheduler, Scheduler};
+use crate::thread::Threads;
+
+/// How a machine is built.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Virtual processors, at least two.
+    pub processors: u32,
+    /// Whether "every thread waits and nothing can wake one" ends the machine. Off where host threads act
+    /// on it from outside.
+    pub detect_hangs: bool,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { processors: 2, detect_hangs: false }
+    }
+}
+
+/// Something that a machine has one of. `INDEX` names its slot; they are listed in [`index`].
+pub trait Subsystem: Any + Send + Sync {
+    /// Slot number.
+    const INDEX: usize;
+}
+
+/// Slot numbers of subsystems, in the order of the layers.
+pub mod index {
+    /// Page areas and frames.
+    pub const MM: usize = 0;
+    /// Pool, work items.
+    pub const EX: usize = 1;
+    /// Object namespace, handles.
+    pub const OB: usize = 2;
+    /// Tokens.
+    pub const SE: usize = 3;
+    /// Processes.
+    pub const PS: usize = 4;
+    /// Registry.
+    pub const CM: usize = 5;
+    /// I/O manager.
+    pub const IO: usize = 6;
+    /// File-system runtime.
+    pub const FSRTL: usize = 7;
+    /// File system driver.
+    pub const FSD: usize = 8;
+    /// Filter manager.
+    pub const FLT: usize = 9;
+    /// Loaded images.
+    pub const DRIVER: usize = 10;
+    /// How many there are.
+    pub const COUNT: usize = 16;
+}
+
+type StackWalker = Box<dyn Fn(Option<&FaultInfo>) -> Vec<usize> + Send + Sync>;
+
+/// One simulated Windows, as its lowest layer sees it.
+pub struct Core {
+    subsystems: [AtomicPtr<()>; index::COUNT],
+    /// The address space.
+    pub slot: Slot,
+    /// How it was built.
+    pub config: Config,
+    /// Time.
+    pub clock: Clock,
+    /// Deferred frees and drains.
+    pub epochs: Epochs,
+    pub(crate) scheduler: Box<dyn Scheduler>,
+    pub(crate) dispatcher: Mutex<Dispatcher>,
+    pub(crate) threads: Threads,
+    pub(crate) free_processors: AtomicU64,
+    pub(crate) stopping: AtomicBool,
+    observed: AtomicU32,
+    observer: Mutex<Option<Arc<dyn Observer>>>,
+    stack_walker: OnceLock<StackWalker>,
+    bug_check: OnceLock<BugCheck>,
+    findings: Mutex<Vec<Finding>>,
+    owners: Mutex<Vec<Box<dyn Any + Send + Sync>>>,
+}
+
+impl Core {
+    /// Reserves a slot and builds an empty machine with the free scheduler.
+    ///
+    /// Errors: no slot free, or the kernel refuses what a machine needs; the message says which.
+    pub fn new(config: Config) -> io::Result<Arc<Self>> {
+        crate::bugcheck::install()?;
+        let slot = Slot::reserve()?;
+        let processors = config.processors.clamp(2, 64);
+        let core = Arc::new(Self {
+            subsystems: [const { AtomicPtr::new(std::ptr::null_mut()) }; index::COUNT],
+            clock: Clock::new(&slot),
+            epochs: Epochs::new(),
+            scheduler: Box::new(FreeScheduler::new()),
+            dispatcher: Mutex::new(Dispatcher::default()),
+            threads: Threads::default(),
+            free_processors: AtomicU64::new(if processors == 64 { u64::MAX } else { (1 << processors) - 1 }),
+            stopping: AtomicBool::new(false),
+            observed: AtomicU32::new(0),
+            observer: Mutex::new(None),
+            stack_walker: OnceLock::new(),
+            bug_check: OnceLock::new(),
+            findings: Mutex::new(Vec::new()),
+            owners: Mutex::new(Vec::new()),
+            config: Config { processors, ..config },
+            slot,
+        });
+        core.clock.start(&core)?;
+        Ok(core)
+    }
+
+    /// Puts a subsystem into its slot. Once per subsystem, before any thread uses it.
+    pub fn install<T: Subsystem>(&self, subsystem: Box<T>) -> &T {
+        let pointer = Box::into_raw(subsystem);
+        let before = self.subsystems[T::INDEX].swap(pointer.cast(), Ordering::Release);
+        assert!(before.is_null(), "a machine has one subsystem of each kind");
+        // SAFETY: `pointer` came from a box and is owned by `owners` from here on; the address stays.
+        let owned = unsafe { Box::from_raw(pointer) };
+        self.owners.lock().push(owned);
+        // SAFETY: the box lives until the core is dropped, and boxes don't move their contents.
+        unsafe { &*pointer }
+    }
+
+    /// The subsystem of type `T`. One load.
+    #[inline]
+    pub fn get<T: Subsystem>(&self) -> &T {
+        let pointer = self.subsystems[T::INDEX].load(Ordering::Acquire).cast::<T>();
+        assert!(!pointer.is_null(), "the subsystem is installed at boot");
+        // SAFETY: `install::<T>` stored it, and each index belongs to one type.
+        unsafe { &*pointer }
+    }
+
+    /// The subsystem of type `T`, if it is there yet.
+    pub fn try_get<T: Subsystem>(&self) -> Option<&T> {
+        let pointer = self.subsystems[T::INDEX].load(Ordering::Acquire).cast::<T>();
+        // SAFETY: as in `get`; null means none.
+        unsafe { pointer.as_ref() }
+    }
+
+    /// The scheduler: the one door for everything that blocks.
+    pub fn scheduler(&self) -> &dyn Scheduler {
+        &*self.scheduler
+    }
+
+    /// Whether the machine is stopping or has bug checked.
+    pub fn stopping(&self) -> bool {
+        self.stopping.load(Ordering::Acquire)
+    }
+
+    /// The bug check that ended the machine, if one did.
+    pub fn bug_checked(&self) -> Option<&BugCheck> {
+        self.bug_check.get()
+    }
+
+    pub(crate) fn record_bug_check(&self, check: BugCheck) {
+        let _ = self.bug_check.set(check);
+    }
+
+    /// Adds a finding.
+    pub fn report(&self, finding: Finding) {
+        self.findings.lock().push(finding);
+    }
+
+    /// All findings so far, in order.
+    pub fn findings(&self) -> Vec<Finding> {
+        self.findings.lock().clone()
+    }
+
+    /// Sets the one observer; `None` removes it.
+    pub fn set_observer(&self, observer: Option<Arc<dyn Observer>>) {
+        let on = u32::from(observer.is_some());
+        *self.observer.lock() = observer;
+        self.observed.store(on, Ordering::Release);
+        self.threads.for_each(|thread| thread.block().observed.store(on, Ordering::Relaxed));
+    }
+
+    /// Whether someone observes: one load.
+    #[inline]
+    pub fn observed(&self) -> bool {
+        self.observed.load(Ordering::Relaxed) != 0
+    }
+
+    /// Tells the observer. Call only when [`Core::observed`].
+    pub fn observe(&self, event: &Event<'_>) {
+        let observer = self.observer.lock().clone();
+        if let Some(observer) = observer {
+            observer.event(event);
+        }
+    }
+
+    /// Who can walk a driver's stack: the loader, which knows the images.
+    pub fn set_stack_walker(&self, walker: StackWalker) {
+        let _ = self.stack_walker.set(walker);
+    }
+
+    pub(crate) fn walk_stack(&self, fault: Option<&FaultInfo>) -> Vec<usize> {
+        self.stack_walker.get().map_or_else(Vec::new, |walk| walk(fault))
+    }
+}
+
+impl Drop for Core {
+    fn drop(&mut self) {
+        // Higher layers first: they were installed later.
+        let owners = std::mem::take(self.owners.get_mut());
+        for owner in owners.into_iter().rev() {
+            drop(owner);
+        }
+    }
+}
+
+/// The core that `block` belongs to.
+#[inline]
+pub(crate) fn core_of(block: &ProcessorBlock) -> &'static Core {
+    // SAFETY: set when the thread was attached; the attachment holds the core alive.
+    unsafe { &*(block.core.get() as *const Core) }
+}
+
+/// The machine of the current thread, which must be attached to one.
+///
+/// Good while the thread stays attached; don't store it.
+#[inline]
+pub fn current_core() -> &'static Core {
+    core_of(boundary::current())
+}
+
+/// The subsystem `T` of the current thread's machine. Good while the thread stays attached.
+#[inline]
+pub fn subsystem<T: Subsystem>() -> &'static T {
+    current_core().get::<T>()
+}

@@ -1,0 +1,423 @@
+//! Dispatcher objects and waits: events, semaphores, mutexes, threads.
+//!
+//! The objects live in drivers' memory, with the wait blocks of waiting threads linked into them as on
+//! Windows. One lock per machine guards all of them; it is never held while a thread sleeps.
+//!
+//! Statements: EXEC-11 to EXEC-19.
+//!
+//! UNSAFETY: follows the links of lists that live in memory drivers can reach.
+
+use std::ptr::from_ref;
+use std::sync::atomic::{AtomicI32, Ordering};
+
+use boundary::Raise;
+use nt_abi::irql::{APC_LEVEL, DISPATCH_LEVEL};
+use nt_abi::{DISPATCHER_HEADER, KMUTEX, KSEMAPHORE, KWAIT_BLOCK, LIST_ENTRY, NtStatus, bugcheck};
+
+use crate::bugcheck::{BugCheck, HANG};
+use crate::core::{Core, current_core};
+use crate::thread::{KTHREAD, current_thread};
+
+/// MAXIMUM_WAIT_OBJECTS.
+pub const WAIT_OBJECTS: usize = 64;
+
+/// Values of `DISPATCHER_HEADER.Type`.
+pub mod object_type {
+    /// Notification event.
+    pub const NOTIFICATION_EVENT: u8 = 0;
+    /// Synchronization event.
+    pub const SYNCHRONIZATION_EVENT: u8 = 1;
+    /// Mutex.
+    pub const MUTANT: u8 = 2;
+    /// Process.
+    pub const PROCESS: u8 = 3;
+    /// Queue.
+    pub const QUEUE: u8 = 4;
+    /// Semaphore.
+    pub const SEMAPHORE: u8 = 5;
+    /// Thread.
+    pub const THREAD: u8 = 6;
+    /// Notification timer.
+    pub const NOTIFICATION_TIMER: u8 = 8;
+    /// Synchronization timer.
+    pub const SYNCHRONIZATION_TIMER: u8 = 9;
+}
+
+const IDLE: u32 = 0;
+const WAITING: u32 = 1;
+const SATISFIED: u32 = 2;
+
+/// What the dispatcher lock guards besides the objects themselves.
+#[derive(Default)]
+pub struct Dispatcher {
+    /// Threads that can run.
+    pub(crate) running: i64,
+    /// Waits that end by themselves.
+    timed: i64,
+    /// Waits without end of threads that came from the host.
+    foreground: i64,
+}
+
+/// Makes `list` an empty list.
+pub fn initialize_list(list: &LIST_ENTRY) {
+    let address = from_ref(list).cast_mut();
+    list.Flink.set(address);
+    list.Blink.set(address);
+}
+
+/// Writes a header. Size and the rest of the object are the caller's.
+pub fn initialize_header(header: &DISPATCHER_HEADER, kind: u8, state: i32) {
+    header.Type.set(kind);
+    header.SignalState.store(state, Ordering::Relaxed);
+    initialize_list(&header.WaitListHead);
+}
+
+fn append(head: &LIST_ENTRY, entry: &LIST_ENTRY) {
+    let last = head.Blink.get();
+    entry.Flink.set(from_ref(head).cast_mut());
+    entry.Blink.set(last);
+    // SAFETY: the list is well formed: it is changed under the dispatcher lock only.
+    unsafe { (*last).Flink.set(from_ref(entry).cast_mut()) };
+    head.Blink.set(from_ref(entry).cast_mut());
+}
+
+fn unlink(entry: &LIST_ENTRY) {
+    let (next, previous) = (entry.Flink.get(), entry.Blink.get());
+    // SAFETY: as in `append`.
+    unsafe { (*previous).Flink.set(next) };
+    // SAFETY: as in `append`.
+    unsafe { (*next).Blink.set(previous) };
+    initialize_list(entry);
+}
+
+/// The mutex that `header` heads.
+fn mutex(header: &DISPATCHER_HEADER) -> &KMUTEX {
+    // SAFETY: its type says that it is one, and the header is the first field.
+    unsafe { &*from_ref(header).cast::<KMUTEX>() }
+}
+
+/// Whether a wait of `thread` on `header` would be satisfied now.
+fn signaled(header: &DISPATCHER_HEADER, thread: &KTHREAD) -> bool {
+    let state = header.SignalState.load(Ordering::Relaxed);
+    if header.Type.get() == object_type::MUTANT {
+        state > 0 || mutex(header).OwnerThread.get() as usize == from_ref(thread) as usize
+    } else {
+        state > 0
+    }
+}
+
+/// Takes what a satisfied wait takes.
+fn satisfy(header: &DISPATCHER_HEADER, thread: &KTHREAD) -> NtStatus {
+    let state: &AtomicI32 = &header.SignalState;
+    match header.Type.get() {
+        object_type::SYNCHRONIZATION_EVENT | object_type::SYNCHRONIZATION_TIMER => {
+            state.store(0, Ordering::Relaxed)
+        }
+        object_type::SEMAPHORE => {
+            state.fetch_sub(1, Ordering::Relaxed);
+        }
+        object_type::MUTANT => {
+            let mutex = mutex(header);
+            if state.fetch_sub(1, Ordering::Relaxed) == 1 {
+                mutex.OwnerThread.set(from_ref(thread).cast_mut().cast());
+                if mutex.ApcDisable.get() != 0 {
+                    thread.kernel_apc_disable().set(thread.kernel_apc_disable().get() + 1);
+                }
+                if mutex.Abandoned.get() != 0 {
+                    mutex.Abandoned.set(0);
+                    return NtStatus::ABANDONED_WAIT_0;
+                }
+            }
+        }
+        _ => {}
+    }
+    NtStatus::SUCCESS
+}
+
+fn check_type(core: &Core, header: &DISPATCHER_HEADER) -> Result<(), Raise> {
+    let kind = header.Type.get() & 0x7F;
+    if matches!(kind, 0..=6 | 8 | 9) && !header.WaitListHead.Flink.get().is_null() {
+        return Ok(());
+    }
+    Err(core.bug_check(BugCheck::new(
+        bugcheck::KMODE_EXCEPTION_NOT_HANDLED,
+        [from_ref(header) as u64, u64::from(kind), 0, 0],
+        format!("a wait on memory that is no initialised dispatcher object (type {kind})"),
+    )))
+}
+
+/// Waits for one object. See [`wait_multiple`].
+pub fn wait(object: &DISPATCHER_HEADER, alertable: bool, timeout: Option<i64>) -> Result<NtStatus, Raise> {
+    wait_multiple(&[object], false, alertable, timeout)
+}
+
+/// Waits until one of `objects` (or all of them) is signaled.
+///
+/// Source:  KeWaitForMultipleObjects; EXEC-11, EXEC-12, EXEC-14
+/// IRQL:    <= APC_LEVEL, or <= DISPATCH_LEVEL with `timeout` 0
+/// Units:   100 ns; negative relative, positive absolute system time, `None` forever
+/// Returns: SUCCESS plus the index of the object, ABANDONED_WAIT_0 plus index, TIMEOUT
+/// Errors:  `Stop` when the machine stops; a wait at too high an IRQL is a bug check
+pub fn wait_multiple(
+    objects: &[&DISPATCHER_HEADER],
+    all: bool,
+    alertable: bool,
+    timeout: Option<i64>,
+) -> Result<NtStatus, Raise> {
+    let core = current_core();
+    let thread = current_thread();
+    let irql = crate::irql::current();
+    let limit = if timeout == Some(0) { DISPATCH_LEVEL } else { APC_LEVEL };
+    if irql > limit {
+        return Err(core.bug_check(BugCheck::new(
+            bugcheck::IRQL_NOT_LESS_OR_EQUAL,
+            [0, u64::from(irql), 0, 0],
+            format!("a wait at IRQL {irql}: waits need APC_LEVEL or below, or a timeout of 0 at DISPATCH_LEVEL (EXEC-11)"),
+        )));
+    }
+    for object in objects {
+        check_type(core, object)?;
+    }
+    let deadline = match timeout {
+        Some(t) if t < 0 => Some(core.scheduler().now() + t.unsigned_abs()),
+        Some(t) => Some((t as u64).saturating_sub(core.clock.system_time(0))),
+        None => None,
+    };
+    let mut dispatcher = core.dispatcher.lock();
+    if all {
+        if objects.iter().all(|object| signaled(object, thread)) {
+            let mut status = NtStatus::SUCCESS;
+            for object in objects {
+                let got = satisfy(object, thread);
+                if got != NtStatus::SUCCESS {
+                    status = got;
+                }
+            }
+            return Ok(status);
+        }
+    } else if let Some(index) = objects.iter().position(|object| signaled(object, thread)) {
+        return Ok(NtStatus(satisfy(objects[index], thread).0 + index as i32));
+    }
+    if timeout == Some(0) {
+        return Ok(NtStatus::TIMEOUT);
+    }
+    for (index, object) in objects.iter().enumerate() {
+        let block = &thread.wait_blocks[index];
+        block.WaitKey.set(index as u16);
+        block.Thread.set(from_ref(thread).cast_mut().cast());
+        block.Object.set(from_ref(*object).cast_mut().cast());
+        append(&object.WaitListHead, &block.WaitListEntry);
+    }
+    thread.wait_count.set(objects.len() as u32);
+    thread.wait_all.set(u8::from(all));
+    thread.wait_alertable.set(u8::from(alertable));
+    thread.wait_state.store(WAITING, Ordering::Release);
+    let timed = deadline.is_some() || thread.is_background();
+    thread.wait_timed.set(u8::from(timed));
+    dispatcher.running -= 1;
+    dispatcher.timed += i64::from(deadline.is_some());
+    dispatcher.foreground += i64::from(!timed && thread.is_host());
+    let hung = core.config.detect_hangs && dispatcher.hung();
+    drop(dispatcher);
+    if hung {
+        report_hang(core);
+    }
+    let outcome = sleep(core, thread, deadline);
+    let mut dispatcher = core.dispatcher.lock();
+    dispatcher.timed -= i64::from(deadline.is_some());
+    dispatcher.foreground -= i64::from(!timed && thread.is_host());
+    if thread.wait_state.load(Ordering::Relaxed) == SATISFIED {
+        thread.wait_state.store(IDLE, Ordering::Relaxed);
+        return Ok(NtStatus(thread.wait_status.get()));
+    }
+    // Nobody satisfied it: `running` is ours to restore, and the blocks to take out.
+    dispatcher.running += 1;
+    release_blocks(thread);
+    thread.wait_state.store(IDLE, Ordering::Relaxed);
+    match outcome {
+        Outcome::Stopped => Err(Raise::Stop),
+        Outcome::TimedOut | Outcome::Woken => Ok(NtStatus::TIMEOUT),
+    }
+}
+
+enum Outcome {
+    Woken,
+    TimedOut,
+    Stopped,
+}
+
+fn sleep(core: &Core, thread: &KTHREAD, deadline: Option<u64>) -> Outcome {
+    loop {
+        if thread.wait_state.load(Ordering::Acquire) != WAITING {
+            return Outcome::Woken;
+        }
+        if thread.block().stopping() {
+            return Outcome::Stopped;
+        }
+        if deadline.is_some_and(|deadline| core.scheduler().now() >= deadline) {
+            return Outcome::TimedOut;
+        }
+        core.scheduler().block(thread, deadline);
+    }
+}
+
+fn release_blocks(thread: &KTHREAD) {
+    for block in &thread.wait_blocks[..thread.wait_count.get() as usize] {
+        unlink(&block.WaitListEntry);
+    }
+    thread.wait_count.set(0);
+}
+
+impl Dispatcher {
+    fn hung(&self) -> bool {
+        self.running == 0 && self.timed == 0 && self.foreground > 0
+    }
+}
+
+fn report_hang(core: &Core) {
+    let thread = current_thread();
+    core.bug_check(BugCheck::new(
+        HANG,
+        [u64::from(thread.number()), 0, 0, 0],
+        "every thread of the machine waits and nothing is left that could wake one: a wait for an event that \
+         nobody sets, or a deadlock",
+    ));
+}
+
+/// Wakes the waiters that `header`'s new state satisfies. Call with the dispatcher lock held.
+fn wake_waiters(core: &Core, dispatcher: &mut Dispatcher, header: &DISPATCHER_HEADER) {
+    let head = from_ref(&header.WaitListHead).cast_mut();
+    let mut entry = header.WaitListHead.Flink.get();
+    while entry != head && header.SignalState.load(Ordering::Relaxed) > 0 {
+        // SAFETY: entries of the list are wait blocks of waiting threads, stable under the lock.
+        let block = unsafe { &*entry.cast::<KWAIT_BLOCK>() };
+        entry = block.WaitListEntry.Flink.get();
+        // SAFETY: a waiting thread keeps its memory.
+        let thread = unsafe { &*block.Thread.get().cast::<KTHREAD>() };
+        let key = i32::from(block.WaitKey.get());
+        let count = thread.wait_count.get() as usize;
+        let status = if thread.wait_all.get() != 0 {
+            let blocks = &thread.wait_blocks[..count];
+            // SAFETY: objects that are waited for stay while a thread waits for them.
+            let object = |b: &KWAIT_BLOCK| unsafe { &*b.Object.get().cast::<DISPATCHER_HEADER>() };
+            if !blocks.iter().all(|b| signaled(object(b), thread)) {
+                continue;
+            }
+            blocks.iter().fold(NtStatus::SUCCESS, |status, b| match satisfy(object(b), thread) {
+                NtStatus::SUCCESS => status,
+                other => other,
+            })
+        } else {
+            NtStatus(satisfy(header, thread).0 + key)
+        };
+        release_blocks(thread);
+        thread.wait_status.set(status.0);
+        thread.wait_state.store(SATISFIED, Ordering::Release);
+        dispatcher.running += 1;
+        core.scheduler().wake(thread);
+        // The next entry may have been one of this thread's: start again.
+        entry = header.WaitListHead.Flink.get();
+    }
+}
+
+/// Sets an event. Returns its previous state. Source: EXEC-19. IRQL: <= DISPATCH_LEVEL.
+pub fn set_event(header: &DISPATCHER_HEADER) -> i32 {
+    let core = current_core();
+    let mut dispatcher = core.dispatcher.lock();
+    let before = header.SignalState.swap(1, Ordering::Relaxed);
+    if !header.WaitListHead.Flink.get().is_null() {
+        wake_waiters(core, &mut dispatcher, header);
+    }
+    before
+}
+
+/// Sets an event from outside every machine thread: what host code uses.
+pub fn set_event_from_host(core: &Core, header: &DISPATCHER_HEADER) -> i32 {
+    let mut dispatcher = core.dispatcher.lock();
+    let before = header.SignalState.swap(1, Ordering::Relaxed);
+    wake_waiters(core, &mut dispatcher, header);
+    before
+}
+
+/// Resets an event and returns its previous state.
+pub fn reset_event(header: &DISPATCHER_HEADER) -> i32 {
+    let _dispatcher = current_core().dispatcher.lock();
+    header.SignalState.swap(0, Ordering::Relaxed)
+}
+
+/// Sets the event for those who wait now, then resets it. Returns its previous state.
+pub fn pulse_event(header: &DISPATCHER_HEADER) -> i32 {
+    let core = current_core();
+    let mut dispatcher = core.dispatcher.lock();
+    let before = header.SignalState.swap(1, Ordering::Relaxed);
+    wake_waiters(core, &mut dispatcher, header);
+    header.SignalState.store(0, Ordering::Relaxed);
+    before
+}
+
+/// Adds to a semaphore and returns its previous count.
+///
+/// Errors: SEMAPHORE_LIMIT_EXCEEDED is raised when the limit would be passed.
+pub fn release_semaphore(semaphore: &KSEMAPHORE, adjustment: i32) -> Result<i32, Raise> {
+    let core = current_core();
+    let mut dispatcher = core.dispatcher.lock();
+    let before = semaphore.Header.SignalState.load(Ordering::Relaxed);
+    match before.checked_add(adjustment) {
+        Some(after) if adjustment > 0 && after <= semaphore.Limit.get() => {
+            semaphore.Header.SignalState.store(after, Ordering::Relaxed);
+            wake_waiters(core, &mut dispatcher, &semaphore.Header);
+            Ok(before)
+        }
+        _ => Err(Raise::Status(NtStatus::SEMAPHORE_LIMIT_EXCEEDED)),
+    }
+}
+
+/// Releases a mutex once and returns its previous state (0 means it was owned once).
+///
+/// Errors: MUTANT_NOT_OWNED is raised when another thread owns it.
+pub fn release_mutex(mutex: &KMUTEX) -> Result<i32, Raise> {
+    let core = current_core();
+    let thread = current_thread();
+    let mut dispatcher = core.dispatcher.lock();
+    if mutex.OwnerThread.get() as usize != from_ref(thread) as usize {
+        return Err(Raise::Status(NtStatus::MUTANT_NOT_OWNED));
+    }
+    let before = mutex.Header.SignalState.fetch_add(1, Ordering::Relaxed);
+    if before == 0 {
+        mutex.OwnerThread.set(std::ptr::null_mut());
+        if mutex.ApcDisable.get() != 0 {
+            thread.kernel_apc_disable().set(thread.kernel_apc_disable().get() - 1);
+        }
+        wake_waiters(core, &mut dispatcher, &mutex.Header);
+    }
+    Ok(before)
+}
+
+/// Suspends the thread for a time. Units: 100 ns, as in [`wait_multiple`].
+pub fn delay(interval: i64) -> Result<NtStatus, Raise> {
+    let header = DISPATCHER_HEADER::default();
+    initialize_header(&header, object_type::NOTIFICATION_EVENT, 0);
+    wait(&header, false, Some(if interval == 0 { -1 } else { interval }))?;
+    Ok(NtStatus::SUCCESS)
+}
+
+impl Core {
+    /// Signals the thread object and lets it count no longer.
+    pub(crate) fn thread_ended(&self, thread: &KTHREAD) {
+        let hung = {
+            let mut dispatcher = self.dispatcher.lock();
+            dispatcher.running -= 1;
+            thread.Header.SignalState.store(1, Ordering::Relaxed);
+            wake_waiters(self, &mut dispatcher, &thread.Header);
+            self.config.detect_hangs && dispatcher.hung()
+        };
+        if hung && !self.stopping() {
+            self.record_bug_check(BugCheck::new(
+                HANG,
+                [u64::from(thread.number()), 0, 0, 0],
+                "the last thread that could wake another one has ended; the others wait forever",
+            ));
+            self.request_stop();
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! IRQL of the current thread, and the virtual processor that DISPATCH_LEVEL claims.
+
+use std::sync::atomic::Ordering;
+
+use boundary::ProcessorBlock;
+use nt_abi::irql::DISPATCH_LEVEL;
+
+use crate::core::{Core, core_of};
+
+/// The current thread's IRQL.
+#[inline]
+pub fn current() -> u8 {
+    boundary::current().irql.get()
+}
+
+/// Raises to `new` and returns the old IRQL. Source: EXEC-43 (`new` below the current one is a bug).
+pub fn raise(new: u8) -> u8 {
+    let block = boundary::current();
+    let old = block.irql.get();
+    set(core_of(block), block, new.max(old));
+    old
+}
+
+/// Lowers to `new`.
+pub fn lower(new: u8) {
+    let block = boundary::current();
+    set(core_of(block), block, new);
+}
+
+/// Sets the IRQL, claiming a processor on the way to DISPATCH_LEVEL and giving it back on the way down.
+pub(crate) fn set(core: &Core, block: &ProcessorBlock, new: u8) {
+    let claimed = block.claimed.get() != 0;
+    if new >= DISPATCH_LEVEL && !claimed {
+        let number = claim(core);
+        block.number.set(number);
+        block.claimed.set(1);
+    } else if new < DISPATCH_LEVEL && claimed {
+        block.claimed.set(0);
+        core.free_processors.fetch_or(1 << block.number.get(), Ordering::Release);
+    }
+    block.irql.set(new);
+}
+
+fn claim(core: &Core) -> u32 {
+    loop {
+        let free = core.free_processors.load(Ordering::Relaxed);
+        if free != 0 {
+            let number = free.trailing_zeros();
+            if core
+                .free_processors
+                .compare_exchange_weak(free, free & !(1 << number), Ordering::Acquire, Ordering::Relaxed)
+                .is_ok()
+            {
+                return number;
+            }
+        } else if core.stopping() {
+            return 0;
+        } else {
+            core.scheduler().pause();
+        }
+    }
+}

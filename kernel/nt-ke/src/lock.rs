@@ -1,0 +1,119 @@
+//! The engine's own locks. Each has a rank; ranks only rise while locks are held (`LOCKS.md`).
+//!
+//! They guard short, non-blocking sections: nothing waits, calls a driver or crosses the scheduler's door
+//! while it holds one. Debug builds check the order on every acquisition.
+
+use std::ops::{Deref, DerefMut};
+use std::panic::Location;
+
+use crate::thread::try_current_thread;
+
+/// Rank of a lock: outermost first. The list is the order of the whole engine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Rank {
+    /// Filter manager: filters, volumes, instances.
+    FltTables = 4,
+    /// Filter manager: one volume's instances.
+    FltVolume = 6,
+    /// Filter manager: per-stream and per-handle state.
+    FltObject = 8,
+    /// File system driver: table of control blocks.
+    FsdTable = 12,
+    /// File system driver: one control block's bookkeeping.
+    FsdFcb = 14,
+    /// I/O manager: mounts and device stacks.
+    IoDatabase = 20,
+    /// I/O manager: cancellation and per-IRP state.
+    IoCancel = 22,
+    /// Registry.
+    CmRegistry = 26,
+    /// Object namespace.
+    ObNamespace = 30,
+    /// Handle tables.
+    ObHandles = 32,
+    /// Processes.
+    PsTables = 34,
+    /// Loaded images.
+    DriverImages = 36,
+    /// Work queues.
+    ExWork = 40,
+    /// Executive resources.
+    ExResource = 42,
+    /// Pool.
+    ExPool = 50,
+    /// Page areas.
+    MmAreas = 54,
+    /// Anything that calls nothing.
+    Leaf = 62,
+}
+
+/// A ranked mutex.
+pub struct Lock<T> {
+    rank: Rank,
+    inner: parking_lot::Mutex<T>,
+}
+
+/// Holds a [`Lock`].
+pub struct Guard<'a, T> {
+    rank: Rank,
+    inner: parking_lot::MutexGuard<'a, T>,
+}
+
+impl<T> Lock<T> {
+    /// A lock of rank `rank` around `value`.
+    pub const fn new(rank: Rank, value: T) -> Self {
+        Self { rank, inner: parking_lot::Mutex::new(value) }
+    }
+
+    /// Takes the lock.
+    #[track_caller]
+    pub fn lock(&self) -> Guard<'_, T> {
+        entered(self.rank);
+        Guard { rank: self.rank, inner: self.inner.lock() }
+    }
+
+    /// The value, when nobody else can have it.
+    pub fn get_mut(&mut self) -> &mut T {
+        self.inner.get_mut()
+    }
+}
+
+#[track_caller]
+fn entered(rank: Rank) {
+    if cfg!(debug_assertions)
+        && let Some(thread) = try_current_thread()
+    {
+        let held = thread.held_ranks();
+        let bit = 1u64 << rank as u8;
+        if held.get() >= bit {
+            let highest = 63 - held.get().leading_zeros();
+            panic!("lock of rank {rank:?} taken at {} while rank {highest} is held", Location::caller());
+        }
+        held.set(held.get() | bit);
+    }
+}
+
+impl<T> Drop for Guard<'_, T> {
+    fn drop(&mut self) {
+        if cfg!(debug_assertions)
+            && let Some(thread) = try_current_thread()
+        {
+            let held = thread.held_ranks();
+            held.set(held.get() & !(1u64 << self.rank as u8));
+        }
+    }
+}
+
+impl<T> Deref for Guard<'_, T> {
+    type Target = T;
+    fn deref(&self) -> &T {
+        &self.inner
+    }
+}
+
+impl<T> DerefMut for Guard<'_, T> {
+    fn deref_mut(&mut self) -> &mut T {
+        &mut self.inner
+    }
+}

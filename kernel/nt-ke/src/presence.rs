@@ -1,0 +1,71 @@
+//! Who is inside what: lets a detaching side wait for just the threads that are inside *its* callbacks.
+//!
+//! A thread writes the identity of what it enters into its own list (one store, no shared atomic); the
+//! detaching side marks the thing as going, runs `membarrier`, and waits until no list names it any more.
+
+use std::sync::atomic::{Ordering, compiler_fence};
+
+use boundary::Raise;
+
+use crate::core::Core;
+use crate::thread::{KTHREAD, PRESENCE_DEPTH, current_thread};
+
+/// The current thread is inside something until this is dropped.
+pub struct Presence {
+    thread: &'static KTHREAD,
+    slot: usize,
+}
+
+/// Notes that the current thread enters `identity` (an address, never 0). Check *afterwards* that it may.
+///
+/// Returns `None` when callbacks nest deeper than any real stack of filters does.
+#[inline]
+pub fn enter(identity: usize) -> Option<Presence> {
+    let thread = current_thread();
+    let depth = thread.presence_depth();
+    let slot = depth.get();
+    if slot >= PRESENCE_DEPTH {
+        return None;
+    }
+    thread.presence()[slot].store(identity, Ordering::Relaxed);
+    depth.set(slot + 1);
+    compiler_fence(Ordering::SeqCst);
+    Some(Presence { thread, slot })
+}
+
+impl Drop for Presence {
+    #[inline]
+    fn drop(&mut self) {
+        self.thread.presence()[self.slot].store(0, Ordering::Release);
+        self.thread.presence_depth().set(self.slot);
+    }
+}
+
+/// How often the current thread itself is inside `identity`.
+pub fn own_depth(identity: usize) -> usize {
+    let thread = current_thread();
+    thread.presence().iter().filter(|s| s.load(Ordering::Relaxed) == identity).count()
+}
+
+/// Waits until no *other* thread is inside `identity`. Mark it as going first.
+///
+/// Errors: `Stop` when the machine stops meanwhile.
+pub fn drain(core: &Core, identity: usize) -> Result<(), Raise> {
+    crate::epoch::membarrier();
+    let me = std::ptr::from_ref(current_thread()) as usize;
+    loop {
+        let mut inside = false;
+        core.threads.for_each(|thread| {
+            if std::ptr::from_ref(thread) as usize != me {
+                inside |= thread.presence().iter().any(|s| s.load(Ordering::Acquire) == identity);
+            }
+        });
+        if !inside {
+            return Ok(());
+        }
+        if core.stopping() {
+            return Err(Raise::Stop);
+        }
+        core.scheduler().pause();
+    }
+}

@@ -1,0 +1,61 @@
+//! Spin locks: `KSPIN_LOCK` is one machine word in the driver's memory.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use boundary::Raise;
+use nt_abi::bugcheck;
+
+use crate::bugcheck::BugCheck;
+use crate::core::current_core;
+
+/// Acquires at DISPATCH_LEVEL or above; the word holds the owner's thread while it is taken.
+///
+/// Errors: recursion is a bug check (EXEC-26); `Stop` when the machine stops meanwhile.
+pub fn acquire(lock: &AtomicUsize) -> Result<(), Raise> {
+    let me = boundary::current().current_thread.get();
+    let mut spins = 0u32;
+    loop {
+        match lock.compare_exchange_weak(0, me, Ordering::Acquire, Ordering::Relaxed) {
+            Ok(_) => return Ok(()),
+            Err(owner) if owner == me => {
+                return Err(current_core().bug_check(BugCheck::new(
+                    bugcheck::SPIN_LOCK_ALREADY_OWNED,
+                    [std::ptr::from_ref(lock) as u64, 0, 0, 0],
+                    "a spin lock was acquired by the thread that holds it already: it would spin forever",
+                )));
+            }
+            Err(_) => {
+                spins += 1;
+                if spins.is_multiple_of(128) {
+                    let core = current_core();
+                    if core.stopping() {
+                        return Err(Raise::Stop);
+                    }
+                    core.scheduler().pause();
+                } else {
+                    std::hint::spin_loop();
+                }
+            }
+        }
+    }
+}
+
+/// Acquires if it is free.
+pub fn try_acquire(lock: &AtomicUsize) -> bool {
+    let me = boundary::current().current_thread.get();
+    lock.compare_exchange(0, me, Ordering::Acquire, Ordering::Relaxed).is_ok()
+}
+
+/// Releases.
+///
+/// Errors: releasing a lock that is not held is a bug check.
+pub fn release(lock: &AtomicUsize) -> Result<(), Raise> {
+    if lock.swap(0, Ordering::Release) == 0 {
+        return Err(current_core().bug_check(BugCheck::new(
+            bugcheck::SPIN_LOCK_NOT_OWNED,
+            [std::ptr::from_ref(lock) as u64, 0, 0, 0],
+            "a spin lock was released that nobody holds",
+        )));
+    }
+    Ok(())
+}
