@@ -44,6 +44,11 @@ unsafe impl<T: Abi, const N: usize> Abi for [T; N] {}
 /// Compiles only for types that keep the promise of [`Abi`].
 pub(crate) const fn assert_abi<T: Abi>() {}
 
+/// Whether `size` bytes at `offset` lie inside `whole` bytes.
+pub(crate) const fn fits(offset: usize, size: usize, whole: usize) -> bool {
+    offset + size <= whole
+}
+
 /// Declares structures: `offset Name: Type`, each figure asserted; fields fill the whole structure.
 macro_rules! layout {
     ($(
@@ -98,7 +103,7 @@ macro_rules! views {
     )+) => {$(
         const _: () = {
             $( crate::declare::assert_abi::<$ty>(); )*
-            $( assert!($offset + size_of::<$ty>() <= size_of::<$name>()); )*
+            $( assert!(crate::declare::fits($offset, size_of::<$ty>(), size_of::<$name>())); )*
             $( assert!(align_of::<$ty>() <= align_of::<$name>() && $offset % align_of::<$ty>() == 0); )*
         };
 

@@ -123,9 +123,9 @@ crate::declare::layout! {
 
 crate::declare::views! {
     impl DEVICE_OBJECT_Queue {
-        /// The union seen as `ListEntry`.
+        /// The bytes at 0x0 as `ListEntry`.
         0x0 ListEntry: LIST_ENTRY,
-        /// The union seen as `Wcb`.
+        /// The bytes at 0x0 as `Wcb`.
         0x0 Wcb: WAIT_CONTEXT_BLOCK,
     }
 }

@@ -107,24 +107,24 @@ crate::declare::layout! {
 
 crate::declare::views! {
     impl DISPATCHER_HEADER {
-        /// The union seen as `TimerControlFlags`.
+        /// The bytes at 0x1 as `TimerControlFlags`.
         0x1 TimerControlFlags: Cell<u8>,
-        /// The union seen as `Abandoned`.
+        /// The bytes at 0x1 as `Abandoned`.
         0x1 Abandoned: Cell<u8>,
-        /// The union seen as `ThreadControlFlags`.
+        /// The bytes at 0x2 as `ThreadControlFlags`.
         0x2 ThreadControlFlags: Cell<u8>,
-        /// The union seen as `Hand`.
+        /// The bytes at 0x2 as `Hand`.
         0x2 Hand: Cell<u8>,
-        /// The union seen as `TimerMiscFlags`.
+        /// The bytes at 0x3 as `TimerMiscFlags`.
         0x3 TimerMiscFlags: Cell<u8>,
-        /// The union seen as `DebugActive`.
+        /// The bytes at 0x3 as `DebugActive`.
         0x3 DebugActive: Cell<u8>,
-        /// The union seen as `Lock`.
+        /// The bytes at 0x0 as `Lock`.
         0x0 Lock: Cell<i32>,
     }
 
     impl KWAIT_BLOCK {
-        /// The union seen as `NotificationQueue`.
+        /// The bytes at 0x18 as `NotificationQueue`.
         0x18 NotificationQueue: Cell<*mut c_void>,
     }
 }

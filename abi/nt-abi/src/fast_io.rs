@@ -120,15 +120,15 @@ crate::declare::layout! {
 
 crate::declare::views! {
     impl FS_FILTER_PARAMETERS {
-        /// The union seen as `AcquireForModifiedPageWriter`.
+        /// The bytes at 0x0 as `AcquireForModifiedPageWriter`.
         0x0 AcquireForModifiedPageWriter: FS_FILTER_PARAMETERS_AcquireForModifiedPageWriter,
-        /// The union seen as `ReleaseForModifiedPageWriter`.
+        /// The bytes at 0x0 as `ReleaseForModifiedPageWriter`.
         0x0 ReleaseForModifiedPageWriter: FS_FILTER_PARAMETERS_ReleaseForModifiedPageWriter,
-        /// The union seen as `AcquireForSectionSynchronization`.
+        /// The bytes at 0x0 as `AcquireForSectionSynchronization`.
         0x0 AcquireForSectionSynchronization: FS_FILTER_PARAMETERS_AcquireForSectionSynchronization,
-        /// The union seen as `NotifyStreamFileObject`.
+        /// The bytes at 0x0 as `NotifyStreamFileObject`.
         0x0 NotifyStreamFileObject: FS_FILTER_PARAMETERS_NotifyStreamFileObject,
-        /// The union seen as `Others`.
+        /// The bytes at 0x0 as `Others`.
         0x0 Others: FS_FILTER_PARAMETERS_Others,
     }
 }

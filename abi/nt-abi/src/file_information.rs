@@ -199,12 +199,12 @@ crate::declare::layout! {
 
 crate::declare::views! {
     impl FILE_LINK_INFORMATION {
-        /// The union seen as `ReplaceIfExists`.
+        /// The bytes at 0x0 as `ReplaceIfExists`.
         0x0 ReplaceIfExists: Cell<u8>,
     }
 
     impl FILE_RENAME_INFORMATION {
-        /// The union seen as `ReplaceIfExists`.
+        /// The bytes at 0x0 as `ReplaceIfExists`.
         0x0 ReplaceIfExists: Cell<u8>,
     }
 }

@@ -162,11 +162,11 @@ crate::declare::layout! {
 
 crate::declare::views! {
     impl FLT_CALLBACK_DATA {
-        /// The union seen as `QueueLinks`.
+        /// The bytes at 0x30 as `QueueLinks`.
         0x30 QueueLinks: LIST_ENTRY,
-        /// The union seen as `QueueContext`.
+        /// The bytes at 0x40 as `QueueContext`.
         0x40 QueueContext: [Cell<*mut c_void>; 2],
-        /// The union seen as `FilterContext`.
+        /// The bytes at 0x30 as `FilterContext`.
         0x30 FilterContext: [Cell<*mut c_void>; 4],
     }
 }

@@ -441,115 +441,115 @@ crate::declare::layout! {
 
 crate::declare::views! {
     impl FLT_PARAMETERS_SetFileInformation {
-        /// The union seen as `ClusterCount`.
+        /// The bytes at 0x18 as `ClusterCount`.
         0x18 ClusterCount: Cell<u32>,
-        /// The union seen as `DeleteHandle`.
+        /// The bytes at 0x18 as `DeleteHandle`.
         0x18 DeleteHandle: Cell<*mut c_void>,
     }
 
     impl FLT_PARAMETERS_DirectoryControl {
-        /// The union seen as `QueryDirectory`.
+        /// The bytes at 0x0 as `QueryDirectory`.
         0x0 QueryDirectory: FLT_PARAMETERS_DirectoryControl_QueryDirectory,
-        /// The union seen as `NotifyDirectory`.
+        /// The bytes at 0x0 as `NotifyDirectory`.
         0x0 NotifyDirectory: FLT_PARAMETERS_DirectoryControl_NotifyDirectory,
     }
 
     impl FLT_PARAMETERS_FileSystemControl {
-        /// The union seen as `VerifyVolume`.
+        /// The bytes at 0x0 as `VerifyVolume`.
         0x0 VerifyVolume: FLT_PARAMETERS_FileSystemControl_VerifyVolume,
-        /// The union seen as `Common`.
+        /// The bytes at 0x0 as `Common`.
         0x0 Common: FLT_PARAMETERS_FileSystemControl_Common,
-        /// The union seen as `Neither`.
+        /// The bytes at 0x0 as `Neither`.
         0x0 Neither: FLT_PARAMETERS_FileSystemControl_Neither,
-        /// The union seen as `Buffered`.
+        /// The bytes at 0x0 as `Buffered`.
         0x0 Buffered: FLT_PARAMETERS_FileSystemControl_Buffered,
-        /// The union seen as `Direct`.
+        /// The bytes at 0x0 as `Direct`.
         0x0 Direct: FLT_PARAMETERS_FileSystemControl_Direct,
     }
 
     impl FLT_PARAMETERS_DeviceIoControl {
-        /// The union seen as `Common`.
+        /// The bytes at 0x0 as `Common`.
         0x0 Common: FLT_PARAMETERS_DeviceIoControl_Common,
-        /// The union seen as `Neither`.
+        /// The bytes at 0x0 as `Neither`.
         0x0 Neither: FLT_PARAMETERS_DeviceIoControl_Neither,
-        /// The union seen as `Buffered`.
+        /// The bytes at 0x0 as `Buffered`.
         0x0 Buffered: FLT_PARAMETERS_DeviceIoControl_Buffered,
-        /// The union seen as `Direct`.
+        /// The bytes at 0x0 as `Direct`.
         0x0 Direct: FLT_PARAMETERS_DeviceIoControl_Direct,
-        /// The union seen as `FastIo`.
+        /// The bytes at 0x0 as `FastIo`.
         0x0 FastIo: FLT_PARAMETERS_DeviceIoControl_FastIo,
     }
 
     impl FLT_PARAMETERS {
-        /// The union seen as `Create`.
+        /// The bytes at 0x0 as `Create`.
         0x0 Create: FLT_PARAMETERS_Create,
-        /// The union seen as `CreatePipe`.
+        /// The bytes at 0x0 as `CreatePipe`.
         0x0 CreatePipe: FLT_PARAMETERS_CreatePipe,
-        /// The union seen as `CreateMailslot`.
+        /// The bytes at 0x0 as `CreateMailslot`.
         0x0 CreateMailslot: FLT_PARAMETERS_CreateMailslot,
-        /// The union seen as `Read`.
+        /// The bytes at 0x0 as `Read`.
         0x0 Read: FLT_PARAMETERS_Read,
-        /// The union seen as `Write`.
+        /// The bytes at 0x0 as `Write`.
         0x0 Write: FLT_PARAMETERS_Write,
-        /// The union seen as `QueryFileInformation`.
+        /// The bytes at 0x0 as `QueryFileInformation`.
         0x0 QueryFileInformation: FLT_PARAMETERS_QueryFileInformation,
-        /// The union seen as `SetFileInformation`.
+        /// The bytes at 0x0 as `SetFileInformation`.
         0x0 SetFileInformation: FLT_PARAMETERS_SetFileInformation,
-        /// The union seen as `QueryEa`.
+        /// The bytes at 0x0 as `QueryEa`.
         0x0 QueryEa: FLT_PARAMETERS_QueryEa,
-        /// The union seen as `SetEa`.
+        /// The bytes at 0x0 as `SetEa`.
         0x0 SetEa: FLT_PARAMETERS_SetEa,
-        /// The union seen as `QueryVolumeInformation`.
+        /// The bytes at 0x0 as `QueryVolumeInformation`.
         0x0 QueryVolumeInformation: FLT_PARAMETERS_QueryVolumeInformation,
-        /// The union seen as `SetVolumeInformation`.
+        /// The bytes at 0x0 as `SetVolumeInformation`.
         0x0 SetVolumeInformation: FLT_PARAMETERS_SetVolumeInformation,
-        /// The union seen as `DirectoryControl`.
+        /// The bytes at 0x0 as `DirectoryControl`.
         0x0 DirectoryControl: FLT_PARAMETERS_DirectoryControl,
-        /// The union seen as `FileSystemControl`.
+        /// The bytes at 0x0 as `FileSystemControl`.
         0x0 FileSystemControl: FLT_PARAMETERS_FileSystemControl,
-        /// The union seen as `DeviceIoControl`.
+        /// The bytes at 0x0 as `DeviceIoControl`.
         0x0 DeviceIoControl: FLT_PARAMETERS_DeviceIoControl,
-        /// The union seen as `LockControl`.
+        /// The bytes at 0x0 as `LockControl`.
         0x0 LockControl: FLT_PARAMETERS_LockControl,
-        /// The union seen as `QuerySecurity`.
+        /// The bytes at 0x0 as `QuerySecurity`.
         0x0 QuerySecurity: FLT_PARAMETERS_QuerySecurity,
-        /// The union seen as `SetSecurity`.
+        /// The bytes at 0x0 as `SetSecurity`.
         0x0 SetSecurity: FLT_PARAMETERS_SetSecurity,
-        /// The union seen as `WMI`.
+        /// The bytes at 0x0 as `WMI`.
         0x0 WMI: FLT_PARAMETERS_WMI,
-        /// The union seen as `QueryQuota`.
+        /// The bytes at 0x0 as `QueryQuota`.
         0x0 QueryQuota: FLT_PARAMETERS_QueryQuota,
-        /// The union seen as `SetQuota`.
+        /// The bytes at 0x0 as `SetQuota`.
         0x0 SetQuota: FLT_PARAMETERS_SetQuota,
-        /// The union seen as `Pnp`.
+        /// The bytes at 0x0 as `Pnp`.
         0x0 Pnp: FLT_PARAMETERS_Pnp,
-        /// The union seen as `AcquireForSectionSynchronization`.
+        /// The bytes at 0x0 as `AcquireForSectionSynchronization`.
         0x0 AcquireForSectionSynchronization: FLT_PARAMETERS_AcquireForSectionSynchronization,
-        /// The union seen as `QueryOpen`.
+        /// The bytes at 0x0 as `QueryOpen`.
         0x0 QueryOpen: FLT_PARAMETERS_QueryOpen,
-        /// The union seen as `AcquireForModifiedPageWriter`.
+        /// The bytes at 0x0 as `AcquireForModifiedPageWriter`.
         0x0 AcquireForModifiedPageWriter: FLT_PARAMETERS_AcquireForModifiedPageWriter,
-        /// The union seen as `ReleaseForModifiedPageWriter`.
+        /// The bytes at 0x0 as `ReleaseForModifiedPageWriter`.
         0x0 ReleaseForModifiedPageWriter: FLT_PARAMETERS_ReleaseForModifiedPageWriter,
-        /// The union seen as `FastIoCheckIfPossible`.
+        /// The bytes at 0x0 as `FastIoCheckIfPossible`.
         0x0 FastIoCheckIfPossible: FLT_PARAMETERS_FastIoCheckIfPossible,
-        /// The union seen as `NetworkQueryOpen`.
+        /// The bytes at 0x0 as `NetworkQueryOpen`.
         0x0 NetworkQueryOpen: FLT_PARAMETERS_NetworkQueryOpen,
-        /// The union seen as `MdlRead`.
+        /// The bytes at 0x0 as `MdlRead`.
         0x0 MdlRead: FLT_PARAMETERS_MdlRead,
-        /// The union seen as `MdlReadComplete`.
+        /// The bytes at 0x0 as `MdlReadComplete`.
         0x0 MdlReadComplete: FLT_PARAMETERS_MdlReadComplete,
-        /// The union seen as `PrepareMdlWrite`.
+        /// The bytes at 0x0 as `PrepareMdlWrite`.
         0x0 PrepareMdlWrite: FLT_PARAMETERS_PrepareMdlWrite,
-        /// The union seen as `MdlWriteComplete`.
+        /// The bytes at 0x0 as `MdlWriteComplete`.
         0x0 MdlWriteComplete: FLT_PARAMETERS_MdlWriteComplete,
-        /// The union seen as `MountVolume`.
+        /// The bytes at 0x0 as `MountVolume`.
         0x0 MountVolume: FLT_PARAMETERS_MountVolume,
-        /// The union seen as `Others`.
+        /// The bytes at 0x0 as `Others`.
         0x0 Others: FLT_PARAMETERS_Others,
-        /// The union seen as `QueryDirectory`.
+        /// The bytes at 0x0 as `QueryDirectory`.
         0x0 QueryDirectory: FLT_PARAMETERS_DirectoryControl_QueryDirectory,
-        /// The union seen as `NotifyDirectory`.
+        /// The bytes at 0x0 as `NotifyDirectory`.
         0x0 NotifyDirectory: FLT_PARAMETERS_DirectoryControl_NotifyDirectory,
     }
 }

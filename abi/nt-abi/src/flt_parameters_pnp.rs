@@ -81,25 +81,25 @@ crate::declare::layout! {
 
 crate::declare::views! {
     impl FLT_PARAMETERS_Pnp {
-        /// The union seen as `StartDevice`.
+        /// The bytes at 0x0 as `StartDevice`.
         0x0 StartDevice: FLT_PARAMETERS_Pnp_StartDevice,
-        /// The union seen as `QueryDeviceRelations`.
+        /// The bytes at 0x0 as `QueryDeviceRelations`.
         0x0 QueryDeviceRelations: FLT_PARAMETERS_Pnp_QueryDeviceRelations,
-        /// The union seen as `QueryInterface`.
+        /// The bytes at 0x0 as `QueryInterface`.
         0x0 QueryInterface: FLT_PARAMETERS_Pnp_QueryInterface,
-        /// The union seen as `DeviceCapabilities`.
+        /// The bytes at 0x0 as `DeviceCapabilities`.
         0x0 DeviceCapabilities: FLT_PARAMETERS_Pnp_DeviceCapabilities,
-        /// The union seen as `FilterResourceRequirements`.
+        /// The bytes at 0x0 as `FilterResourceRequirements`.
         0x0 FilterResourceRequirements: FLT_PARAMETERS_Pnp_FilterResourceRequirements,
-        /// The union seen as `ReadWriteConfig`.
+        /// The bytes at 0x0 as `ReadWriteConfig`.
         0x0 ReadWriteConfig: FLT_PARAMETERS_Pnp_ReadWriteConfig,
-        /// The union seen as `SetLock`.
+        /// The bytes at 0x0 as `SetLock`.
         0x0 SetLock: FLT_PARAMETERS_Pnp_SetLock,
-        /// The union seen as `QueryId`.
+        /// The bytes at 0x0 as `QueryId`.
         0x0 QueryId: FLT_PARAMETERS_Pnp_QueryId,
-        /// The union seen as `QueryDeviceText`.
+        /// The bytes at 0x0 as `QueryDeviceText`.
         0x0 QueryDeviceText: FLT_PARAMETERS_Pnp_QueryDeviceText,
-        /// The union seen as `UsageNotification`.
+        /// The bytes at 0x0 as `UsageNotification`.
         0x0 UsageNotification: FLT_PARAMETERS_Pnp_UsageNotification,
     }
 }

@@ -118,7 +118,7 @@ crate::declare::layout! {
 
 crate::declare::views! {
     impl FSRTL_ADVANCED_FCB_HEADER {
-        /// The union seen as `ReservedForRemote`.
+        /// The bytes at 0x58 as `ReservedForRemote`.
         0x58 ReservedForRemote: Cell<*mut c_void>,
     }
 }

@@ -347,95 +347,95 @@ crate::declare::layout! {
 
 crate::declare::views! {
     impl IO_STACK_LOCATION_SetFile {
-        /// The union seen as `ClusterCount`.
+        /// The bytes at 0x18 as `ClusterCount`.
         0x18 ClusterCount: Cell<u32>,
-        /// The union seen as `DeleteHandle`.
+        /// The bytes at 0x18 as `DeleteHandle`.
         0x18 DeleteHandle: Cell<*mut c_void>,
     }
 
     impl IO_STACK_LOCATION_Power {
-        /// The union seen as `SystemPowerStateContext`.
+        /// The bytes at 0x0 as `SystemPowerStateContext`.
         0x0 SystemPowerStateContext: Cell<u32>,
     }
 
     impl IO_STACK_LOCATION_Parameters {
-        /// The union seen as `Create`.
+        /// The bytes at 0x0 as `Create`.
         0x0 Create: IO_STACK_LOCATION_Create,
-        /// The union seen as `CreatePipe`.
+        /// The bytes at 0x0 as `CreatePipe`.
         0x0 CreatePipe: IO_STACK_LOCATION_CreatePipe,
-        /// The union seen as `CreateMailslot`.
+        /// The bytes at 0x0 as `CreateMailslot`.
         0x0 CreateMailslot: IO_STACK_LOCATION_CreateMailslot,
-        /// The union seen as `Read`.
+        /// The bytes at 0x0 as `Read`.
         0x0 Read: IO_STACK_LOCATION_Read,
-        /// The union seen as `Write`.
+        /// The bytes at 0x0 as `Write`.
         0x0 Write: IO_STACK_LOCATION_Write,
-        /// The union seen as `QueryDirectory`.
+        /// The bytes at 0x0 as `QueryDirectory`.
         0x0 QueryDirectory: IO_STACK_LOCATION_QueryDirectory,
-        /// The union seen as `NotifyDirectory`.
+        /// The bytes at 0x0 as `NotifyDirectory`.
         0x0 NotifyDirectory: IO_STACK_LOCATION_NotifyDirectory,
-        /// The union seen as `NotifyDirectoryEx`.
+        /// The bytes at 0x0 as `NotifyDirectoryEx`.
         0x0 NotifyDirectoryEx: IO_STACK_LOCATION_NotifyDirectoryEx,
-        /// The union seen as `QueryFile`.
+        /// The bytes at 0x0 as `QueryFile`.
         0x0 QueryFile: IO_STACK_LOCATION_QueryFile,
-        /// The union seen as `SetFile`.
+        /// The bytes at 0x0 as `SetFile`.
         0x0 SetFile: IO_STACK_LOCATION_SetFile,
-        /// The union seen as `QueryEa`.
+        /// The bytes at 0x0 as `QueryEa`.
         0x0 QueryEa: IO_STACK_LOCATION_QueryEa,
-        /// The union seen as `SetEa`.
+        /// The bytes at 0x0 as `SetEa`.
         0x0 SetEa: IO_STACK_LOCATION_SetEa,
-        /// The union seen as `QueryVolume`.
+        /// The bytes at 0x0 as `QueryVolume`.
         0x0 QueryVolume: IO_STACK_LOCATION_QueryVolume,
-        /// The union seen as `SetVolume`.
+        /// The bytes at 0x0 as `SetVolume`.
         0x0 SetVolume: IO_STACK_LOCATION_SetVolume,
-        /// The union seen as `FileSystemControl`.
+        /// The bytes at 0x0 as `FileSystemControl`.
         0x0 FileSystemControl: IO_STACK_LOCATION_FileSystemControl,
-        /// The union seen as `LockControl`.
+        /// The bytes at 0x0 as `LockControl`.
         0x0 LockControl: IO_STACK_LOCATION_LockControl,
-        /// The union seen as `DeviceIoControl`.
+        /// The bytes at 0x0 as `DeviceIoControl`.
         0x0 DeviceIoControl: IO_STACK_LOCATION_DeviceIoControl,
-        /// The union seen as `QuerySecurity`.
+        /// The bytes at 0x0 as `QuerySecurity`.
         0x0 QuerySecurity: IO_STACK_LOCATION_QuerySecurity,
-        /// The union seen as `SetSecurity`.
+        /// The bytes at 0x0 as `SetSecurity`.
         0x0 SetSecurity: IO_STACK_LOCATION_SetSecurity,
-        /// The union seen as `MountVolume`.
+        /// The bytes at 0x0 as `MountVolume`.
         0x0 MountVolume: IO_STACK_LOCATION_MountVolume,
-        /// The union seen as `VerifyVolume`.
+        /// The bytes at 0x0 as `VerifyVolume`.
         0x0 VerifyVolume: IO_STACK_LOCATION_VerifyVolume,
-        /// The union seen as `Scsi`.
+        /// The bytes at 0x0 as `Scsi`.
         0x0 Scsi: IO_STACK_LOCATION_Scsi,
-        /// The union seen as `QueryQuota`.
+        /// The bytes at 0x0 as `QueryQuota`.
         0x0 QueryQuota: IO_STACK_LOCATION_QueryQuota,
-        /// The union seen as `SetQuota`.
+        /// The bytes at 0x0 as `SetQuota`.
         0x0 SetQuota: IO_STACK_LOCATION_SetQuota,
-        /// The union seen as `QueryDeviceRelations`.
+        /// The bytes at 0x0 as `QueryDeviceRelations`.
         0x0 QueryDeviceRelations: IO_STACK_LOCATION_QueryDeviceRelations,
-        /// The union seen as `QueryInterface`.
+        /// The bytes at 0x0 as `QueryInterface`.
         0x0 QueryInterface: IO_STACK_LOCATION_QueryInterface,
-        /// The union seen as `DeviceCapabilities`.
+        /// The bytes at 0x0 as `DeviceCapabilities`.
         0x0 DeviceCapabilities: IO_STACK_LOCATION_DeviceCapabilities,
-        /// The union seen as `FilterResourceRequirements`.
+        /// The bytes at 0x0 as `FilterResourceRequirements`.
         0x0 FilterResourceRequirements: IO_STACK_LOCATION_FilterResourceRequirements,
-        /// The union seen as `ReadWriteConfig`.
+        /// The bytes at 0x0 as `ReadWriteConfig`.
         0x0 ReadWriteConfig: IO_STACK_LOCATION_ReadWriteConfig,
-        /// The union seen as `SetLock`.
+        /// The bytes at 0x0 as `SetLock`.
         0x0 SetLock: IO_STACK_LOCATION_SetLock,
-        /// The union seen as `QueryId`.
+        /// The bytes at 0x0 as `QueryId`.
         0x0 QueryId: IO_STACK_LOCATION_QueryId,
-        /// The union seen as `QueryDeviceText`.
+        /// The bytes at 0x0 as `QueryDeviceText`.
         0x0 QueryDeviceText: IO_STACK_LOCATION_QueryDeviceText,
-        /// The union seen as `UsageNotification`.
+        /// The bytes at 0x0 as `UsageNotification`.
         0x0 UsageNotification: IO_STACK_LOCATION_UsageNotification,
-        /// The union seen as `WaitWake`.
+        /// The bytes at 0x0 as `WaitWake`.
         0x0 WaitWake: IO_STACK_LOCATION_WaitWake,
-        /// The union seen as `PowerSequence`.
+        /// The bytes at 0x0 as `PowerSequence`.
         0x0 PowerSequence: IO_STACK_LOCATION_PowerSequence,
-        /// The union seen as `Power`.
+        /// The bytes at 0x0 as `Power`.
         0x0 Power: IO_STACK_LOCATION_Power,
-        /// The union seen as `StartDevice`.
+        /// The bytes at 0x0 as `StartDevice`.
         0x0 StartDevice: IO_STACK_LOCATION_StartDevice,
-        /// The union seen as `WMI`.
+        /// The bytes at 0x0 as `WMI`.
         0x0 WMI: IO_STACK_LOCATION_WMI,
-        /// The union seen as `Others`.
+        /// The bytes at 0x0 as `Others`.
         0x0 Others: IO_STACK_LOCATION_Others,
     }
 }

@@ -65,8 +65,7 @@ crate::declare::layout! {
 
     /// `IRP.Tail.Overlay`.
     struct IRP_Tail_Overlay(0x50) {
-        0x0 DeviceQueueEntry: KDEVICE_QUEUE_ENTRY,
-        0x18 _pad18: [Cell<u8>; 8],
+        0x0 DriverContext: [Cell<*mut c_void>; 4],
         0x20 Thread: Cell<*mut c_void>,
         0x28 AuxiliaryBuffer: Cell<*mut c_void>,
         0x30 ListEntry: LIST_ENTRY,
@@ -100,65 +99,65 @@ crate::declare::layout! {
 
 crate::declare::views! {
     impl IRP_AssociatedIrp {
-        /// The union seen as `MasterIrp`.
+        /// The bytes at 0x0 as `MasterIrp`.
         0x0 MasterIrp: Cell<*mut IRP>,
-        /// The union seen as `IrpCount`.
+        /// The bytes at 0x0 as `IrpCount`.
         0x0 IrpCount: Cell<u32>,
-        /// The union seen as `SystemBuffer`.
+        /// The bytes at 0x0 as `SystemBuffer`.
         0x0 SystemBuffer: Cell<*mut c_void>,
     }
 
     impl IRP_Overlay_AsynchronousParameters {
-        /// The union seen as `IssuingProcess`.
+        /// The bytes at 0x0 as `IssuingProcess`.
         0x0 IssuingProcess: Cell<*mut c_void>,
     }
 
     impl IRP_Overlay {
-        /// The union seen as `AsynchronousParameters`.
+        /// The bytes at 0x0 as `AsynchronousParameters`.
         0x0 AsynchronousParameters: IRP_Overlay_AsynchronousParameters,
-        /// The union seen as `AllocationSize`.
+        /// The bytes at 0x0 as `AllocationSize`.
         0x0 AllocationSize: Cell<i64>,
     }
 
     impl IRP_Tail_Overlay {
-        /// The union seen as `DriverContext`.
-        0x0 DriverContext: [Cell<*mut c_void>; 4],
-        /// The union seen as `PacketType`.
+        /// The bytes at 0x0 as `DeviceQueueEntry`.
+        0x0 DeviceQueueEntry: KDEVICE_QUEUE_ENTRY,
+        /// The bytes at 0x40 as `PacketType`.
         0x40 PacketType: Cell<u32>,
     }
 
     impl IRP_Tail {
-        /// The union seen as `Overlay`.
+        /// The bytes at 0x0 as `Overlay`.
         0x0 Overlay: IRP_Tail_Overlay,
-        /// The union seen as `Apc`.
+        /// The bytes at 0x0 as `Apc`.
         0x0 Apc: KAPC,
-        /// The union seen as `CompletionKey`.
+        /// The bytes at 0x0 as `CompletionKey`.
         0x0 CompletionKey: Cell<usize>,
     }
 
     impl IRP {
-        /// The union seen as `DriverContext`.
+        /// The bytes at 0x78 as `DriverContext`.
         0x78 DriverContext: [Cell<*mut c_void>; 4],
-        /// The union seen as `Thread`.
+        /// The bytes at 0x98 as `Thread`.
         0x98 Thread: Cell<*mut c_void>,
-        /// The union seen as `AuxiliaryBuffer`.
+        /// The bytes at 0xa0 as `AuxiliaryBuffer`.
         0xa0 AuxiliaryBuffer: Cell<*mut c_void>,
-        /// The union seen as `ListEntry`.
+        /// The bytes at 0xa8 as `ListEntry`.
         0xa8 ListEntry: LIST_ENTRY,
-        /// The union seen as `CurrentStackLocation`.
+        /// The bytes at 0xb8 as `CurrentStackLocation`.
         0xb8 CurrentStackLocation: Cell<*mut IO_STACK_LOCATION>,
-        /// The union seen as `PacketType`.
+        /// The bytes at 0xb8 as `PacketType`.
         0xb8 PacketType: Cell<u32>,
-        /// The union seen as `OriginalFileObject`.
+        /// The bytes at 0xc0 as `OriginalFileObject`.
         0xc0 OriginalFileObject: Cell<*mut FILE_OBJECT>,
-        /// The union seen as `SystemBuffer`.
+        /// The bytes at 0x18 as `SystemBuffer`.
         0x18 SystemBuffer: Cell<*mut c_void>,
-        /// The union seen as `MasterIrp`.
+        /// The bytes at 0x18 as `MasterIrp`.
         0x18 MasterIrp: Cell<*mut IRP>,
     }
 
     impl IO_STATUS_BLOCK {
-        /// The union seen as `Pointer`.
+        /// The bytes at 0x0 as `Pointer`.
         0x0 Pointer: Cell<*mut c_void>,
     }
 }

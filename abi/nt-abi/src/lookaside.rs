@@ -46,18 +46,27 @@ crate::declare::layout! {
 }
 
 crate::declare::views! {
+    impl SLIST_HEADER {
+        /// The bytes at 0x0 as `Header8`.
+        0x0 Header8: [AtomicU64; 2],
+        /// The bytes at 0x0 as `Header16`.
+        0x0 Header16: [AtomicU64; 2],
+        /// The bytes at 0x0 as `HeaderX64`.
+        0x0 HeaderX64: [AtomicU64; 2],
+    }
+
     impl GENERAL_LOOKASIDE {
-        /// The union seen as `SingleListHead`.
+        /// The bytes at 0x0 as `SingleListHead`.
         0x0 SingleListHead: Cell<u64>,
-        /// The union seen as `AllocateHits`.
+        /// The bytes at 0x18 as `AllocateHits`.
         0x18 AllocateHits: AtomicU32,
-        /// The union seen as `FreeHits`.
+        /// The bytes at 0x20 as `FreeHits`.
         0x20 FreeHits: AtomicU32,
-        /// The union seen as `AllocateEx`.
+        /// The bytes at 0x30 as `AllocateEx`.
         0x30 AllocateEx: Cell<NativeFn>,
-        /// The union seen as `FreeEx`.
+        /// The bytes at 0x38 as `FreeEx`.
         0x38 FreeEx: Cell<NativeFn>,
-        /// The union seen as `LastAllocateHits`.
+        /// The bytes at 0x54 as `LastAllocateHits`.
         0x54 LastAllocateHits: Cell<u32>,
     }
 }

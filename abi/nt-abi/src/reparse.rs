@@ -80,22 +80,22 @@ crate::declare::layout! {
 
 crate::declare::views! {
     impl FLT_TAG_DATA_BUFFER {
-        /// The union seen as `SymbolicLinkReparseBuffer`.
+        /// The bytes at 0x8 as `SymbolicLinkReparseBuffer`.
         0x8 SymbolicLinkReparseBuffer: FLT_TAG_DATA_BUFFER_SymbolicLinkReparseBuffer,
-        /// The union seen as `MountPointReparseBuffer`.
+        /// The bytes at 0x8 as `MountPointReparseBuffer`.
         0x8 MountPointReparseBuffer: FLT_TAG_DATA_BUFFER_MountPointReparseBuffer,
-        /// The union seen as `GenericReparseBuffer`.
+        /// The bytes at 0x8 as `GenericReparseBuffer`.
         0x8 GenericReparseBuffer: FLT_TAG_DATA_BUFFER_GenericReparseBuffer,
-        /// The union seen as `GenericGUIDReparseBuffer`.
+        /// The bytes at 0x8 as `GenericGUIDReparseBuffer`.
         0x8 GenericGUIDReparseBuffer: FLT_TAG_DATA_BUFFER_GenericGUIDReparseBuffer,
     }
 
     impl REPARSE_DATA_BUFFER {
-        /// The union seen as `SymbolicLinkReparseBuffer`.
+        /// The bytes at 0x8 as `SymbolicLinkReparseBuffer`.
         0x8 SymbolicLinkReparseBuffer: REPARSE_DATA_BUFFER_SymbolicLinkReparseBuffer,
-        /// The union seen as `MountPointReparseBuffer`.
+        /// The bytes at 0x8 as `MountPointReparseBuffer`.
         0x8 MountPointReparseBuffer: REPARSE_DATA_BUFFER_MountPointReparseBuffer,
-        /// The union seen as `GenericReparseBuffer`.
+        /// The bytes at 0x8 as `GenericReparseBuffer`.
         0x8 GenericReparseBuffer: REPARSE_DATA_BUFFER_GenericReparseBuffer,
     }
 }

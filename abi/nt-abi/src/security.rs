@@ -155,9 +155,9 @@ crate::declare::layout! {
 
 crate::declare::views! {
     impl ACCESS_STATE_Privileges {
-        /// The union seen as `InitialPrivilegeSet`.
+        /// The bytes at 0x0 as `InitialPrivilegeSet`.
         0x0 InitialPrivilegeSet: INITIAL_PRIVILEGE_SET,
-        /// The union seen as `PrivilegeSet`.
+        /// The bytes at 0x0 as `PrivilegeSet`.
         0x0 PrivilegeSet: PRIVILEGE_SET,
     }
 }

@@ -65,12 +65,12 @@ crate::declare::layout! {
 
 crate::declare::views! {
     impl ERESOURCE {
-        /// The union seen as `CreatorBackTraceIndex`.
+        /// The bytes at 0x58 as `CreatorBackTraceIndex`.
         0x58 CreatorBackTraceIndex: Cell<usize>,
     }
 
     impl EX_RUNDOWN_REF {
-        /// The union seen as `Ptr`.
+        /// The bytes at 0x0 as `Ptr`.
         0x0 Ptr: Cell<*mut c_void>,
     }
 }
