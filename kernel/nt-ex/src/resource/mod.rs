@@ -1,0 +1,406 @@
+//! ERESOURCE: a reader/writer lock that knows its owners, in the 0x68 bytes that drivers allocate.
+//!
+//! ```text
+//! free ─► exclusive (one owner, counted) ─► convert ─► shared (several owners, each counted) ─► free
+//! contended: a waiter lies on its thread's stack, linked from SharedWaiters or ExclusiveWaiters, first in first out;
+//!            whoever releases writes the next owner down before waking it, so nobody overtakes
+//! ```
+//!
+//! After an exclusive release all shared waiters go first, after the last shared release one exclusive waiter:
+//! neither kind starves. `SpinLock` guards the fields, for short sections that never wait.
+//!
+//! Statements: RES-01 to RES-33.
+//!
+//! UNSAFETY: follows waiter links and the owner table, which only this module writes, under `SpinLock`.
+
+mod ownership;
+mod waiter;
+
+use std::collections::BTreeSet;
+use std::ptr::{from_ref, null_mut};
+use std::sync::atomic::Ordering;
+
+use boundary::Raise;
+use nt_abi::{ERESOURCE, NtStatus, bugcheck};
+use nt_ke::{BugCheck, Finding, Lock, Rank, current_core, current_thread};
+
+use crate::ex;
+use crate::pool;
+use waiter::{Held, Waiter, lock};
+
+/// `ERESOURCE.Flag`: owned exclusive.
+pub const OWNED_EXCLUSIVE: u16 = 0x80;
+/// Tag of owner tables.
+const TAG: u32 = u32::from_le_bytes(*b"ReTa");
+/// Mixed with the address: tells initialised storage from any other.
+const INITIALISED: usize = 0x5245_534F_5552_4345;
+
+/// The initialised resources of a machine.
+pub struct Resources {
+    listed: Lock<BTreeSet<usize>>,
+}
+
+impl Resources {
+    pub(crate) fn new() -> Self {
+        Self { listed: Lock::new(Rank::ExResource, BTreeSet::new()) }
+    }
+}
+
+/// How a resource is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Access {
+    Exclusive,
+    Shared,
+    StarveExclusive,
+    WaitForExclusive,
+}
+
+/// Says so when memory with a listed resource in it is freed (RES-02).
+pub(crate) fn memory_freed(address: usize, bytes: usize) {
+    if bytes < size_of::<ERESOURCE>() {
+        return;
+    }
+    let found = {
+        let mut listed = ex().resources.listed.lock();
+        let inside: Vec<usize> = listed.range(address..address + bytes).copied().collect();
+        for resource in &inside {
+            listed.remove(resource);
+        }
+        inside
+    };
+    for resource in found {
+        current_core().report(Finding::error(
+            "RES-02",
+            "",
+            format!("memory with the resource {resource:#x} was freed: call ExDeleteResourceLite first"),
+        ));
+    }
+}
+
+fn key(resource: &ERESOURCE) -> usize {
+    from_ref(resource) as usize
+}
+
+fn bug(resource: &ERESOURCE, code: u32, message: String) -> Raise {
+    let owner = resource.OwnerEntry.OwnerThread.get();
+    let thread = from_ref(current_thread()) as u64;
+    current_core().bug_check(BugCheck::new(code, [key(resource) as u64, thread, owner as u64, 0], message))
+}
+
+fn check(resource: &ERESOURCE) -> Result<(), Raise> {
+    if resource.Reserved2.get() as usize == key(resource) ^ INITIALISED {
+        return Ok(());
+    }
+    Err(bug(
+        resource,
+        bugcheck::RESOURCE_NOT_OWNED,
+        format!("{resource:p} is no initialised resource: never initialised, deleted, or moved"),
+    ))
+}
+
+/// Prepares storage: free, no waiters.
+///
+/// Source:  ExInitializeResourceLite; RES-01, RES-02
+/// IRQL:    <= DISPATCH_LEVEL
+/// Errors:  storage that is not 8-byte aligned is a finding, as is a resource that is initialised twice
+pub fn initialize(resource: &ERESOURCE) -> NtStatus {
+    if !ex().resources.listed.lock().insert(key(resource)) {
+        current_core().report(Finding::error(
+            "RES-02",
+            "",
+            format!("the resource {resource:p} was initialised again: call ExDeleteResourceLite or ExReinitializeResourceLite"),
+        ));
+    }
+    nt_ke::dispatcher::initialize_list(&resource.SystemResourcesList);
+    resource.OwnerTable.set(null_mut());
+    resource.SpinLock.store(0, Ordering::Relaxed);
+    resource.Address.set(null_mut());
+    resource.ContentionCount.set(0);
+    reset(resource);
+    resource.Reserved2.set((key(resource) ^ INITIALISED) as *mut _);
+    NtStatus::SUCCESS
+}
+
+fn reset(resource: &ERESOURCE) {
+    resource.ActiveCount.set(0);
+    resource.Flag.set(0);
+    resource.SharedWaiters.set(null_mut());
+    resource.ExclusiveWaiters.set(null_mut());
+    resource.OwnerEntry.OwnerThread.set(0);
+    resource.OwnerEntry.TableSize.set(0);
+    resource.ActiveEntries.set(0);
+    resource.NumberOfSharedWaiters.set(0);
+    resource.NumberOfExclusiveWaiters.set(0);
+}
+
+/// Makes a resource free again, keeping its tables.
+///
+/// Source:  ExReinitializeResourceLite; RES-04
+/// IRQL:    <= DISPATCH_LEVEL
+/// Errors:  storage that was never initialised is a bug check
+pub fn reinitialize(resource: &ERESOURCE) -> Result<NtStatus, Raise> {
+    check(resource)?;
+    let _held = lock(resource);
+    resource.ContentionCount.set(0);
+    ownership::clear_table(resource);
+    reset(resource);
+    Ok(NtStatus::SUCCESS)
+}
+
+/// Ends a resource: using it afterwards is a bug check.
+///
+/// Source:  ExDeleteResourceLite; RES-03
+/// IRQL:    <= APC_LEVEL
+/// Errors:  deleting what is owned or waited for is a finding
+pub fn delete(resource: &ERESOURCE) -> Result<NtStatus, Raise> {
+    check(resource)?;
+    let (busy, table) = {
+        let _held = lock(resource);
+        let waiters = resource.NumberOfSharedWaiters.get() + resource.NumberOfExclusiveWaiters.get();
+        resource.Reserved2.set(null_mut());
+        (resource.ActiveCount.get() != 0 || waiters != 0, resource.OwnerTable.replace(null_mut()))
+    };
+    ex().resources.listed.lock().remove(&key(resource));
+    if busy {
+        current_core().report(Finding::error(
+            "RES-03",
+            "",
+            format!("the resource {resource:p} was deleted while a thread owns it or waits for it"),
+        ));
+    }
+    if !table.is_null() {
+        pool::free(table.cast(), None)?;
+    }
+    Ok(NtStatus::SUCCESS)
+}
+
+/// Acquires for one thread alone; the owner may do so again. Returns whether it got it; with `wait` always.
+///
+/// Source:  ExAcquireResourceExclusiveLite; RES-05 to RES-11
+/// IRQL:    <= APC_LEVEL
+/// Errors:  a resource that is not initialised is a bug check; `Stop`
+pub fn acquire_exclusive(resource: &ERESOURCE, wait: bool) -> Result<bool, Raise> {
+    acquire(resource, Access::Exclusive, wait)
+}
+
+/// Acquires for reading, together with others; waits behind those who wait to own it alone.
+///
+/// Source:  ExAcquireResourceSharedLite; RES-14 to RES-17
+/// IRQL:    <= APC_LEVEL
+/// Errors:  as for [`acquire_exclusive`]
+pub fn acquire_shared(resource: &ERESOURCE, wait: bool) -> Result<bool, Raise> {
+    acquire(resource, Access::Shared, wait)
+}
+
+/// The same, but overtakes those who wait to own it alone. Source: ExAcquireSharedStarveExclusive; RES-18.
+pub fn acquire_shared_starve_exclusive(resource: &ERESOURCE, wait: bool) -> Result<bool, Raise> {
+    acquire(resource, Access::StarveExclusive, wait)
+}
+
+/// The same, but waits behind them also when the thread shares it already.
+/// Source: ExAcquireSharedWaitForExclusive; RES-19, RES-20.
+pub fn acquire_shared_wait_for_exclusive(resource: &ERESOURCE, wait: bool) -> Result<bool, Raise> {
+    acquire(resource, Access::WaitForExclusive, wait)
+}
+
+/// Whether `access` is granted now; when it is, the owner is written down.
+fn try_grant(held: &Held<'_>, access: Access, me: usize) -> Result<bool, Raise> {
+    let resource = held.resource;
+    if resource.Flag.get() & OWNED_EXCLUSIVE != 0 {
+        let mine = resource.OwnerEntry.OwnerThread.get() == me;
+        if mine {
+            ownership::add(&resource.OwnerEntry, 1);
+        }
+        return Ok(mine);
+    }
+    if resource.ActiveCount.get() == 0 {
+        held.grant(access == Access::Exclusive, me)?;
+        return Ok(true);
+    }
+    let own = ownership::find(resource, me);
+    let writers_wait = resource.NumberOfExclusiveWaiters.get() != 0;
+    let granted = match access {
+        Access::Exclusive => false,
+        Access::Shared => own.is_some() || !writers_wait,
+        Access::StarveExclusive => true,
+        Access::WaitForExclusive => !writers_wait,
+    };
+    if granted {
+        held.grant(false, me)?;
+    }
+    Ok(granted)
+}
+
+fn acquire(resource: &ERESOURCE, access: Access, wait: bool) -> Result<bool, Raise> {
+    check(resource)?;
+    let me = key_of_current();
+    let waiter = {
+        let held = lock(resource);
+        if try_grant(&held, access, me)? {
+            note_held(1);
+            return Ok(true);
+        }
+        if !wait {
+            return Ok(false);
+        }
+        resource.ContentionCount.set(resource.ContentionCount.get().wrapping_add(1));
+        let upgrade = access == Access::Exclusive && ownership::find(resource, me).is_some();
+        if upgrade {
+            current_core().report(Finding::error(
+                "RES-09",
+                "",
+                format!("a thread that shares the resource {resource:p} waits to own it alone: it waits for itself"),
+            ));
+        }
+        Waiter::new(access == Access::Exclusive, me)
+    };
+    waiter.wait(resource, |held| try_grant(held, access, me))?;
+    note_held(1);
+    Ok(true)
+}
+
+fn key_of_current() -> usize {
+    from_ref(current_thread()) as usize
+}
+
+fn note_held(change: isize) {
+    let held = current_thread().extension(nt_ke::thread::extension::EX);
+    held.set(held.get().saturating_add_signed(change));
+}
+
+/// How many acquisitions the current thread has not released yet, over all resources (RES-33).
+pub fn held_by_current_thread() -> usize {
+    current_thread().extension(nt_ke::thread::extension::EX).get()
+}
+
+/// Releases one acquisition of the current thread.
+///
+/// Source:  ExReleaseResourceLite; RES-21, RES-22
+/// IRQL:    <= DISPATCH_LEVEL
+/// Errors:  releasing what the thread does not own is a bug check (RESOURCE_NOT_OWNED)
+pub fn release(resource: &ERESOURCE) -> Result<(), Raise> {
+    release_for_thread(resource, key_of_current())
+}
+
+/// Releases one acquisition that is written down under `owner`: a thread, or a pointer set by
+/// [`set_owner_pointer`].
+///
+/// Source:  ExReleaseResourceForThreadLite; RES-23, RES-25
+/// IRQL:    <= DISPATCH_LEVEL
+/// Errors:  no such owner is a bug check (RESOURCE_NOT_OWNED)
+pub fn release_for_thread(resource: &ERESOURCE, owner: usize) -> Result<(), Raise> {
+    check(resource)?;
+    let released = lock(resource).release(owner);
+    if !released {
+        return Err(bug(
+            resource,
+            bugcheck::RESOURCE_NOT_OWNED,
+            format!("the resource {resource:p} was released for {owner:#x}, which does not own it"),
+        ));
+    }
+    if owner == key_of_current() {
+        note_held(-1);
+    }
+    Ok(())
+}
+
+/// Makes the exclusive owner a shared one, with its count, and lets all waiting readers in.
+///
+/// Source:  ExConvertExclusiveToSharedLite; RES-27
+/// IRQL:    <= APC_LEVEL
+/// Errors:  a caller that does not own it alone is a bug check
+pub fn convert_exclusive_to_shared(resource: &ERESOURCE) -> Result<(), Raise> {
+    check(resource)?;
+    if !is_acquired_exclusive(resource) {
+        return Err(bug(
+            resource,
+            bugcheck::RESOURCE_NOT_OWNED,
+            format!(
+                "the resource {resource:p} was converted to shared by a thread that does not own it alone"
+            ),
+        ));
+    }
+    let held = lock(resource);
+    resource.Flag.set(resource.Flag.get() & !OWNED_EXCLUSIVE);
+    held.admit_shared();
+    Ok(())
+}
+
+/// Writes the current thread's hold down under `pointer` instead, whose two low bits are set.
+///
+/// Source:  ExSetResourceOwnerPointer, ExSetResourceOwnerPointerEx; RES-24
+/// IRQL:    <= DISPATCH_LEVEL
+/// Errors:  a caller that owns nothing, or a pointer without the bits, is a bug check
+pub fn set_owner_pointer(resource: &ERESOURCE, pointer: usize) -> Result<(), Raise> {
+    check(resource)?;
+    let me = key_of_current();
+    let moved = {
+        let _held = lock(resource);
+        let entry = ownership::find(resource, me).filter(|_| pointer & 3 == 3);
+        entry.map(|entry| {
+            entry.OwnerThread.set(pointer);
+            ownership::count(entry)
+        })
+    };
+    match moved {
+        Some(count) => {
+            note_held(-(count as isize));
+            Ok(())
+        }
+        None => Err(bug(
+            resource,
+            bugcheck::RESOURCE_NOT_OWNED,
+            format!(
+                "the owner of the resource {resource:p} was set to {pointer:#x} by a thread that does not own it, or its low two bits are clear"
+            ),
+        )),
+    }
+}
+
+/// Whether the current thread owns it alone. Source: ExIsResourceAcquiredExclusiveLite; RES-28.
+pub fn is_acquired_exclusive(resource: &ERESOURCE) -> bool {
+    let _held = lock(resource);
+    resource.Flag.get() & OWNED_EXCLUSIVE != 0 && resource.OwnerEntry.OwnerThread.get() == key_of_current()
+}
+
+/// How often the current thread has acquired it, either way. Source: ExIsResourceAcquiredSharedLite; RES-28.
+pub fn is_acquired_shared(resource: &ERESOURCE) -> u32 {
+    let _held = lock(resource);
+    ownership::find(resource, key_of_current()).map_or(0, ownership::count)
+}
+
+/// Threads that wait to own it alone: a hint. Source: ExGetExclusiveWaiterCount; RES-29.
+pub fn exclusive_waiters(resource: &ERESOURCE) -> u32 {
+    resource.NumberOfExclusiveWaiters.get()
+}
+
+/// Threads that wait to share it: a hint. Source: ExGetSharedWaiterCount; RES-29.
+pub fn shared_waiters(resource: &ERESOURCE) -> u32 {
+    resource.NumberOfSharedWaiters.get()
+}
+
+/// Holds a resource for the engine until dropped.
+pub struct ResourceGuard<'a> {
+    resource: &'a ERESOURCE,
+}
+
+impl<'a> ResourceGuard<'a> {
+    /// Waits to own it alone.
+    pub fn exclusive(resource: &'a ERESOURCE) -> Result<Self, Raise> {
+        acquire_exclusive(resource, true)?;
+        Ok(Self { resource })
+    }
+
+    /// Waits to share it.
+    pub fn shared(resource: &'a ERESOURCE) -> Result<Self, Raise> {
+        acquire_shared(resource, true)?;
+        Ok(Self { resource })
+    }
+}
+
+impl Drop for ResourceGuard<'_> {
+    fn drop(&mut self) {
+        // Only a resource that was deleted under its owner fails, and that has bug checked.
+        let _ = release(self.resource);
+    }
+}
