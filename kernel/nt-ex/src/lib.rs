@@ -14,9 +14,17 @@
 //! UNSAFETY: the structures lie in drivers' memory and are linked through it; modules that follow such links
 //! say why they may.
 
+pub mod fast_mutex;
+pub mod list;
+pub mod lookaside;
 pub mod mdl;
 pub mod pool;
+pub mod push_lock;
 pub mod resource;
+pub mod rundown;
+pub mod slist;
+pub mod time;
+pub mod work;
 
 use std::sync::{Arc, Weak};
 
@@ -28,6 +36,8 @@ pub struct Ex {
     core: Weak<Core>,
     pub(crate) pool: pool::Pool,
     pub(crate) resources: resource::Resources,
+    pub(crate) push_locks: push_lock::Waiters,
+    pub(crate) work: work::Queues,
 }
 
 impl Subsystem for Ex {
@@ -41,6 +51,8 @@ impl Ex {
             core: Arc::downgrade(core),
             pool: pool::Pool::new(core),
             resources: resource::Resources::new(),
+            push_locks: push_lock::Waiters::new(),
+            work: work::Queues::new(),
         }
     }
 
