@@ -101,13 +101,18 @@ impl KTHREAD {
         // SAFETY: set at creation; block and thread share a chunk.
         unsafe { &*(self.block.get() as *const ProcessorBlock) }
     }
-    /// Small number, unique in the machine while the thread lives; times four it is the thread ID.
+    /// Small number, unique in the machine while the thread lives; the process layer makes its ID of it.
     pub fn number(&self) -> u32 {
         self.number.get()
     }
     /// Address of the process object.
     pub fn process(&self) -> usize {
         self.process.get()
+    }
+    /// Puts a thread that was attached before there was a process into `process`.
+    pub fn set_process(&self, process: usize) {
+        self.process.set(process);
+        self.attached_process.set(process);
     }
     /// The process whose address space the thread is attached to: its own unless it attached to another.
     pub fn attached_process(&self) -> &Cell<usize> {
