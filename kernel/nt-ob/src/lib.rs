@@ -50,14 +50,16 @@ pub use namespace::{
 };
 pub use object::{
     ObjectRef, ob_adopt_object, ob_create, ob_create_object, ob_dereference, ob_handle_count, ob_object_type,
-    ob_open_by_pointer, ob_pointer_count, ob_reference, ob_reference_by_pointer, ob_validate, object_from,
+    ob_open_by_pointer, ob_pointer_count, ob_reference, ob_reference_by_pointer, ob_reference_safe,
+    ob_validate, object_from,
 };
 pub use subsystem::Ob;
 pub use symbolic_link::{
     ob_create_symbolic_link, ob_delete_symbolic_link, ob_query_symbolic_link, ob_symbolic_link_type,
 };
 pub use types::{
-    Mapping, ObjectType, ParseProcedure, ParseRequest, Parsed, TypeDescription, ob_create_type, ob_type_at,
+    Mapping, ObjectType, ParseProcedure, ParseRequest, Parsed, QueryNameProcedure, TypeDescription,
+    ob_create_type, ob_type_at,
 };
 pub use wait::{ob_wait_for_object, ob_waitable};
 

@@ -6,12 +6,12 @@ use std::sync::atomic::Ordering;
 
 use boundary::Raise;
 use nt_abi::{NtStatus, bugcheck, irql::PASSIVE_LEVEL};
+use nt_ex::work::WorkQueue;
 use nt_ke::{BugCheck, current_core};
 
 use crate::handle::ob_create_handle;
-use crate::header::{DEAD, DELETING, FLAG_ADOPTED, HEADER_BYTES, Header};
+use crate::header::{DEAD, DELETING, FLAG_ADOPTED, HEADER_BYTES, Header, LIVE};
 use crate::namespace;
-use crate::subsystem::ob;
 use crate::types::ObjectType;
 
 /// One reference to an object, given back when dropped.
@@ -177,8 +177,7 @@ pub fn ob_reference_by_pointer(
 /// Gives a reference back; the last one deletes the object.
 ///
 /// Source:  ObDereferenceObject
-/// IRQL:    <= DISPATCH_LEVEL; above PASSIVE_LEVEL the object is deleted later, by the next caller at
-///          PASSIVE_LEVEL
+/// IRQL:    <= DISPATCH_LEVEL; above PASSIVE_LEVEL the object is deleted later, by a system worker thread
 /// Errors:  `Stop`: no object, one dereferenced too often, or what the delete procedure met
 pub fn ob_dereference(object: usize) -> Result<(), Raise> {
     let header = check(object)?;
@@ -207,23 +206,20 @@ pub fn ob_dereference(object: usize) -> Result<(), Raise> {
     }
     header.magic.store(DELETING, Ordering::Release);
     if nt_ke::irql::current() > PASSIVE_LEVEL && header.kind().description.delete.is_some() {
-        ob().deferred.lock().push(object);
+        nt_ex::work::queue(WorkQueue::Critical, move || delete(object));
         return Ok(());
     }
-    delete(object)?;
-    delete_deferred()
+    delete(object)
 }
 
-/// Deletes what lost its last reference above PASSIVE_LEVEL.
-pub(crate) fn delete_deferred() -> Result<(), Raise> {
-    while nt_ke::irql::current() == PASSIVE_LEVEL {
-        let next = ob().deferred.lock().pop();
-        match next {
-            Some(object) => delete(object)?,
-            None => break,
-        }
-    }
-    Ok(())
+/// Adds a reference unless the object is being deleted or is none; says whether it did.
+///
+/// Source: ObReferenceObjectSafe. The memory at `object` must not be given back meanwhile.
+pub fn ob_reference_safe(object: usize) -> bool {
+    let Ok(header) = Header::find(object) else { return false };
+    let more = |count: i64| (count > 0).then_some(count + 1);
+    header.magic.load(Ordering::Acquire) == LIVE
+        && header.pointers.fetch_update(Ordering::AcqRel, Ordering::Acquire, more).is_ok()
 }
 
 /// Deletes an object without references.

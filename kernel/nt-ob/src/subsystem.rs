@@ -36,8 +36,6 @@ pub struct Ob {
     own: OnceLock<OwnTypes>,
     root: OnceLock<usize>,
     pub(crate) namespace: Lock<Namespace>,
-    // Objects without references that could not be deleted at the IRQL of their last dereference.
-    pub(crate) deferred: Lock<Vec<usize>>,
     pub(crate) kernel_handles: HandleTable,
     // Tables of processes, by process; a process' header has the address of its box.
     pub(crate) tables: Lock<BTreeMap<usize, Box<HandleTable>>>,
@@ -62,7 +60,6 @@ impl Ob {
             own: OnceLock::new(),
             root: OnceLock::new(),
             namespace: Lock::new(Rank::ObNamespace, Namespace::default()),
-            deferred: Lock::new(Rank::Leaf, Vec::new()),
             kernel_handles: HandleTable::new(true),
             tables: Lock::new(Rank::ObHandles, BTreeMap::new()),
         }));

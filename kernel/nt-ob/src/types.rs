@@ -84,6 +84,9 @@ pub enum Parsed {
 /// Parses the rest of a name.
 pub type ParseProcedure = fn(&mut ParseRequest<'_>) -> Result<Parsed, Raise>;
 
+/// Answers with an object's full name.
+pub type QueryNameProcedure = fn(usize) -> Result<Result<Vec<u16>, NtStatus>, Raise>;
+
 /// How a type is made.
 #[derive(Clone, Copy)]
 pub struct TypeDescription {
@@ -104,7 +107,7 @@ pub struct TypeDescription {
     /// The last reference is gone. The memory is freed afterwards, except of adopted objects.
     pub delete: Option<fn(usize) -> Result<(), Raise>>,
     /// The object's full name, instead of its path in the namespace.
-    pub query_name: Option<fn(usize) -> Result<Result<Vec<u16>, NtStatus>, Raise>>,
+    pub query_name: Option<QueryNameProcedure>,
 }
 
 impl TypeDescription {
