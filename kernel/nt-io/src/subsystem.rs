@@ -1,0 +1,151 @@
+//! The I/O manager of one machine: its object types, its lists, its locks.
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use nt_abi::{
+    FILE_ALL_ACCESS, FILE_GENERIC_EXECUTE, FILE_GENERIC_READ, FILE_GENERIC_WRITE, FILE_OBJECT, NativeFn,
+    NtStatus,
+};
+use nt_ke::core::index;
+use nt_ke::{Lock, Raise, Rank, Subsystem};
+use nt_ob::{Mapping, ObjectType, TypeDescription, ob_create_type};
+
+use crate::volume::FileSystems;
+use crate::{create, device, driver, file};
+
+pub(crate) struct Types {
+    pub device: &'static ObjectType,
+    pub driver: &'static ObjectType,
+    pub file: &'static ObjectType,
+}
+
+/// The I/O manager.
+pub struct Io {
+    types: OnceLock<Types>,
+    default_dispatch: AtomicUsize,
+    rust_dispatch: AtomicUsize,
+    /// Device stacks, drivers' device lists, VPB counts.
+    pub(crate) database: Lock<()>,
+    pub(crate) file_systems: Lock<FileSystems>,
+    /// Storage devices of the disk driver.
+    pub(crate) disks: Lock<Vec<usize>>,
+    pub(crate) disk_driver: OnceLock<usize>,
+    /// Counts of associated IRPs.
+    pub(crate) cancel_state: Lock<()>,
+    /// Asynchronous requests of services that are on their way.
+    pub(crate) pending: Lock<Vec<usize>>,
+    /// The cancel spin lock.
+    pub(crate) cancel_lock: AtomicUsize,
+}
+
+impl Subsystem for Io {
+    const INDEX: usize = index::IO;
+}
+
+/// The I/O manager of the current thread's machine.
+#[inline]
+pub(crate) fn subsystem() -> &'static Io {
+    nt_ke::subsystem::<Io>()
+}
+
+const FILE_MAPPING: Mapping = Mapping {
+    read: FILE_GENERIC_READ,
+    write: FILE_GENERIC_WRITE,
+    execute: FILE_GENERIC_EXECUTE,
+    all: FILE_ALL_ACCESS,
+};
+
+impl Io {
+    /// An I/O manager without types: [`Io::initialize`] comes next.
+    pub fn new() -> Box<Self> {
+        Box::new(Self {
+            types: OnceLock::new(),
+            default_dispatch: AtomicUsize::new(0),
+            rust_dispatch: AtomicUsize::new(0),
+            database: Lock::new(Rank::IoDatabase, ()),
+            file_systems: Lock::new(Rank::IoDatabase, FileSystems::default()),
+            disks: Lock::new(Rank::IoDatabase, Vec::new()),
+            disk_driver: OnceLock::new(),
+            cancel_state: Lock::new(Rank::IoCancel, ()),
+            pending: Lock::new(Rank::IoCancel, Vec::new()),
+            cancel_lock: AtomicUsize::new(0),
+        })
+    }
+
+    /// Makes the object types. In an attached thread, once, after `install`.
+    ///
+    /// Errors: INSUFFICIENT_RESOURCES
+    pub fn initialize(&self) -> Result<NtStatus, Raise> {
+        let base = |name, tag| TypeDescription {
+            mapping: FILE_MAPPING,
+            valid_access: FILE_ALL_ACCESS,
+            ..TypeDescription::new(name, tag)
+        };
+        let made = (|| {
+            Ok(Types {
+                device: ob_create_type(TypeDescription {
+                    parse: Some(create::parse_device_name),
+                    delete: Some(device::deleted),
+                    ..base("Device", *b"Devi")
+                })?,
+                driver: ob_create_type(TypeDescription {
+                    delete: Some(driver::deleted),
+                    ..base("Driver", *b"Driv")
+                })?,
+                file: ob_create_type(TypeDescription {
+                    parse: Some(create::parse_relative_name),
+                    close: Some(file::handle_closed),
+                    delete: Some(file::deleted),
+                    query_name: Some(file::query_name),
+                    wait_offset: Some(std::mem::offset_of!(FILE_OBJECT, Event)),
+                    ..base("File", *b"File")
+                })?,
+            })
+        })();
+        match made {
+            Ok(types) => {
+                let _ = self.types.set(types);
+                Ok(NtStatus::SUCCESS)
+            }
+            Err(status) => Ok(status),
+        }
+    }
+
+    pub(crate) fn types(&self) -> &Types {
+        self.types.get().expect("the I/O manager is initialised at boot")
+    }
+
+    /// The type of file objects: `*IoFileObjectType`.
+    pub fn file_type(&self) -> &'static ObjectType {
+        self.types().file
+    }
+
+    /// The type of device objects.
+    pub fn device_type(&self) -> &'static ObjectType {
+        self.types().device
+    }
+
+    /// The type of driver objects.
+    pub fn driver_type(&self) -> &'static ObjectType {
+        self.types().driver
+    }
+
+    /// Sets what a fresh native driver's table holds. The exports know it; at boot.
+    pub fn set_default_dispatch(&self, routine: NativeFn) {
+        self.default_dispatch.store(routine.0, Ordering::Release);
+    }
+
+    /// Sets what a Rust driver's table holds, for native callers. The exports know it; at boot.
+    pub fn set_rust_dispatch(&self, routine: NativeFn) {
+        self.rust_dispatch.store(routine.0, Ordering::Release);
+    }
+
+    pub(crate) fn default_dispatch(&self) -> NativeFn {
+        NativeFn(self.default_dispatch.load(Ordering::Acquire))
+    }
+
+    pub(crate) fn rust_dispatch(&self) -> NativeFn {
+        NativeFn(self.rust_dispatch.load(Ordering::Acquire))
+    }
+}
