@@ -372,18 +372,14 @@ fn stack_flags(packet: &OpenPacket, attributes: u32) -> u8 {
     flags
 }
 
-fn access_state(packet: &OpenPacket) -> ACCESS_STATE {
-    let state = ACCESS_STATE::default();
-    state.OriginalDesiredAccess.set(packet.access);
-    // The model of nt-se: kernel mode gets what it asks for, others pass the file system's check.
-    if packet.mode == 0 {
-        let asked = packet.access & !right::MAXIMUM_ALLOWED;
-        let all = if packet.access & right::MAXIMUM_ALLOWED != 0 { right::FILE_ALL_ACCESS } else { 0 };
-        state.PreviouslyGrantedAccess.set(asked | all);
-    } else {
-        state.RemainingDesiredAccess.set(packet.access);
+/// Fills the access state of an open. In kernel mode everything is granted before the file system sees it.
+fn fill_access_state(state: &ACCESS_STATE, auxiliary: &[std::cell::Cell<u64>; 28], packet: &OpenPacket) -> Result<(), Raise> {
+    let mapping = crate::subsystem().file_type().mapping();
+    nt_se::se_create_access_state(state, auxiliary.as_ptr() as usize, packet.access, Some(&mapping))?;
+    if packet.mode == 0 && packet.create_flags & option::IO_FORCE_ACCESS_CHECK == 0 {
+        nt_se::se_grant_remaining(state, &mapping);
     }
-    state
+    Ok(())
 }
 
 /// Sends the create for `name` on `device`.
@@ -473,7 +469,9 @@ fn send_create(
     let ea = request.irp.SystemBuffer().get() as usize;
     request.irp.Flags.set(IRP_CREATE_OPERATION | IRP_SYNCHRONOUS_API | IRP_DEFER_IO_COMPLETION);
     request.irp.Overlay.AllocationSize().set(packet.allocation.unwrap_or(0));
-    let state = access_state(packet);
+    let state = ACCESS_STATE::default();
+    let auxiliary = [const { std::cell::Cell::new(0u64) }; 28];
+    fill_access_state(&state, &auxiliary, packet)?;
     let security = IO_SECURITY_CONTEXT::default();
     security.AccessState.set(pointer(&state));
     security.DesiredAccess.set(packet.access);
@@ -488,6 +486,7 @@ fn send_create(
     create.ShareAccess.set(packet.share as u16);
     create.EaLength.set(packet.ea.len() as u32);
     let result = request.send_synchronous();
+    nt_se::se_delete_access_state(&state)?;
     crate::memory::free_any(ea)?;
     result.map(Ok)
 }

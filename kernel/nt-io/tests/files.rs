@@ -1,0 +1,354 @@
+//! Files through names, handles and services, against a tiny file system.
+
+mod support;
+
+use nt_abi::*;
+use nt_io::*;
+use support::*;
+
+mod create {
+    use super::*;
+
+    #[test]
+    fn mounts_on_the_first_open_and_sends_cleanup_and_close() {
+        // spec: FS-01, FS-14, SEED-IOPB-04, SEED-IOPB-11, SEED-IOPB-12
+        in_machine(|_| {
+            let (fs, disk) = volume();
+            let opened = open(r"\??\C:\a", FILE_CREATE, 0);
+            assert_eq!((opened.status, opened.information), (NtStatus::SUCCESS, FILE_CREATED));
+            assert_eq!(vpb_of(disk).unwrap().ReferenceCount.load(std::sync::atomic::Ordering::Relaxed), 1);
+            let (file, _) = reference_file_by_handle(opened.handle, 0, 0).unwrap();
+            assert_eq!(fs.log(), ["mount flags 0x42", r"create \a irp 0x884 sl 0x0"]);
+            nt_close(opened.handle).unwrap();
+            assert_eq!(fs.log(), ["cleanup irp 0x404"]);
+            nt_ob::ob_dereference(std::ptr::from_ref(file) as usize).unwrap();
+            assert_eq!(fs.log(), ["close irp 0x404"]);
+            assert_eq!(vpb_of(disk).unwrap().ReferenceCount.load(std::sync::atomic::Ordering::Relaxed), 0);
+        });
+    }
+
+    #[test]
+    fn a_failed_open_gets_neither_cleanup_nor_close() {
+        in_machine(|_| {
+            let (fs, disk) = volume();
+            let opened = open(r"\??\C:\none", FILE_OPEN, 0);
+            assert_eq!((opened.status, opened.handle), (NtStatus::OBJECT_NAME_NOT_FOUND, 0));
+            assert_eq!(fs.log().len(), 2);
+            assert_eq!(io_dismount_volume(disk), Ok(NtStatus::SUCCESS));
+        });
+    }
+
+    #[test]
+    fn a_failure_keeps_the_information_of_the_file_system() {
+        // spec: FS-02
+        in_machine(|_| {
+            let (_fs, _) = volume();
+            let first = open(r"\??\C:\a", FILE_CREATE, 0);
+            let second = open(r"\??\C:\a", FILE_CREATE, 0);
+            assert_eq!((second.status, second.information), (NtStatus::OBJECT_NAME_COLLISION, FILE_EXISTS));
+            nt_close(first.handle).unwrap();
+        });
+    }
+
+    #[test]
+    fn the_volume_itself_and_trailing_backslashes_keep_their_form() {
+        in_machine(|_| {
+            let (fs, _) = volume();
+            let volume = open(r"\??\C:", FILE_OPEN, 0);
+            let (file, _) = reference_file_by_handle(volume.handle, 0, 0).unwrap();
+            assert_ne!(file.Flags.load(std::sync::atomic::Ordering::Relaxed) & FO_VOLUME_OPEN, 0);
+            nt_ob::ob_dereference(std::ptr::from_ref(file) as usize).unwrap();
+            nt_close(volume.handle).unwrap();
+            fs.log();
+            let folder = open(r"\??\C:\folder\", FILE_CREATE, 0);
+            assert_eq!(fs.log(), [r"create \folder\ irp 0x884 sl 0x0"]);
+            nt_close(folder.handle).unwrap();
+        });
+    }
+
+    #[test]
+    fn case_sensitivity_follows_the_object_attributes() {
+        // spec: SEED-IOPB-23
+        in_machine(|_| {
+            let (fs, _) = volume();
+            let name = units(r"\Device\HarddiskVolume1\Q");
+            let parameters = CreateParameters { name: &name, access: FILE_GENERIC_READ, disposition: FILE_CREATE, ..Default::default() };
+            let opened = io_create_file(&parameters).unwrap();
+            assert_eq!(opened.status, NtStatus::SUCCESS);
+            assert_eq!(fs.log()[1], r"create \Q irp 0x884 sl 0x80");
+            nt_close(opened.handle).unwrap();
+        });
+    }
+
+    #[test]
+    fn relative_names_come_with_the_related_file_object() {
+        // spec: IO-44
+        in_machine(|_| {
+            let (fs, _) = volume();
+            let root = open(r"\??\C:\dir", FILE_CREATE, 0);
+            fs.log();
+            let name = units("leaf");
+            let parameters = CreateParameters {
+                name: &name,
+                root: root.handle,
+                object_attributes: OBJ_CASE_INSENSITIVE,
+                access: FILE_GENERIC_READ,
+                disposition: FILE_CREATE,
+                ..Default::default()
+            };
+            let leaf = io_create_file(&parameters).unwrap();
+            assert_eq!(fs.log(), [r"create \dir\leaf irp 0x884 sl 0x0"]);
+            let (file, _) = reference_file_by_handle(leaf.handle, 0, 0).unwrap();
+            assert!(file.RelatedFileObject.get().is_null());
+            nt_ob::ob_dereference(std::ptr::from_ref(file) as usize).unwrap();
+            nt_close(leaf.handle).unwrap();
+            nt_close(root.handle).unwrap();
+        });
+    }
+
+    #[test]
+    fn a_reparse_starts_again_with_the_new_name() {
+        in_machine(|_| {
+            let (fs, _) = volume();
+            *fs.reparse.lock().unwrap() = Some((r"\old".into(), r"\??\C:\new".into()));
+            let opened = open(r"\??\C:\old", FILE_OPEN_IF, 0);
+            assert_eq!(opened.status, NtStatus::SUCCESS);
+            let log = fs.log();
+            assert!(log[1].starts_with(r"create \old ") && log[2].starts_with(r"create \new "), "{log:?}");
+            nt_close(opened.handle).unwrap();
+        });
+    }
+
+    #[test]
+    fn an_endless_reparse_ends() {
+        in_machine(|_| {
+            let (fs, _) = volume();
+            *fs.reparse.lock().unwrap() = Some((r"\loop".into(), r"\??\C:\loop".into()));
+            let opened = open(r"\??\C:\loop", FILE_OPEN_IF, 0);
+            assert!(opened.status.is_error());
+            assert!(fs.log().len() < 40);
+        });
+    }
+
+    #[test]
+    fn contradicting_options_are_refused_before_any_driver_sees_them() {
+        in_machine(|_| {
+            let (fs, _) = volume();
+            let opened = open(r"\??\C:\a", FILE_OVERWRITE, FILE_DIRECTORY_FILE);
+            assert_eq!(opened.status, NtStatus::INVALID_PARAMETER);
+            let opened = open(r"\??\C:\a", 9, 0);
+            assert_eq!(opened.status, NtStatus::INVALID_PARAMETER);
+            assert!(fs.log().is_empty());
+        });
+    }
+}
+
+mod mount {
+    use super::*;
+    use std::sync::Arc;
+
+    #[test]
+    fn asks_the_newest_file_system_first_and_goes_on_when_it_does_not_know_the_volume() {
+        in_machine(|_| {
+            let knows = Arc::new(FakeFs::default());
+            let refuses = Arc::new(FakeFs { refuses_mount: true, ..FakeFs::default() });
+            file_system("Knows", Arc::clone(&knows));
+            file_system("Refuses", Arc::clone(&refuses));
+            disk::create(1, 512, 1 << 20, Arc::new(()), Some('C')).unwrap().unwrap();
+            let opened = open(r"\??\C:\a", FILE_CREATE, 0);
+            assert_eq!(opened.status, NtStatus::SUCCESS);
+            assert_eq!(refuses.log(), ["mount flags 0x42"]);
+            assert_eq!(knows.log().len(), 2);
+            nt_close(opened.handle).unwrap();
+        });
+    }
+
+    #[test]
+    fn dismounting_is_refused_while_a_file_is_open() {
+        in_machine(|_| {
+            let (_fs, disk) = volume();
+            let opened = open(r"\??\C:\a", FILE_CREATE, 0);
+            assert_eq!(io_dismount_volume(disk), Ok(NtStatus::ACCESS_DENIED));
+            nt_close(opened.handle).unwrap();
+            assert_eq!(io_dismount_volume(disk), Ok(NtStatus::SUCCESS));
+            assert_eq!(io_dismount_volume(disk), Ok(NtStatus::VOLUME_DISMOUNTED));
+        });
+    }
+
+    #[test]
+    fn who_registers_late_hears_of_file_systems_that_are_there() {
+        in_machine(|_| {
+            let control = file_system("Fake", Arc::new(FakeFs::default()));
+            let driver = unsafe { &*control.DriverObject.get() };
+            let heard = Arc::new(std::sync::Mutex::new(Vec::new()));
+            let log = Arc::clone(&heard);
+            let callback: FsNotify = Arc::new(move |device, active| {
+                log.lock().unwrap().push((std::ptr::from_ref(device) as usize, active));
+                Ok(())
+            });
+            assert_eq!(io_register_fs_registration_change(driver, callback), Ok(NtStatus::SUCCESS));
+            io_unregister_file_system(control).unwrap();
+            let me = std::ptr::from_ref(control) as usize;
+            assert_eq!(*heard.lock().unwrap(), [(me, true), (me, false)]);
+        });
+    }
+}
+
+mod read_and_write {
+    use super::*;
+
+    #[test]
+    fn use_and_move_the_position_of_a_synchronous_file() {
+        // spec: IO-41, IO-54, SEED-IOPB-13, SEED-IOPB-14, SEED-IOPB-15
+        in_machine(|_| {
+            let (fs, _) = volume();
+            let opened = open(r"\??\C:\a", FILE_CREATE, 0);
+            fs.log();
+            let data = user(b"hello world");
+            let now = Asynchronous::default();
+            let wrote = nt_write_file(opened.handle, &now, data.address(), 5, None, None).unwrap();
+            assert_eq!(wrote, IoStatus { status: NtStatus::SUCCESS, information: 5 });
+            nt_write_file(opened.handle, &now, data.address() + 5, 6, Some(-2), None).unwrap();
+            let back = user(&[0; 16]);
+            let read = nt_read_file(opened.handle, &now, back.address(), 16, Some(0), None).unwrap();
+            assert_eq!(read.information, 11);
+            assert_eq!(back.to_vec(11).unwrap(), b"hello world");
+            let end = nt_read_file(opened.handle, &now, back.address(), 16, None, None).unwrap();
+            assert_eq!(end.status, NtStatus::END_OF_FILE);
+            let log = fs.log();
+            assert_eq!(log, ["write 5 at 0 irp 0xa00", "write 6 at 5 irp 0xa00", "read 16 at 0 irp 0x900", "read 16 at 11 irp 0x900"]);
+            nt_close(opened.handle).unwrap();
+        });
+    }
+
+    #[test]
+    fn an_asynchronous_file_needs_an_offset() {
+        // spec: IO-54
+        in_machine(|_| {
+            let (_fs, _) = volume();
+            let name = units(r"\??\C:\a");
+            let opened = io_create_file(&CreateParameters {
+                name: &name,
+                object_attributes: OBJ_CASE_INSENSITIVE,
+                access: FILE_GENERIC_READ | FILE_GENERIC_WRITE,
+                disposition: FILE_CREATE,
+                ..Default::default()
+            })
+            .unwrap();
+            let data = user(b"x");
+            let iosb = user(&[0xFF; 16]);
+            let how = Asynchronous { iosb: iosb.address(), ..Default::default() };
+            let refused = nt_write_file(opened.handle, &how, data.address(), 1, None, None).unwrap();
+            assert_eq!(refused.status, NtStatus::INVALID_PARAMETER);
+            let wrote = nt_write_file(opened.handle, &how, data.address(), 1, Some(3), None).unwrap();
+            assert_eq!(wrote.information, 1);
+            assert_eq!(iosb.to_vec(16).unwrap(), [0, 0, 0, 0, 0xFF, 0xFF, 0xFF, 0xFF, 1, 0, 0, 0, 0, 0, 0, 0]);
+            nt_close(opened.handle).unwrap();
+        });
+    }
+
+    #[test]
+    fn a_handle_that_may_only_append_writes_at_the_end() {
+        // spec: IO-55
+        in_machine(|_| {
+            let (fs, _) = volume();
+            let name = units(r"\??\C:\a");
+            let opened = io_create_file(&CreateParameters {
+                name: &name,
+                object_attributes: OBJ_CASE_INSENSITIVE,
+                access: FILE_APPEND_DATA | SYNCHRONIZE,
+                disposition: FILE_CREATE,
+                options: FILE_SYNCHRONOUS_IO_NONALERT,
+                ..Default::default()
+            })
+            .unwrap();
+            fs.log();
+            let data = user(b"x");
+            nt_write_file(opened.handle, &Asynchronous::default(), data.address(), 1, Some(100), None).unwrap();
+            assert_eq!(fs.log(), ["write 1 at -1 irp 0xa00"]);
+            nt_close(opened.handle).unwrap();
+        });
+    }
+
+    #[test]
+    fn a_noncached_handle_transfers_whole_sectors_with_the_nocache_flag() {
+        // spec: SEED-IOPB-07
+        in_machine(|_| {
+            let (fs, _) = volume();
+            let opened = open(r"\??\C:\a", FILE_CREATE, FILE_NO_INTERMEDIATE_BUFFERING);
+            fs.log();
+            let data = user(&[1; 1024]);
+            let now = Asynchronous::default();
+            let odd = nt_write_file(opened.handle, &now, data.address(), 100, Some(0), None).unwrap();
+            assert_eq!(odd.status, NtStatus::INVALID_PARAMETER);
+            let whole = nt_write_file(opened.handle, &now, data.address(), 512, Some(512), None).unwrap();
+            assert_eq!(whole.status, NtStatus::SUCCESS);
+            assert_eq!(fs.log(), ["write 512 at 512 irp 0xa01"]);
+            nt_close(opened.handle).unwrap();
+        });
+    }
+}
+
+mod information {
+    use super::*;
+
+    #[test]
+    fn is_buffered_and_copied_back() {
+        // spec: IO-51, SEED-IOPB-03, SEED-IOPB-05, SEED-IOPB-06, SEED-IOPB-09
+        in_machine(|_| {
+            let (fs, _) = volume();
+            let opened = open(r"\??\C:\a", FILE_CREATE, 0);
+            fs.log();
+            let buffer = user(&[0; 0x20]);
+            let got = nt_query_information_file(opened.handle, buffer.address(), 0x20, FileStandardInformation).unwrap();
+            assert_eq!(got, IoStatus { status: NtStatus::SUCCESS, information: 0x18 });
+            assert_eq!(buffer.to_vec(0x20).unwrap(), [[7u8; 0x18].as_slice(), &[0; 8]].concat());
+            assert_eq!(fs.log(), ["query 5 irp 0x874"]);
+            let short = nt_query_information_file(opened.handle, buffer.address(), 4, FileStandardInformation).unwrap();
+            assert_eq!(short.status, NtStatus::INFO_LENGTH_MISMATCH);
+            nt_close(opened.handle).unwrap();
+        });
+    }
+
+    #[test]
+    fn three_classes_need_no_irp() {
+        // spec: IO-52
+        in_machine(|_| {
+            let (fs, _) = volume();
+            let opened = open(r"\??\C:\a", FILE_CREATE, FILE_WRITE_THROUGH);
+            fs.log();
+            let buffer = user(&[0; 4]);
+            let ask = |class| {
+                assert_eq!(nt_query_information_file(opened.handle, buffer.address(), 4, class).unwrap().information, 4);
+                u32::from_le_bytes(buffer.to_vec(4).unwrap().try_into().unwrap())
+            };
+            assert_eq!(ask(FileAccessInformation), FILE_GENERIC_READ | FILE_GENERIC_WRITE | DELETE);
+            assert_eq!(ask(FileModeInformation), FILE_WRITE_THROUGH | FILE_SYNCHRONOUS_IO_NONALERT);
+            assert_eq!(ask(FileAlignmentInformation), 0);
+            assert!(fs.log().is_empty());
+            nt_close(opened.handle).unwrap();
+        });
+    }
+
+    #[test]
+    fn a_rename_with_a_full_name_opens_the_target_directory() {
+        // spec: FS-26, SEED-IOPB-30
+        in_machine(|_| {
+            let (fs, _) = volume();
+            let opened = open(r"\??\C:\a", FILE_CREATE, 0);
+            fs.log();
+            let name: Vec<u8> = units(r"\??\C:\d\b").iter().flat_map(|unit| unit.to_le_bytes()).collect();
+            let mut bytes = vec![0; 16];
+            bytes.extend((name.len() as u32).to_le_bytes());
+            bytes.extend(&name);
+            let buffer = user(&bytes);
+            let set = nt_set_information_file(opened.handle, buffer.address(), bytes.len() as u32, FileRenameInformation).unwrap();
+            assert_eq!(set.status, NtStatus::SUCCESS);
+            let log = fs.log();
+            assert_eq!(log[0], r"create \d\b irp 0x884 sl 0x4");
+            assert_eq!(log[1], r#"set irp 0x834 target Some("\\d\\b")"#);
+            assert_eq!(log[2..], ["cleanup irp 0x404", "close irp 0x404"]);
+            nt_close(opened.handle).unwrap();
+        });
+    }
+}
