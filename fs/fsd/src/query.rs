@@ -1,0 +1,172 @@
+//! IRP_MJ_QUERY_INFORMATION: one function per part, classes built from parts.
+
+use nt_abi::{
+    FILE_OBJECT, IO_STACK_LOCATION, IRP, NtStatus, file_attributes as attribute,
+    file_information_class as class,
+};
+use store::Metadata;
+
+use crate::buffer::Record;
+use crate::fcb::{Ccb, Fcb, Volume, of_file};
+use crate::{Answer, Done, Failure, buffer, name};
+
+struct Subject<'a> {
+    volume: &'a Volume,
+    fcb: &'static Fcb,
+    ccb: &'static Ccb,
+    metadata: Metadata,
+}
+
+/// Answers one information class.
+pub(crate) fn query(volume: &Volume, irp: &'static IRP, stack: &IO_STACK_LOCATION) -> Answer {
+    let (file, fcb, ccb) = of_file(stack.FileObject.get())?;
+    let parameters = stack.Parameters.QueryFile();
+    let length = parameters.Length.get() as usize;
+    if fcb.state().volume_open {
+        return Err(NtStatus::INVALID_PARAMETER.into());
+    }
+    let _guard = nt_ex::resource::ResourceGuard::shared(volume.resource)?;
+    let metadata = volume.store.metadata(fcb.id())?;
+    let subject = Subject { volume, fcb, ccb, metadata };
+    let mut record = Record::default();
+    // What has to fit, when the rest may be cut off.
+    let mut fixed = None;
+    match parameters.FileInformationClass.get() {
+        class::FileBasicInformation => subject.basic(&mut record),
+        class::FileStandardInformation => subject.standard(&mut record)?,
+        class::FileInternalInformation => subject.internal(&mut record),
+        class::FileEaInformation => drop(record.u32(0)),
+        class::FilePositionInformation => drop(record.i64(file.CurrentByteOffset.get())),
+        class::FileNameInformation | class::FileNormalizedNameInformation => {
+            subject.name(&mut record);
+            fixed = Some(4);
+        }
+        class::FileNetworkOpenInformation => subject.network_open(&mut record)?,
+        class::FileAttributeTagInformation => drop(record.u32(subject.attributes()).u32(0)),
+        class::FileStreamInformation => {
+            if length < 24 {
+                return Err(NtStatus::INFO_LENGTH_MISMATCH.into());
+            }
+            return streams(&subject, buffer::system_address(irp), length);
+        }
+        class::FileAllInformation => {
+            subject.basic(&mut record);
+            subject.standard(&mut record)?;
+            subject.internal(&mut record);
+            // EA size; then access, position, mode and alignment.
+            record.u32(0).u32(ccb.granted.get()).i64(file.CurrentByteOffset.get()).u32(mode(file)).u32(0);
+            fixed = Some(record.0.len() + 4);
+            subject.name(&mut record);
+        }
+        _ => return Err(NtStatus::INVALID_INFO_CLASS.into()),
+    }
+    let whole = record.0.len();
+    if length < fixed.unwrap_or(whole) {
+        return Err(NtStatus::INFO_LENGTH_MISMATCH.into());
+    }
+    let given = whole.min(length);
+    boundary::copy::write(buffer::system_address(irp), &record.0[..given])?;
+    Ok(Done::new(if given < whole { NtStatus::BUFFER_OVERFLOW } else { NtStatus::SUCCESS }, given))
+}
+
+/// `FILE_MODE_INFORMATION.Mode`: the create options that live on in the file object.
+fn mode(file: &FILE_OBJECT) -> u32 {
+    use nt_abi::{create_options as option, fo_flags};
+    let flags = file.Flags.load(std::sync::atomic::Ordering::Relaxed);
+    [
+        (fo_flags::FO_WRITE_THROUGH, option::FILE_WRITE_THROUGH),
+        (fo_flags::FO_SEQUENTIAL_ONLY, option::FILE_SEQUENTIAL_ONLY),
+        (fo_flags::FO_NO_INTERMEDIATE_BUFFERING, option::FILE_NO_INTERMEDIATE_BUFFERING),
+        (fo_flags::FO_SYNCHRONOUS_IO, option::FILE_SYNCHRONOUS_IO_NONALERT),
+    ]
+    .iter()
+    .filter(|(flag, _)| flags & flag != 0)
+    .fold(0, |mode, (_, option)| mode | option)
+}
+
+/// Attributes as drivers see them: NORMAL where none is set.
+pub(crate) fn shown_attributes(attributes: u32) -> u32 {
+    if attributes == 0 { attribute::FILE_ATTRIBUTE_NORMAL } else { attributes }
+}
+
+impl Subject<'_> {
+    fn attributes(&self) -> u32 {
+        shown_attributes(self.metadata.attributes)
+    }
+
+    fn sizes(&self) -> Result<(u64, u64), Failure> {
+        if self.fcb.is_directory() {
+            return Ok((0, 0));
+        }
+        let size = self.volume.store.size(self.fcb.id(), self.fcb.stream())?;
+        // Holes take no space in the store, but callers count on allocation to cover the file.
+        let held = self.volume.store.allocation_size(self.fcb.id(), self.fcb.stream())?;
+        Ok((size, held.max(size.next_multiple_of(4096))))
+    }
+
+    fn basic(&self, record: &mut Record) {
+        let times = self.metadata.times;
+        record.i64(times.creation).i64(times.last_access).i64(times.last_write).i64(times.change);
+        record.u32(self.attributes()).u32(0);
+    }
+
+    fn standard(&self, record: &mut Record) -> Result<(), Failure> {
+        let (size, allocation) = self.sizes()?;
+        record.u64(allocation).u64(size);
+        let pending = self.fcb.delete_pending.get() != 0;
+        record.u32(if pending { self.metadata.links.saturating_sub(1) } else { self.metadata.links });
+        record.u8(u8::from(pending)).u8(u8::from(self.fcb.is_directory())).u16(0);
+        Ok(())
+    }
+
+    fn internal(&self, record: &mut Record) {
+        record.u64(self.fcb.id().0);
+    }
+
+    fn network_open(&self, record: &mut Record) -> Result<(), Failure> {
+        let (size, allocation) = self.sizes()?;
+        let times = self.metadata.times;
+        record.i64(times.creation).i64(times.last_access).i64(times.last_write).i64(times.change);
+        record.u64(allocation).u64(size).u32(self.attributes()).u32(0);
+        Ok(())
+    }
+
+    fn name(&self, record: &mut Record) {
+        let mut full = match self.volume.store.path(self.fcb.id()) {
+            Ok(components) => name::join(&components),
+            Err(_) => self.ccb.state().opened_name.clone(),
+        };
+        if let Some(stream) = self.fcb.stream() {
+            full.push(u16::from(b':'));
+            full.extend_from_slice(stream);
+        }
+        record.u32((full.len() * 2) as u32).name(&full);
+    }
+}
+
+/// `FileStreamInformation`: as many whole entries as fit.
+fn streams(subject: &Subject<'_>, to: usize, length: usize) -> Answer {
+    let mut out: Vec<u8> = Vec::new();
+    let mut last = 0;
+    let mut overflow = false;
+    for stream in subject.volume.store.streams(subject.fcb.id())? {
+        let mut shown: Vec<u16> = vec![u16::from(b':')];
+        shown.extend_from_slice(&stream.name);
+        shown.extend(":$DATA".encode_utf16());
+        let mut entry = Record::default();
+        entry.u32(0).u32((shown.len() * 2) as u32).u64(stream.size).u64(stream.allocation).name(&shown);
+        let start = out.len().next_multiple_of(8);
+        if start + entry.0.len() > length {
+            overflow = true;
+            break;
+        }
+        if !out.is_empty() {
+            out[last..last + 4].copy_from_slice(&((start - last) as u32).to_le_bytes());
+        }
+        out.resize(start, 0);
+        last = start;
+        out.extend_from_slice(&entry.0);
+    }
+    boundary::copy::write(to, &out)?;
+    Ok(Done::new(if overflow { NtStatus::BUFFER_OVERFLOW } else { NtStatus::SUCCESS }, out.len()))
+}
