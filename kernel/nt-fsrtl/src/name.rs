@@ -75,9 +75,14 @@ mod dissecting_a_path {
 
     #[test]
     fn takes_off_the_first_component() {
-        for (path, first, rest) in
-            [(r"\a\b\c", "a", r"b\c"), ("a", "a", ""), (r"a\", "a", ""), (r"\", "", ""), ("", "", ""), (r"a\\b", "a", r"\b")]
-        {
+        for (path, first, rest) in [
+            (r"\a\b\c", "a", r"b\c"),
+            ("a", "a", ""),
+            (r"a\", "a", ""),
+            (r"\", "", ""),
+            ("", "", ""),
+            (r"a\\b", "a", r"\b"),
+        ] {
             let path = units(path);
             let (got_first, got_rest) = dissect_name(&path);
             assert_eq!((got_first, got_rest), (&units(first)[..], &units(rest)[..]));

@@ -57,6 +57,11 @@ fn rust_cancel(value: usize) -> RustCancel {
 /// Returns: whether a cancel routine was called
 pub fn io_cancel_irp(irp: &'static IRP) -> Result<bool, Raise> {
     let old = io_acquire_cancel_spin_lock()?;
+    cancel_held(irp, old)
+}
+
+/// The same with the cancel spin lock held; `old` is the IRQL before. The lock is released.
+pub(crate) fn cancel_held(irp: &'static IRP, old: u8) -> Result<bool, Raise> {
     irp.Cancel.store(1, Ordering::Release);
     let routine = irp.CancelRoutine.swap(0, Ordering::AcqRel);
     if routine == 0 {

@@ -366,25 +366,25 @@ pub fn nt_set_security_file(handle: usize, information: u32, descriptor: usize) 
 pub fn nt_cancel_io_file(handle: usize, all_threads: bool) -> IoResult {
     let open = opened!(handle, 0);
     let thread = address(nt_ke::current_thread());
-    // The cancel spin lock is not taken here: an IRP leaves the list before it is freed, so the list's lock
-    // is enough to look, and cancelling happens one at a time.
+    // With the cancel spin lock held no request that is in the list can be freed: see `issue::finish`.
     let mut done = Vec::new();
     loop {
+        let old = crate::cancel::io_acquire_cancel_spin_lock()?;
         let next = {
             let pending = crate::subsystem().pending.lock();
-            pending.iter().copied().find(|irp| {
-                !done.contains(irp)
-                    && at_address::<IRP>(*irp).is_some_and(|irp| {
-                        std::ptr::eq(irp.OriginalFileObject().get(), open.file)
-                            && (all_threads || irp.Thread().get() as usize == thread)
-                    })
+            pending.iter().copied().filter(|irp| !done.contains(irp)).find_map(|irp| {
+                at_address::<IRP>(irp).filter(|irp| {
+                    std::ptr::eq(irp.OriginalFileObject().get(), open.file)
+                        && (all_threads || irp.Thread().get() as usize == thread)
+                })
             })
         };
-        let Some(irp) = next else { break };
-        done.push(irp);
-        if let Some(irp) = at_address::<IRP>(irp) {
-            crate::cancel::io_cancel_irp(irp)?;
-        }
+        let Some(irp) = next else {
+            crate::cancel::io_release_cancel_spin_lock(old)?;
+            break;
+        };
+        done.push(address(irp));
+        crate::cancel::cancel_held(irp, old)?;
     }
     Ok(IoStatus::of(if done.is_empty() { NtStatus::NOT_FOUND } else { NtStatus::SUCCESS }))
 }

@@ -373,7 +373,11 @@ fn stack_flags(packet: &OpenPacket, attributes: u32) -> u8 {
 }
 
 /// Fills the access state of an open. In kernel mode everything is granted before the file system sees it.
-fn fill_access_state(state: &ACCESS_STATE, auxiliary: &[std::cell::Cell<u64>; 28], packet: &OpenPacket) -> Result<(), Raise> {
+fn fill_access_state(
+    state: &ACCESS_STATE,
+    auxiliary: &[std::cell::Cell<u64>; 28],
+    packet: &OpenPacket,
+) -> Result<(), Raise> {
     let mapping = crate::subsystem().file_type().mapping();
     nt_se::se_create_access_state(state, auxiliary.as_ptr() as usize, packet.access, Some(&mapping))?;
     if packet.mode == 0 && packet.create_flags & option::IO_FORCE_ACCESS_CHECK == 0 {

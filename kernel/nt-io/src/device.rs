@@ -143,6 +143,7 @@ pub fn io_delete_device(device: &DEVICE_OBJECT) -> Result<(), Raise> {
             link = &next.NextDevice;
         }
     }
+    crate::subsystem().disks.lock().retain(|disk| *disk != address(device));
     objects::make_temporary(address(device))?;
     objects::dereference(address(device))
 }

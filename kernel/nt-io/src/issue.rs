@@ -375,6 +375,9 @@ fn finish(irp: &'static IRP, tail: &'static Tail) -> IoResult {
     let asynchronous = tail.kind.get() == kind::ASYNCHRONOUS;
     if asynchronous {
         crate::subsystem().pending.lock().retain(|pending| *pending != address(irp));
+        // Who cancels by handle finds requests in the list under this lock: let them be done with this one.
+        let old = crate::cancel::io_acquire_cancel_spin_lock()?;
+        crate::cancel::io_release_cancel_spin_lock(old)?;
     }
     if tail.kind.get() == kind::BUILT {
         if let Some(block) = at(irp.UserIosb.get()) {

@@ -72,7 +72,12 @@ mod create {
         in_machine(|_| {
             let (fs, _) = volume();
             let name = units(r"\Device\HarddiskVolume1\Q");
-            let parameters = CreateParameters { name: &name, access: FILE_GENERIC_READ, disposition: FILE_CREATE, ..Default::default() };
+            let parameters = CreateParameters {
+                name: &name,
+                access: FILE_GENERIC_READ,
+                disposition: FILE_CREATE,
+                ..Default::default()
+            };
             let opened = io_create_file(&parameters).unwrap();
             assert_eq!(opened.status, NtStatus::SUCCESS);
             assert_eq!(fs.log()[1], r"create \Q irp 0x884 sl 0x80");
@@ -216,7 +221,15 @@ mod read_and_write {
             let end = nt_read_file(opened.handle, &now, back.address(), 16, None, None).unwrap();
             assert_eq!(end.status, NtStatus::END_OF_FILE);
             let log = fs.log();
-            assert_eq!(log, ["write 5 at 0 irp 0xa00", "write 6 at 5 irp 0xa00", "read 16 at 0 irp 0x900", "read 16 at 11 irp 0x900"]);
+            assert_eq!(
+                log,
+                [
+                    "write 5 at 0 irp 0xa00",
+                    "write 6 at 5 irp 0xa00",
+                    "read 16 at 0 irp 0x900",
+                    "read 16 at 11 irp 0x900"
+                ]
+            );
             nt_close(opened.handle).unwrap();
         });
     }
@@ -242,7 +255,10 @@ mod read_and_write {
             assert_eq!(refused.status, NtStatus::INVALID_PARAMETER);
             let wrote = nt_write_file(opened.handle, &how, data.address(), 1, Some(3), None).unwrap();
             assert_eq!(wrote.information, 1);
-            assert_eq!(iosb.to_vec(16).unwrap(), [0, 0, 0, 0, 0xFF, 0xFF, 0xFF, 0xFF, 1, 0, 0, 0, 0, 0, 0, 0]);
+            assert_eq!(
+                iosb.to_vec(16).unwrap(),
+                [0, 0, 0, 0, 0xFF, 0xFF, 0xFF, 0xFF, 1, 0, 0, 0, 0, 0, 0, 0]
+            );
             nt_close(opened.handle).unwrap();
         });
     }
@@ -264,7 +280,8 @@ mod read_and_write {
             .unwrap();
             fs.log();
             let data = user(b"x");
-            nt_write_file(opened.handle, &Asynchronous::default(), data.address(), 1, Some(100), None).unwrap();
+            nt_write_file(opened.handle, &Asynchronous::default(), data.address(), 1, Some(100), None)
+                .unwrap();
             assert_eq!(fs.log(), ["write 1 at -1 irp 0xa00"]);
             nt_close(opened.handle).unwrap();
         });
@@ -300,11 +317,15 @@ mod information {
             let opened = open(r"\??\C:\a", FILE_CREATE, 0);
             fs.log();
             let buffer = user(&[0; 0x20]);
-            let got = nt_query_information_file(opened.handle, buffer.address(), 0x20, FileStandardInformation).unwrap();
+            let got =
+                nt_query_information_file(opened.handle, buffer.address(), 0x20, FileStandardInformation)
+                    .unwrap();
             assert_eq!(got, IoStatus { status: NtStatus::SUCCESS, information: 0x18 });
             assert_eq!(buffer.to_vec(0x20).unwrap(), [[7u8; 0x18].as_slice(), &[0; 8]].concat());
             assert_eq!(fs.log(), ["query 5 irp 0x874"]);
-            let short = nt_query_information_file(opened.handle, buffer.address(), 4, FileStandardInformation).unwrap();
+            let short =
+                nt_query_information_file(opened.handle, buffer.address(), 4, FileStandardInformation)
+                    .unwrap();
             assert_eq!(short.status, NtStatus::INFO_LENGTH_MISMATCH);
             nt_close(opened.handle).unwrap();
         });
@@ -319,7 +340,10 @@ mod information {
             fs.log();
             let buffer = user(&[0; 4]);
             let ask = |class| {
-                assert_eq!(nt_query_information_file(opened.handle, buffer.address(), 4, class).unwrap().information, 4);
+                assert_eq!(
+                    nt_query_information_file(opened.handle, buffer.address(), 4, class).unwrap().information,
+                    4
+                );
                 u32::from_le_bytes(buffer.to_vec(4).unwrap().try_into().unwrap())
             };
             assert_eq!(ask(FileAccessInformation), FILE_GENERIC_READ | FILE_GENERIC_WRITE | DELETE);
@@ -342,12 +366,126 @@ mod information {
             bytes.extend((name.len() as u32).to_le_bytes());
             bytes.extend(&name);
             let buffer = user(&bytes);
-            let set = nt_set_information_file(opened.handle, buffer.address(), bytes.len() as u32, FileRenameInformation).unwrap();
+            let set = nt_set_information_file(
+                opened.handle,
+                buffer.address(),
+                bytes.len() as u32,
+                FileRenameInformation,
+            )
+            .unwrap();
             assert_eq!(set.status, NtStatus::SUCCESS);
             let log = fs.log();
             assert_eq!(log[0], r"create \d\b irp 0x884 sl 0x4");
             assert_eq!(log[1], r#"set irp 0x834 target Some("\\d\\b")"#);
             assert_eq!(log[2..], ["cleanup irp 0x404", "close irp 0x404"]);
+            nt_close(opened.handle).unwrap();
+        });
+    }
+}
+
+mod asynchronous_requests {
+    use super::*;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    fn cancelled(irp: &'static IRP) -> Result<(), nt_ke::Raise> {
+        io_release_cancel_spin_lock(irp.CancelIrql.get())?;
+        io_complete_with(irp, NtStatus::CANCELLED, 0).map(|_| ())
+    }
+
+    /// A buffered device that keeps reads, and a handle to it.
+    fn keeper() -> (Arc<AtomicUsize>, usize) {
+        let kept = Arc::new(AtomicUsize::new(0));
+        let slot = Arc::clone(&kept);
+        let dispatch = Closure(move |_: &'static DEVICE_OBJECT, irp: &'static IRP| {
+            if io_current_stack(irp).MajorFunction.get() != IRP_MJ_READ {
+                return io_complete_with(irp, NtStatus::SUCCESS, 0);
+            }
+            io_mark_pending(irp);
+            io_set_rust_cancel(irp, Some(cancelled));
+            slot.store(std::ptr::from_ref(irp) as usize, Ordering::SeqCst);
+            Ok(NtStatus::PENDING)
+        });
+        let driver = io_create_driver(&units(r"\Driver\Keeper"), Arc::new(dispatch)).unwrap().unwrap();
+        let name = units(r"\Device\Keeper");
+        let device =
+            io_create_device(driver, 0, Some(&name), FILE_DEVICE_UNKNOWN, 0, false).unwrap().unwrap();
+        device.Flags.set(DO_BUFFERED_IO);
+        let opened = io_create_file(&CreateParameters {
+            name: &name,
+            object_attributes: OBJ_CASE_INSENSITIVE,
+            access: FILE_GENERIC_READ,
+            disposition: FILE_OPEN,
+            ..Default::default()
+        })
+        .unwrap();
+        assert_eq!(opened.status, NtStatus::SUCCESS);
+        (kept, opened.handle)
+    }
+
+    #[test]
+    fn are_finished_by_who_completes_them() {
+        // spec: IO-28, IO-29, SEED-IOPB-05, SEED-IOPB-06
+        in_machine(|_| {
+            let (kept, handle) = keeper();
+            let (buffer, iosb) = (user(&[0; 8]), user(&[0xFF; 16]));
+            let how = Asynchronous { iosb: iosb.address(), ..Default::default() };
+            let sent = nt_read_file(handle, &how, buffer.address(), 8, Some(0), None).unwrap();
+            assert_eq!(sent.status, NtStatus::PENDING);
+            assert_eq!(iosb.to_vec(1).unwrap(), [0xFF]);
+            // SAFETY: the device keeps the IRP until it is completed here.
+            let irp: &'static IRP = unsafe { &*(kept.load(Ordering::SeqCst) as *const IRP) };
+            assert_eq!(irp.Flags.get(), 0x970);
+            io_set_rust_cancel(irp, None);
+            boundary::copy::write(irp.SystemBuffer().get() as usize, b"abcdefgh").unwrap();
+            io_complete_with(irp, NtStatus::SUCCESS, 3).unwrap();
+            assert_eq!(buffer.to_vec(8).unwrap(), b"abc\0\0\0\0\0");
+            assert_eq!(iosb.to_vec(16).unwrap()[8], 3);
+            assert_eq!(nt_ob::ob_wait_for_object(handle, 0, false, Some(0)), Ok(NtStatus::SUCCESS));
+            nt_close(handle).unwrap();
+        });
+    }
+
+    #[test]
+    fn are_cancelled_by_handle() {
+        // spec: IO-20, IO-24
+        in_machine(|_| {
+            let (_kept, handle) = keeper();
+            let (buffer, iosb) = (user(&[0; 8]), user(&[0xFF; 16]));
+            let how = Asynchronous { iosb: iosb.address(), ..Default::default() };
+            nt_read_file(handle, &how, buffer.address(), 8, Some(0), None).unwrap();
+            assert_eq!(nt_cancel_io_file(handle, false).unwrap().status, NtStatus::SUCCESS);
+            assert_eq!(iosb.to_vec(4).unwrap(), NtStatus::CANCELLED.bits().to_le_bytes());
+            assert_eq!(nt_cancel_io_file(handle, false).unwrap().status, NtStatus::NOT_FOUND);
+            nt_close(handle).unwrap();
+        });
+    }
+}
+
+mod disk_control {
+    use super::*;
+
+    #[test]
+    fn answers_its_length_to_a_direct_open() {
+        in_machine(|_| {
+            disk::create(1, 512, 1 << 20, std::sync::Arc::new(()), None).unwrap().unwrap();
+            let name = units(r"\Device\HarddiskVolume1");
+            let opened = io_create_file(&CreateParameters {
+                name: &name,
+                object_attributes: OBJ_CASE_INSENSITIVE,
+                access: FILE_READ_ATTRIBUTES | SYNCHRONIZE,
+                disposition: FILE_OPEN,
+                options: FILE_SYNCHRONOUS_IO_NONALERT,
+                ..Default::default()
+            })
+            .unwrap();
+            assert_eq!(opened.status, NtStatus::SUCCESS);
+            let out = user(&[0; 8]);
+            let buffers = ControlBuffers { output: out.address(), output_length: 8, ..Default::default() };
+            let got =
+                nt_device_io_control_file(opened.handle, &Asynchronous::default(), 0x7405C, buffers).unwrap();
+            assert_eq!(got, IoStatus { status: NtStatus::SUCCESS, information: 8 });
+            assert_eq!(out.to_vec(8).unwrap(), (1u64 << 20).to_le_bytes());
             nt_close(opened.handle).unwrap();
         });
     }

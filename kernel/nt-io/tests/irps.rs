@@ -18,7 +18,11 @@ fn note(context: usize, line: String) {
     log.lock().unwrap().push(line);
 }
 
-fn passing(device: Option<&'static DEVICE_OBJECT>, irp: &'static IRP, context: usize) -> Result<NtStatus, Raise> {
+fn passing(
+    device: Option<&'static DEVICE_OBJECT>,
+    irp: &'static IRP,
+    context: usize,
+) -> Result<NtStatus, Raise> {
     note(context, format!("up {} pending {}", device.is_some(), irp.PendingReturned.get()));
     if irp.PendingReturned.get() != 0 {
         io_mark_pending(irp);
@@ -26,7 +30,11 @@ fn passing(device: Option<&'static DEVICE_OBJECT>, irp: &'static IRP, context: u
     Ok(NtStatus::SUCCESS)
 }
 
-fn keeping(device: Option<&'static DEVICE_OBJECT>, _: &'static IRP, context: usize) -> Result<NtStatus, Raise> {
+fn keeping(
+    device: Option<&'static DEVICE_OBJECT>,
+    _: &'static IRP,
+    context: usize,
+) -> Result<NtStatus, Raise> {
     note(context, format!("top {}", device.is_some()));
     Ok(NtStatus::MORE_PROCESSING_REQUIRED)
 }
@@ -95,13 +103,18 @@ fn a_pended_irp_carries_its_pending_bit_up_when_another_thread_completes_it() {
         let done = KEVENT::default();
         dispatcher::initialize_header(&done.Header, dispatcher::object_type::NOTIFICATION_EVENT, 0);
         let (irp_address, event) = (kept.load(Ordering::SeqCst), std::ptr::from_ref(&done) as usize);
-        core.spawn("completer", 0, |_| (), move || {
-            // SAFETY: the test waits for the event before it frees the IRP.
-            let irp: &'static IRP = unsafe { &*(irp_address as *const IRP) };
-            io_complete_with(irp, NtStatus::SUCCESS, 0).unwrap();
-            // SAFETY: the waiting thread keeps its stack.
-            dispatcher::set_event(unsafe { &(*(event as *const KEVENT)).Header });
-        })
+        core.spawn(
+            "completer",
+            0,
+            |_| (),
+            move || {
+                // SAFETY: the test waits for the event before it frees the IRP.
+                let irp: &'static IRP = unsafe { &*(irp_address as *const IRP) };
+                io_complete_with(irp, NtStatus::SUCCESS, 0).unwrap();
+                // SAFETY: the waiting thread keeps its stack.
+                dispatcher::set_event(unsafe { &(*(event as *const KEVENT)).Header });
+            },
+        )
         .unwrap();
         dispatcher::wait(&done.Header, false, None).unwrap();
         assert_eq!(*log.lock().unwrap(), ["up true pending 1", "up true pending 1", "top false"]);
@@ -239,8 +252,9 @@ fn completing_twice_is_bug_check_44() {
 fn a_missing_stack_location_is_bug_check_35() {
     // spec: IO-17
     in_machine(|core| {
-        let log = Log::default();
-        let top = stack(&log, |irp| io_complete_with(irp, NtStatus::SUCCESS, 0));
+        let lowest = device("Lowest", |_, irp| io_complete_with(irp, NtStatus::SUCCESS, 0));
+        let top = device("Upper", |device, irp| io_call_driver(io_get_lower_device(device).unwrap(), irp));
+        io_attach_device(top, lowest).unwrap();
         let irp = io_allocate_irp(1).unwrap();
         assert!(io_call_driver(top, irp).is_err());
         assert_eq!(core.bug_checked().unwrap().code, bugcheck::NO_MORE_IRP_STACK_LOCATIONS);

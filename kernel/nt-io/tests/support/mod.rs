@@ -46,7 +46,8 @@ pub fn device(
     name: &str,
     f: impl Fn(&'static DEVICE_OBJECT, &'static IRP) -> Result<NtStatus, Raise> + Send + Sync + 'static,
 ) -> &'static DEVICE_OBJECT {
-    let driver = io_create_driver(&units(&format!(r"\Driver\{name}")), Arc::new(Closure(f))).unwrap().unwrap();
+    let driver =
+        io_create_driver(&units(&format!(r"\Driver\{name}")), Arc::new(Closure(f))).unwrap().unwrap();
     let device = io_create_device(driver, 0, None, FILE_DEVICE_UNKNOWN, 0, false).unwrap().unwrap();
     device.Flags.set(device.Flags.get() & !DO_DEVICE_INITIALIZING);
     device
@@ -181,7 +182,11 @@ impl Dispatch for FakeDriver {
                 io_complete_with(irp, NtStatus::SUCCESS, 0)
             }
             (IRP_MJ_QUERY_INFORMATION, _) => {
-                fs.note(format!("query {} irp {:#x}", stack.Parameters.QueryFile().FileInformationClass.get(), irp.Flags.get()));
+                fs.note(format!(
+                    "query {} irp {:#x}",
+                    stack.Parameters.QueryFile().FileInformationClass.get(),
+                    irp.Flags.get()
+                ));
                 boundary::copy::fill(irp.SystemBuffer().get() as usize, 7, 0x18)?;
                 io_complete_with(irp, NtStatus::SUCCESS, 0x18)
             }
