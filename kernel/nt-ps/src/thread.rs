@@ -10,7 +10,7 @@ use nt_ke::thread::ThreadNotify;
 use nt_ke::{Core, KTHREAD, current_core, current_thread};
 use nt_ob::{
     Mapping, ObjectRef, ObjectType, TypeDescription, ob_adopt_object, ob_dereference, ob_reference,
-    ob_validate,
+    ob_reference_safe, ob_validate,
 };
 
 use crate::notify;
