@@ -11,11 +11,7 @@ pub(crate) const BACKSLASH: u16 = b'\\' as u16;
 
 /// The upper case of a unit, by the mapping that names in the namespace and the registry are compared with.
 pub fn upcase(unit: u16) -> u16 {
-    let mut upper = char::from_u32(u32::from(unit)).into_iter().flat_map(char::to_uppercase);
-    match (upper.next(), upper.next()) {
-        (Some(one), None) => u16::try_from(u32::from(one)).unwrap_or(unit),
-        _ => unit,
-    }
+    nt_rtl::upcase(unit)
 }
 
 pub(crate) fn upcased(name: &[u16]) -> Vec<u16> {
