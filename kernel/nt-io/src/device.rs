@@ -286,3 +286,8 @@ pub fn driver_devices(driver: &DRIVER_OBJECT) -> Vec<&'static DEVICE_OBJECT> {
     }
     devices
 }
+
+/// The driver of a device.
+pub fn device_driver(device: &DEVICE_OBJECT) -> &'static DRIVER_OBJECT {
+    at(device.DriverObject.get()).expect("devices are made by io_create_device")
+}

@@ -345,3 +345,13 @@ pub fn io_cancel_file_open(device: &'static DEVICE_OBJECT, file: &'static FILE_O
     request.stack.FileObject.set(pointer(file));
     request.send_synchronous().map(|_| ())
 }
+
+/// The file object that the name of an open is relative to. Only while the create is on its way (IO-44).
+pub fn related_file(file: &FILE_OBJECT) -> Option<&'static FILE_OBJECT> {
+    at(file.RelatedFileObject.get())
+}
+
+/// The device that a file object was opened on.
+pub fn file_device(file: &FILE_OBJECT) -> Option<&'static DEVICE_OBJECT> {
+    at(file.DeviceObject.get())
+}

@@ -90,7 +90,10 @@ fn smallest(class: u32) -> u32 {
         class::FileNetworkOpenInformation => 0x38,
         class::FileAttributeTagInformation => 8,
         class::FileDispositionInformation => 1,
-        class::FileRenameInformation | class::FileLinkInformation => 0x18,
+        class::FileRenameInformation
+        | class::FileLinkInformation
+        | class::FileRenameInformationEx
+        | class::FileLinkInformationEx => 0x18,
         _ => 0,
     }
 }
@@ -305,7 +308,7 @@ fn open_target(
 ) -> Result<Result<TargetDirectory, IoStatus>, Raise> {
     let root = boundary::copy::read_value::<u64>(buffer + 8)? as usize;
     let bytes = boundary::copy::read_value::<u32>(buffer + 0x10)? as usize;
-    if bytes == 0 || bytes % 2 != 0 || bytes > length as usize - 0x14 {
+    if bytes == 0 || !bytes.is_multiple_of(2) || bytes > length as usize - 0x14 {
         return Ok(Err(IoStatus::of(NtStatus::INVALID_PARAMETER)));
     }
     let name = crate::memory::read_units(buffer + 0x14, bytes)?;

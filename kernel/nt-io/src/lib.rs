@@ -56,17 +56,18 @@ pub use create::{
     io_create_file_object, io_get_device_object_pointer,
 };
 pub use device::{
-    device_extension, device_name, device_state, driver_devices, io_attach_device, io_create_device,
-    io_delete_device, io_detach_device, io_get_attached_device, io_get_base_file_system_device,
-    io_get_device_attachment_base, io_get_lower_device, io_get_related_device, set_device_state,
+    device_driver, device_extension, device_name, device_state, driver_devices, io_attach_device,
+    io_create_device, io_delete_device, io_detach_device, io_get_attached_device,
+    io_get_base_file_system_device, io_get_device_attachment_base, io_get_lower_device,
+    io_get_related_device, set_device_state,
 };
 pub use driver::{
     Dispatch, FastIo, driver_dispatch, driver_name, invalid_device_request, io_create_driver,
     io_create_native_driver, io_delete_driver, rust_dispatch,
 };
 pub use file::{
-    FILE_SLOTS, file_create_context, file_name, file_slot, io_cancel_file_open, io_create_stream_file_object,
-    io_replace_file_object_name, reference_file_by_handle,
+    FILE_SLOTS, file_create_context, file_device, file_name, file_slot, io_cancel_file_open,
+    io_create_stream_file_object, io_replace_file_object_name, reference_file_by_handle, related_file,
 };
 pub use information::{
     nt_delete_file, nt_query_attributes_file, nt_query_full_attributes_file, nt_query_information_file,
@@ -80,8 +81,9 @@ pub use read_write::{
 };
 pub use share::{io_check_share_access, io_remove_share_access, io_set_share_access, io_update_share_access};
 pub use stack::{
-    Completion, RustCompletion, copy_arguments, io_copy_current_to_next, io_current_stack, io_mark_pending,
-    io_next_stack, io_set_completion, io_set_next_location, io_skip_current, stack_file,
+    Completion, RustCompletion, copy_arguments, create_security, io_copy_current_to_next, io_current_stack,
+    io_mark_pending, io_next_stack, io_set_completion, io_set_next_location, io_skip_current,
+    mount_arguments, stack_file, target_directory,
 };
 pub use subsystem::Io;
 pub(crate) use subsystem::subsystem;

@@ -4,8 +4,8 @@
 //! with it, as drivers' inline functions expect.
 
 use nt_abi::{
-    DEVICE_OBJECT, FILE_OBJECT, IO_STACK_LOCATION, IRP, NativeFn, NtStatus, SL_INVOKE_ON_CANCEL,
-    SL_INVOKE_ON_ERROR, SL_INVOKE_ON_SUCCESS, SL_PENDING_RETURNED,
+    ACCESS_STATE, DEVICE_OBJECT, FILE_OBJECT, IO_SECURITY_CONTEXT, IO_STACK_LOCATION, IRP, NativeFn,
+    NtStatus, SL_INVOKE_ON_CANCEL, SL_INVOKE_ON_ERROR, SL_INVOKE_ON_SUCCESS, SL_PENDING_RETURNED, VPB,
 };
 use nt_ke::Raise;
 
@@ -144,4 +144,24 @@ pub(crate) fn clear(stack: &IO_STACK_LOCATION) {
 #[inline]
 pub fn stack_file(stack: &IO_STACK_LOCATION) -> Option<&'static FILE_OBJECT> {
     at(stack.FileObject.get())
+}
+
+/// The directory that a rename or link goes to, if it names one (FS-26).
+#[inline]
+pub fn target_directory(stack: &IO_STACK_LOCATION) -> Option<&'static FILE_OBJECT> {
+    at(stack.Parameters.SetFile().FileObject.get())
+}
+
+/// The VPB and the storage device of a mount or verify request.
+pub fn mount_arguments(stack: &IO_STACK_LOCATION) -> Option<(&'static VPB, &'static DEVICE_OBJECT)> {
+    let mount = stack.Parameters.MountVolume();
+    Some((at(mount.Vpb.get())?, at(mount.DeviceObject.get())?))
+}
+
+/// The security context of a create, and the access state behind it.
+pub fn create_security(
+    stack: &IO_STACK_LOCATION,
+) -> Option<(&'static IO_SECURITY_CONTEXT, &'static ACCESS_STATE)> {
+    let context = at(stack.Parameters.Create().SecurityContext.get())?;
+    Some((context, at(context.AccessState.get())?))
 }

@@ -184,7 +184,7 @@ mod mount {
     fn who_registers_late_hears_of_file_systems_that_are_there() {
         in_machine(|_| {
             let control = file_system("Fake", Arc::new(FakeFs::default()));
-            let driver = unsafe { &*control.DriverObject.get() };
+            let driver = device_driver(control);
             let heard = Arc::new(std::sync::Mutex::new(Vec::new()));
             let log = Arc::clone(&heard);
             let callback: FsNotify = Arc::new(move |device, active| {

@@ -77,13 +77,11 @@ impl FakeFs {
         if self.refuses_mount {
             return io_complete_with(irp, NtStatus::UNRECOGNIZED_VOLUME, 0);
         }
-        let driver: &'static DRIVER_OBJECT = unsafe { &*device.DriverObject.get() };
+        let driver: &'static DRIVER_OBJECT = device_driver(device);
         let volume = io_create_device(driver, 0, None, FILE_DEVICE_DISK_FILE_SYSTEM, 0, false)?.unwrap();
         volume.Flags.set(0);
-        let mount = stack.Parameters.MountVolume();
-        let vpb = unsafe { &*mount.Vpb.get() };
+        let (vpb, storage) = mount_arguments(stack).expect("a mount names both");
         vpb.DeviceObject.set(std::ptr::from_ref(volume).cast_mut());
-        let storage = unsafe { &*mount.DeviceObject.get() };
         volume.StackSize.set(storage.StackSize.get() + 1);
         volume.SectorSize.set(512);
         io_complete_with(irp, NtStatus::SUCCESS, 0)
@@ -94,7 +92,7 @@ impl FakeFs {
         let file = stack_file(stack).unwrap();
         let create = stack.Parameters.Create();
         let mut name = String::from_utf16(&file_name(file)).unwrap();
-        if let Some(related) = unsafe { file.RelatedFileObject.get().as_ref() } {
+        if let Some(related) = related_file(file) {
             name = format!("{}\\{name}", String::from_utf16(&file_name(related)).unwrap());
         }
         self.note(format!("create {name} irp {:#x} sl {:#x}", irp.Flags.get(), stack.Flags.get()));
@@ -191,7 +189,7 @@ impl Dispatch for FakeDriver {
                 io_complete_with(irp, NtStatus::SUCCESS, 0x18)
             }
             (IRP_MJ_SET_INFORMATION, _) => {
-                let target = unsafe { stack.Parameters.SetFile().FileObject.get().as_ref() };
+                let target = target_directory(stack);
                 let target = target.map(|file| String::from_utf16(&file_name(file)).unwrap());
                 fs.note(format!("set irp {:#x} target {target:?}", irp.Flags.get()));
                 io_complete_with(irp, NtStatus::SUCCESS, 0)
