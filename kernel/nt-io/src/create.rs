@@ -410,6 +410,9 @@ fn open_on(
     file::set_volume(file, target.vpb);
     file::set_start_device(file, packet.start_device);
     file::set_context(file, packet.driver_context.clone());
+    if packet.create_flags & option::IO_IGNORE_SHARE_ACCESS_CHECK != 0 {
+        file::ignore_share_access(file);
+    }
     let mut flags = file_flags(packet, attributes);
     if target.direct {
         flags |= FO_DIRECT_DEVICE_OPEN;

@@ -80,6 +80,11 @@ pub(crate) fn start_device(file: &FILE_OBJECT) -> Option<&'static DEVICE_OBJECT>
     at(state(file).start_device.get())
 }
 
+/// Marks an open that share access neither refuses nor counts (IO_IGNORE_SHARE_ACCESS_CHECK).
+pub(crate) fn ignore_share_access(file: &FILE_OBJECT) {
+    file.FileObjectExtension.set(pointer(state(file)).cast());
+}
+
 pub(crate) fn set_volume(file: &FILE_OBJECT, vpb: Option<&VPB>) {
     state(file).vpb.set(vpb.map_or(std::ptr::null_mut(), pointer));
 }

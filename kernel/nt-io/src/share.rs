@@ -74,6 +74,11 @@ impl Wish {
     }
 }
 
+/// Whether the open was made with IO_IGNORE_SHARE_ACCESS_CHECK: it is neither checked nor counted.
+fn ignored(file: &FILE_OBJECT) -> bool {
+    !file.FileObjectExtension.get().is_null()
+}
+
 /// Whether an open with `access` and `share` goes with those that there are.
 ///
 /// Source:  IoCheckShareAccess; SHR-01 to SHR-03. Sets the file object's access and share bytes either way.
@@ -91,7 +96,7 @@ pub fn io_check_share_access(
     file.ReadAccess.set(u8::from(wish.read));
     file.WriteAccess.set(u8::from(wish.write));
     file.DeleteAccess.set(u8::from(wish.delete));
-    if !wish.counts() {
+    if !wish.counts() || ignored(file) {
         wish.remember(file);
         return NtStatus::SUCCESS;
     }
@@ -120,18 +125,22 @@ pub fn io_set_share_access(access: u32, share: u32, file: &FILE_OBJECT, shared: 
     for (_, count) in wish.each(shared) {
         count.set(0);
     }
-    wish.add(shared);
+    if !ignored(file) {
+        wish.add(shared);
+    }
 }
 
 /// Counts an open that was checked before. Source: IoUpdateShareAccess; SHR-04.
 pub fn io_update_share_access(file: &FILE_OBJECT, shared: &SHARE_ACCESS) {
-    Wish::of(file).add(shared);
+    if !ignored(file) {
+        Wish::of(file).add(shared);
+    }
 }
 
 /// Takes an open out of the counts, at cleanup. Source: IoRemoveShareAccess; SHR-04.
 pub fn io_remove_share_access(file: &FILE_OBJECT, shared: &SHARE_ACCESS) {
     let wish = Wish::of(file);
-    if wish.counts() {
+    if wish.counts() && !ignored(file) {
         shared.OpenCount.set(shared.OpenCount.get().saturating_sub(1));
         for (has, count) in wish.each(shared) {
             count.set(count.get().saturating_sub(u32::from(has)));

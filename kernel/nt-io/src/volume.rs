@@ -270,3 +270,8 @@ pub fn medium_of(disk: &DEVICE_OBJECT) -> Option<Arc<dyn std::any::Any + Send + 
     let base = crate::device::io_get_device_attachment_base(disk);
     device_state::<crate::disk::Disk>(base).map(|disk| Arc::clone(&disk.medium))
 }
+
+/// The file system's device that is mounted on `disk`, if one is.
+pub fn mounted_device(disk: &DEVICE_OBJECT) -> Option<&'static DEVICE_OBJECT> {
+    vpb_of(disk).filter(|vpb| is_mounted(vpb)).and_then(|vpb| at(vpb.DeviceObject.get()))
+}

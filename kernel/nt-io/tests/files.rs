@@ -148,6 +148,43 @@ mod create {
     }
 }
 
+mod open_below_a_filter {
+    use super::*;
+
+    #[test]
+    fn starts_the_create_and_later_requests_at_the_hinted_device() {
+        in_machine(|_| {
+            let (fs, disk) = volume();
+            nt_close(open(r"\??\C:\a", FILE_CREATE, 0).handle).unwrap();
+            let seen = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+            let count = std::sync::Arc::clone(&seen);
+            let filter = device("Filter", move |device, irp| {
+                count.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+                io_skip_current(irp);
+                io_call_driver(io_get_lower_device(device).unwrap(), irp)
+            });
+            let mounted = mounted_device(disk).unwrap();
+            io_attach_device(filter, mounted).unwrap();
+            fs.log();
+            let name = units(r"\??\C:\a");
+            let below = io_create_file(&CreateParameters {
+                name: &name,
+                object_attributes: OBJ_CASE_INSENSITIVE,
+                access: FILE_GENERIC_READ,
+                disposition: FILE_OPEN,
+                start_device: Some(mounted),
+                ..Default::default()
+            })
+            .unwrap();
+            nt_close(below.handle).unwrap();
+            assert_eq!(seen.load(std::sync::atomic::Ordering::SeqCst), 0);
+            assert_eq!(fs.log().len(), 3);
+            nt_close(open(r"\??\C:\a", FILE_OPEN, 0).handle).unwrap();
+            assert_eq!(seen.load(std::sync::atomic::Ordering::SeqCst), 3);
+        });
+    }
+}
+
 mod mount {
     use super::*;
     use std::sync::Arc;

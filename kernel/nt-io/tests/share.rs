@@ -51,3 +51,14 @@ fn opens_for_attributes_neither_conflict_nor_count() {
     assert_eq!(io_check_share_access(FILE_READ_ATTRIBUTES, 0, &b, &shared, true), NtStatus::SUCCESS);
     assert_eq!(shared.OpenCount.get(), 1);
 }
+
+#[test]
+fn opens_that_ignore_share_access_are_neither_refused_nor_counted() {
+    let shared = SHARE_ACCESS::default();
+    let (a, b) = (FILE_OBJECT::default(), FILE_OBJECT::default());
+    io_set_share_access(FILE_WRITE_DATA, 0, &a, &shared);
+    b.FileObjectExtension.set(8 as *mut _);
+    assert_eq!(io_check_share_access(FILE_READ_DATA, 0, &b, &shared, true), NtStatus::SUCCESS);
+    io_remove_share_access(&b, &shared);
+    assert_eq!((shared.OpenCount.get(), shared.Readers.get(), shared.Writers.get()), (1, 0, 1));
+}
