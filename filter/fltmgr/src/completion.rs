@@ -1,0 +1,311 @@
+//! An operation on its way up: postoperation callbacks from the lowest altitude, each with the parameters that
+//! its own preoperation callback saw.
+//!
+//! A record is claimed by whoever calls its post callback: the completion, or a detaching instance that drains
+//! a parked operation. Operations that are not parked are waited for by the detaching side (presence), so only
+//! those that pend below are ever drained.
+//!
+//! Statements: CBD-07, CBD-13 to CBD-16, POST-01 to POST-16, IOPB-09, SEED-IOPB-48, SEED-IOPB-49,
+//! SEED-IOPB-58, LIFE-17, LIFE-18.
+
+use std::sync::atomic::Ordering;
+
+use boundary::Raise;
+use nt_abi::{
+    DEVICE_OBJECT, FLT_CALLBACK_DATA, FLT_IO_PARAMETER_BLOCK, FLT_POSTOP_DISALLOW_FSFILTER_IO,
+    FLT_POSTOP_FINISHED_PROCESSING, FLT_POSTOP_MORE_PROCESSING_REQUIRED, FLTFL_CALLBACK_DATA_DRAINING_IO,
+    FLTFL_CALLBACK_DATA_POST_OPERATION, FLTFL_POST_OPERATION_DRAINING, FO_FILE_OPEN_CANCELLED, IRP,
+    IRP_MJ_CREATE, NtStatus, bugcheck,
+};
+use nt_io::io_mark_pending;
+use nt_ke::{BugCheck, Severity, current_core, dispatcher, epoch, presence};
+
+use crate::callback::{self, Untouchable, report};
+use crate::flt;
+use crate::frame::{COMPLETED, DISPATCHING, Operation, Owed, Phase, WAITING};
+use crate::instance::{GONE, Instance};
+use crate::nodes::{self, Node};
+use crate::parameters::{Snapshot, decode};
+use crate::rows;
+
+/// Completion routine of every operation that is watched: wakes its dispatcher, or goes on in its place.
+pub fn arrived(
+    _device: Option<&'static DEVICE_OBJECT>,
+    irp: &'static IRP,
+    context: usize,
+) -> Result<NtStatus, Raise> {
+    let Some(operation) = crate::frame::operation_of(context) else {
+        return Err(current_core().bug_check(BugCheck::new(
+            bugcheck::FLTMGR_FILE_SYSTEM,
+            [context as u64, 0, 0, 0],
+            "an IRP came back to the filter manager that it does not know: completed twice below",
+        )));
+    };
+    match operation.state.swap(COMPLETED, Ordering::AcqRel) {
+        DISPATCHING => Ok(NtStatus::MORE_PROCESSING_REQUIRED),
+        WAITING => {
+            dispatcher::set_event(&operation.event);
+            Ok(NtStatus::MORE_PROCESSING_REQUIRED)
+        }
+        _ => {
+            let _pin = epoch::pin(current_core());
+            undo_changes(operation, irp);
+            up(operation, true)?;
+            unpark(operation);
+            operation.tables[..operation.tables_used.get()]
+                .iter()
+                .for_each(|table| nodes::let_go(table.get()));
+            flt().frames.give(operation);
+            if irp.PendingReturned.get() != 0 {
+                io_mark_pending(irp);
+            }
+            Ok(NtStatus::SUCCESS)
+        }
+    }
+}
+
+/// Gives the IRP back the fields that filters changed. An MDL that a lower layer made for a swapped buffer
+/// belongs to the filter that swapped it. Source: SWAP-18.
+pub fn undo_changes(operation: &Operation, irp: &IRP) {
+    if !operation.modified.get() {
+        return;
+    }
+    let mdl = irp.MdlAddress.get() as usize;
+    let sent = decode::places(&operation.iopb, false)
+        .and_then(|places| places.mdl)
+        .map_or(0, |offset| operation.iopb.Parameters.raw[offset / 8].get() as usize);
+    operation.saved.get().restore(irp);
+    if mdl != 0 && mdl != sent {
+        if irp.MdlAddress.get().is_null() && !buffer_swapped(operation) {
+            irp.MdlAddress.set(mdl as *mut _);
+        } else if let Some(owed) = swapper(operation) {
+            owed.swapped_mdl.set(mdl);
+        }
+    }
+}
+
+fn buffer_of(block: &FLT_IO_PARAMETER_BLOCK, seen: &Snapshot) -> Option<u64> {
+    decode::places(block, false).map(|places| seen.parameters[places.buffer / 8])
+}
+
+fn buffer_swapped(operation: &Operation) -> bool {
+    swapper(operation).is_some()
+}
+
+/// The lowest instance that put another buffer in place.
+fn swapper(operation: &Operation) -> Option<&Owed> {
+    let mut below = buffer_of(&operation.iopb, &Snapshot::of(&operation.iopb))?;
+    for index in (0..operation.used()).rev() {
+        let owed = operation.owed(index);
+        let seen = buffer_of(&operation.iopb, &owed.seen.get())?;
+        if seen != below {
+            return Some(owed);
+        }
+        below = seen;
+    }
+    None
+}
+
+/// Notes the operation with every instance that it owes a post callback, and gives up this thread's presence.
+pub fn park(operation: &Operation) {
+    let address = std::ptr::from_ref(operation) as usize;
+    for index in 0..operation.used() {
+        let owed = operation.owed(index);
+        operation.node(owed).instance.parked.lock().push(address);
+    }
+    // Presences leave in the reverse order of their entry.
+    for index in (0..operation.used()).rev() {
+        drop(operation.owed(index).presence.take());
+    }
+}
+
+/// Ends [`park`]. Afterwards no drain can see the operation.
+pub fn unpark(operation: &Operation) {
+    let address = std::ptr::from_ref(operation) as usize;
+    for index in 0..operation.used() {
+        operation.node(operation.owed(index)).instance.parked.lock().retain(|parked| *parked != address);
+    }
+}
+
+/// Calls the post callbacks that are owed, and leaves the result in the IRP.
+pub fn up(operation: &Operation, parked: bool) -> Result<(), Raise> {
+    let Some(irp) = operation.irp.get() else { return Ok(()) };
+    for index in (0..operation.used()).rev() {
+        let owed = operation.owed(index);
+        let node = operation.node(owed);
+        // A drain claims without presence, so enter first: what is claimed here, a later drain waits for.
+        let presence = if parked {
+            presence::enter(std::ptr::from_ref::<Instance>(&node.instance) as usize)
+        } else {
+            owed.presence.take()
+        };
+        if owed.claimed.swap(1, Ordering::AcqRel) == 0
+            && node.instance.stage() != GONE
+            && !node.post.is_null()
+        {
+            deliver(operation, irp, owed, node)?;
+        }
+        drop(presence);
+    }
+    Ok(())
+}
+
+fn deliver(operation: &Operation, irp: &IRP, owed: &Owed, node: &Node) -> Result<(), Raise> {
+    let data = &operation.data;
+    let seen = owed.seen.get();
+    seen.restore(&operation.iopb);
+    data.Flags.set(operation.base_flags.get() | FLTFL_CALLBACK_DATA_POST_OPERATION);
+    data.IoStatus.Status.set(irp.IoStatus.Status.get());
+    data.IoStatus.Information.set(irp.IoStatus.Information.get());
+    let reparse = seen.major == IRP_MJ_CREATE && irp.IoStatus.Status.get() == NtStatus::REPARSE;
+    data.TagData.set(if reparse { irp.AuxiliaryBuffer().get().cast() } else { std::ptr::null_mut() });
+    let untouchable = Untouchable::of(data);
+    operation.current.set(node);
+    operation.current_owed.set(owed);
+    operation.phase.set(Phase::Post);
+    let answer = callback::post(node, data, owed.context.get(), 0)? as i32;
+    operation.phase.set(Phase::Between);
+    operation.current.set(std::ptr::null());
+    operation.current_owed.set(std::ptr::null());
+    let dirty = untouchable.check(node, node.post, data, &seen);
+    if Snapshot::of(&operation.iopb) != seen {
+        let (rule, message) = if dirty {
+            (
+                "SEED-IOPB-58",
+                "the post callback changed Data->Iopb, which has no effect: the layers above keep theirs",
+            )
+        } else {
+            (
+                "SEED-IOPB-44",
+                "lost modification: the post callback changed Data->Iopb without FltSetCallbackDataDirty",
+            )
+        };
+        report(node, node.post, rule, Severity::Warning, message);
+    }
+    judge(operation, irp, node, answer)?;
+    if reparse {
+        irp.AuxiliaryBuffer().set(data.TagData.get().cast());
+    }
+    data.TagData.set(std::ptr::null_mut());
+    if owed.swapped_mdl.get() != 0 && !owed.retained.get() {
+        crate::swap::free_mdl(owed.swapped_mdl.replace(0))?;
+    }
+    Ok(())
+}
+
+/// Checks the answer of a post callback and takes its result over. Source: POST-06 to POST-10, POST-14 to POST-16.
+fn judge(operation: &Operation, irp: &IRP, node: &Node, answer: i32) -> Result<(), Raise> {
+    let complain = |rule, severity, message: String| report(node, node.post, rule, severity, message);
+    let status = operation.data.IoStatus.Status.get();
+    match answer {
+        FLT_POSTOP_FINISHED_PROCESSING => {}
+        FLT_POSTOP_MORE_PROCESSING_REQUIRED => {
+            let major = rows::major_of_row(node.row);
+            return Err(current_core().bug_check(BugCheck {
+                address: node.post.0,
+                ..BugCheck::new(
+                    bugcheck::FLTMGR_FILE_SYSTEM,
+                    [u64::from(major), node.post.0 as u64, 1, 0],
+                    format!(
+                        "{} returned FLT_POSTOP_MORE_PROCESSING_REQUIRED for {}: this version cannot pend operations",
+                        node.instance.filter.label,
+                        rows::name(major)
+                    ),
+                )
+            }));
+        }
+        FLT_POSTOP_DISALLOW_FSFILTER_IO => {
+            complain(
+                "POST-09",
+                Severity::Error,
+                "FLT_POSTOP_DISALLOW_FSFILTER_IO for an IRP; treated as finished".into(),
+            );
+        }
+        other => {
+            complain(
+                "POST-10",
+                Severity::Error,
+                format!("the post callback returned {other}, which is no answer; treated as finished"),
+            );
+        }
+    }
+    let before = irp.IoStatus.Status.get();
+    if status != before && matches!(status, NtStatus::FLT_DISALLOW_FAST_IO | NtStatus::PENDING) {
+        complain(
+            "POST-15",
+            Severity::Error,
+            format!("the post callback set {status}; FLT_INTERNAL_ERROR is used"),
+        );
+        operation.data.IoStatus.Status.set(NtStatus::FLT_INTERNAL_ERROR);
+    }
+    let failed_now = before.is_success() && !operation.data.IoStatus.Status.get().is_success();
+    if failed_now && operation.iopb.MajorFunction.get() == IRP_MJ_CREATE && before != NtStatus::REPARSE {
+        let cancelled = crate::pointer::file(operation.iopb.TargetFileObject.get())
+            .is_some_and(|file| file.Flags.load(Ordering::Relaxed) & FO_FILE_OPEN_CANCELLED != 0);
+        if !cancelled {
+            complain(
+                "POST-16",
+                Severity::Error,
+                format!(
+                    "the post callback fails a successful create with {status} without FltCancelFileOpen: the file stays open below"
+                ),
+            );
+        }
+    }
+    irp.IoStatus.Status.set(operation.data.IoStatus.Status.get());
+    irp.IoStatus.Information.set(operation.data.IoStatus.Information.get());
+    Ok(())
+}
+
+/// Calls the post callbacks that operations pending below owe to `instance`, on copies, with DRAINING.
+///
+/// Source: LIFE-17, POST-11, POST-12, POST-13, CBD-08
+pub fn drain_parked(instance: &Instance) -> Result<(), Raise> {
+    let core = current_core();
+    let _pin = epoch::pin(core);
+    loop {
+        let data = FLT_CALLBACK_DATA::default();
+        let block = FLT_IO_PARAMETER_BLOCK::default();
+        let claimed = {
+            let mut parked = instance.parked.lock();
+            let Some(address) = parked.pop() else { return Ok(()) };
+            // The completion unparks under this lock before the frame goes.
+            crate::frame::operation_of(address)
+                .and_then(|operation| copy_claimed(operation, instance, &data, &block))
+        };
+        let Some((node, context)) = claimed else { continue };
+        if node.post.is_null() {
+            continue;
+        }
+        data.Iopb.set(std::ptr::from_ref(&block).cast_mut());
+        let answer = callback::post(node, &data, context, FLTFL_POST_OPERATION_DRAINING)? as i32;
+        if answer != FLT_POSTOP_FINISHED_PROCESSING {
+            let message = format!(
+                "the post callback returned {answer} while draining; only FINISHED_PROCESSING is legal"
+            );
+            report(node, node.post, "POST-12", Severity::Error, message);
+        }
+    }
+}
+
+fn copy_claimed(
+    operation: &'static Operation,
+    instance: &Instance,
+    data: &FLT_CALLBACK_DATA,
+    block: &FLT_IO_PARAMETER_BLOCK,
+) -> Option<(&'static Node, usize)> {
+    for index in 0..operation.used() {
+        let owed = operation.owed(index);
+        let node = operation.node(owed);
+        if std::ptr::eq::<Instance>(&*node.instance, instance) && owed.claimed.swap(1, Ordering::AcqRel) == 0
+        {
+            owed.seen.get().restore(block);
+            let flags = FLTFL_CALLBACK_DATA_POST_OPERATION | FLTFL_CALLBACK_DATA_DRAINING_IO;
+            data.Flags.set(operation.base_flags.get() | flags);
+            data.Thread.set(operation.data.Thread.get());
+            data.RequestorMode.set(operation.data.RequestorMode.get());
+            return Some((node, owed.context.get()));
+        }
+    }
+    None
+}

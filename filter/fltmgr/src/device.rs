@@ -1,0 +1,61 @@
+//! The manager's devices and where their IRPs go.
+
+use std::sync::Arc;
+
+use boundary::Raise;
+use nt_abi::{DEVICE_OBJECT, IRP, IRP_MJ_FILE_SYSTEM_CONTROL, IRP_MN_MOUNT_VOLUME, NtStatus};
+use nt_io::{
+    Dispatch, device_state, io_call_driver, io_complete_with, io_current_stack, io_get_lower_device,
+    io_skip_current,
+};
+
+use crate::generated;
+use crate::mount;
+use crate::operation::{self, Origin};
+use crate::volume::Volume;
+
+/// What a device of the manager is attached to.
+pub enum Attachment {
+    /// A file system's control device.
+    Control,
+    /// A mounted volume.
+    Volume(Arc<Volume>),
+}
+
+/// The driver.
+pub struct FilterManager;
+
+impl Dispatch for FilterManager {
+    fn dispatch(&self, device: &'static DEVICE_OBJECT, irp: &'static IRP) -> Result<NtStatus, Raise> {
+        match device_state::<Attachment>(device) {
+            Some(Attachment::Volume(volume)) => arrive(volume, irp),
+            Some(Attachment::Control) => control(device, irp),
+            None => io_complete_with(irp, NtStatus::INVALID_DEVICE_REQUEST, 0),
+        }
+    }
+}
+
+fn arrive(volume: &Arc<Volume>, irp: &'static IRP) -> Result<NtStatus, Raise> {
+    match generated::opener(irp) {
+        None => operation::run(volume, irp, Origin::ABOVE),
+        Some(opener) => operation::run(
+            volume,
+            irp,
+            Origin { below: Some(&opener.altitude), generated: opener.generated, kept: false },
+        ),
+    }
+}
+
+fn control(device: &'static DEVICE_OBJECT, irp: &'static IRP) -> Result<NtStatus, Raise> {
+    let Some(lower) = io_get_lower_device(device) else {
+        return io_complete_with(irp, NtStatus::INVALID_DEVICE_REQUEST, 0);
+    };
+    let stack = io_current_stack(irp);
+    if stack.MajorFunction.get() == IRP_MJ_FILE_SYSTEM_CONTROL
+        && stack.MinorFunction.get() == IRP_MN_MOUNT_VOLUME
+    {
+        return mount::mount(lower, irp);
+    }
+    io_skip_current(irp);
+    io_call_driver(lower, irp)
+}

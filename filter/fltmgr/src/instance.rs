@@ -1,0 +1,139 @@
+//! An instance: one filter at one altitude of one volume.
+//!
+//! ```text
+//! settling ─setup callback accepts─► active ─tear_down─► going ─drained─► gone
+//!     └────setup callback refuses──────────────────────────────────────────┘
+//! ```
+//!
+//! Owns: identity, stage, the operations parked on it, its counters. Publishing its callbacks is the volume's.
+
+use std::cmp::Ordering as Order;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+use nt_abi::{FILE_OBJECT, FLT_RELATED_OBJECTS};
+use nt_ke::{Lock, Rank};
+
+use crate::altitude::Altitude;
+use crate::anchor::{self, Anchor, Anchored};
+use crate::filter::Filter;
+use crate::rows::ROWS;
+use crate::text::lossy;
+use crate::volume::Volume;
+
+/// Reserved, the setup callback runs.
+pub const SETTLING: u32 = 0;
+/// Callbacks run.
+pub const ACTIVE: u32 = 1;
+/// No new callbacks; operations drain.
+pub const GOING: u32 = 2;
+/// Torn down.
+pub const GONE: u32 = 3;
+
+/// Counters of one operation.
+#[derive(Default)]
+pub struct Counter {
+    /// Pre callbacks.
+    pub pre: AtomicU64,
+    /// Post callbacks.
+    pub post: AtomicU64,
+    /// Time in both.
+    pub nanoseconds: AtomicU64,
+}
+
+/// An instance.
+pub struct Instance {
+    anchor: Anchor,
+    /// Its filter.
+    pub filter: Arc<Filter>,
+    /// Its volume.
+    pub volume: Arc<Volume>,
+    /// Its name.
+    pub name: Vec<u16>,
+    /// Where it stands.
+    pub altitude: Altitude,
+    stage: AtomicU32,
+    /// Operations that are pending below and owe this instance a post callback: addresses of frames.
+    pub(crate) parked: Lock<Vec<usize>>,
+    pub(crate) counters: Box<[Counter]>,
+}
+
+impl Anchored for Instance {
+    const TYPE_CODE: u16 = anchor::INSTANCE;
+    const WORD: &'static str = "instance";
+    fn anchor(&self) -> &Anchor {
+        &self.anchor
+    }
+}
+
+impl Instance {
+    /// An instance that is being set up; `None` when pool is exhausted.
+    pub fn new(
+        filter: &Arc<Filter>,
+        volume: &Arc<Volume>,
+        name: &[u16],
+        altitude: &Altitude,
+    ) -> Option<Arc<Self>> {
+        let instance = Arc::new(Self {
+            anchor: Anchor::new(anchor::INSTANCE)?,
+            filter: Arc::clone(filter),
+            volume: Arc::clone(volume),
+            name: name.to_vec(),
+            altitude: altitude.clone(),
+            stage: AtomicU32::new(SETTLING),
+            parked: Lock::new(Rank::FltObject, Vec::new()),
+            counters: (0..ROWS).map(|_| Counter::default()).collect(),
+        });
+        anchor::bind(&instance);
+        Some(instance)
+    }
+
+    /// The stage it is in.
+    #[inline]
+    pub fn stage(&self) -> u32 {
+        self.stage.load(Ordering::Relaxed)
+    }
+
+    /// Goes to `stage` and returns the one before.
+    pub fn set_stage(&self, stage: u32) -> u32 {
+        self.stage.swap(stage, Ordering::AcqRel)
+    }
+
+    /// Active becomes going, once.
+    pub fn begin_going(&self) -> bool {
+        self.stage.compare_exchange(ACTIVE, GOING, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    }
+
+    /// Fills the objects that its callbacks receive. Source: REL-01, REL-02, SEED-IOPB-45.
+    pub fn related_objects(&self, objects: &FLT_RELATED_OBJECTS, file: *mut FILE_OBJECT) {
+        objects.Size.set(size_of::<FLT_RELATED_OBJECTS>() as u16);
+        objects.TransactionContext.set(0);
+        objects.Filter.set(self.filter.anchor().address() as *mut _);
+        objects.Volume.set(self.volume.anchor().address() as *mut _);
+        objects.Instance.set(self.anchor.address() as *mut _);
+        objects.FileObject.set(file);
+        objects.Transaction.set(std::ptr::null_mut());
+    }
+
+    /// For messages.
+    pub fn label(&self) -> String {
+        format!("{} on {}", lossy(&self.name), lossy(&self.volume.name))
+    }
+}
+
+/// Compares the altitudes of two instances.
+///
+/// Source:  FltCompareInstanceAltitudes; ALT-04
+/// IRQL:    <= DISPATCH_LEVEL
+/// Returns: negative when the first is lower, positive when it is higher, 0 for the same instance or different
+///          volumes
+pub fn flt_compare_instance_altitudes(first: &Arc<Instance>, second: &Arc<Instance>) -> i32 {
+    if !Arc::ptr_eq(&first.volume, &second.volume) {
+        return 0;
+    }
+    match first.altitude.cmp(&second.altitude) {
+        Order::Less => -1,
+        Order::Equal => 0,
+        Order::Greater => 1,
+    }
+}

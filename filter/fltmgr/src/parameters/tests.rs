@@ -1,0 +1,243 @@
+//! What a filter is shown for an IRP, and what reaches the next driver when it changes that.
+
+use super::*;
+use nt_abi::{IRP_MN_NOTIFY_CHANGE_DIRECTORY, IRP_MN_QUERY_DIRECTORY, IRP_MN_VERIFY_VOLUME};
+
+struct Request {
+    irp: IRP,
+    stack: IO_STACK_LOCATION,
+    next: IO_STACK_LOCATION,
+    block: FLT_IO_PARAMETER_BLOCK,
+}
+
+/// An IRP in which every word of the parameters and every buffer pointer has a value of its own.
+fn request(major: u8, minor: u8) -> Request {
+    let request = Request {
+        irp: IRP::zeroed(),
+        stack: IO_STACK_LOCATION::zeroed(),
+        next: IO_STACK_LOCATION::zeroed(),
+        block: FLT_IO_PARAMETER_BLOCK::zeroed(),
+    };
+    request.irp.MdlAddress.set(0xA000 as *mut _);
+    request.irp.UserBuffer.set(0xB000 as *mut _);
+    request.irp.SystemBuffer().set(0xC000 as *mut _);
+    request.irp.Overlay.raw[0].set(0xD000);
+    request.stack.MajorFunction.set(major);
+    request.stack.MinorFunction.set(minor);
+    request.stack.FileObject.set(0xF000 as *mut _);
+    request.stack.Flags.set(0x14);
+    for (index, word) in request.stack.Parameters.raw.iter().enumerate() {
+        word.set(0x1110 * (index as u64 + 1));
+    }
+    request
+}
+
+impl Request {
+    fn pass(&self) -> SavedIrp {
+        let saved = SavedIrp::of(&self.irp);
+        load(&self.irp, &self.stack, &self.block);
+        self.next.MajorFunction.set(self.stack.MajorFunction.get());
+        self.next.MinorFunction.set(self.stack.MinorFunction.get());
+        saved
+    }
+}
+
+fn words(stack: &IO_STACK_LOCATION) -> [u64; 4] {
+    std::array::from_fn(|i| stack.Parameters.raw[i].get())
+}
+
+#[test]
+fn what_nobody_changed_reaches_the_next_driver_as_it_was() {
+    // spec: SEED-IOPB-22, SEED-IOPB-38, IOPB-03
+    for major in 0..=0x1B {
+        for minor in [0, 1, 2] {
+            for flags in [0, IRP_BUFFERED_IO] {
+                let request = request(major, minor);
+                request.irp.Flags.set(flags);
+                // Control codes of all methods.
+                for method in 0..4u64 {
+                    request.stack.Parameters.raw[2].set(0x3330 | method);
+                    let before = SavedIrp::of(&request.irp);
+                    request.pass();
+                    for (to, from) in request.next.Parameters.raw.iter().zip(&request.stack.Parameters.raw) {
+                        to.set(from.get());
+                    }
+                    store(&request.block, &request.irp, &request.next);
+                    let after = SavedIrp::of(&request.irp);
+                    assert_eq!(words(&request.next), words(&request.stack), "{major:#x}/{minor}");
+                    assert_eq!(
+                        (after.mdl, after.user_buffer),
+                        (before.mdl, before.user_buffer),
+                        "{major:#x}"
+                    );
+                    assert_eq!((after.system_buffer, after.overlay), (before.system_buffer, before.overlay));
+                    assert_eq!(request.next.Flags.get(), 0x14);
+                    assert_eq!(request.block.OperationFlags.get(), 0x14);
+                    assert_eq!(request.block.TargetFileObject.get() as usize, 0xF000);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_read_shows_the_system_buffer_only_when_it_is_buffered() {
+    // spec: PARM-09, SWAP-01, CBD-06
+    for (flags, buffer) in [(0, 0xB000), (IRP_BUFFERED_IO, 0xC000)] {
+        let request = request(IRP_MJ_READ, 0);
+        request.irp.Flags.set(flags);
+        request.stack.Parameters.Read().Length.set(4096);
+        request.stack.Parameters.Read().ByteOffset.set(512);
+        request.pass();
+        let read = request.block.Parameters.Read();
+        assert_eq!((read.Length.get(), read.ByteOffset.get()), (4096, 512));
+        assert_eq!((read.ReadBuffer.get() as usize, read.MdlAddress.get() as usize), (buffer, 0xA000));
+        assert_eq!(has_system_buffer(&request.irp, &request.stack), flags != 0);
+    }
+}
+
+#[test]
+fn a_changed_write_reaches_the_next_driver_and_is_undone_on_the_way_up() {
+    // spec: SWAP-16, IOPB-08
+    let request = request(IRP_MJ_WRITE, 0);
+    let saved = request.pass();
+    let write = request.block.Parameters.Write();
+    write.ByteOffset.set(8192);
+    write.WriteBuffer.set(0x5555_0000 as *mut _);
+    write.MdlAddress.set(0x6666_0000 as *mut _);
+    request.block.IrpFlags.set(nt_abi::IRP_NOCACHE);
+    store(&request.block, &request.irp, &request.next);
+    assert_eq!(request.next.Parameters.Write().ByteOffset.get(), 8192);
+    assert_eq!(request.irp.UserBuffer.get() as usize, 0x5555_0000);
+    assert_eq!(request.irp.MdlAddress.get() as usize, 0x6666_0000);
+    assert_eq!(request.irp.Flags.get(), nt_abi::IRP_NOCACHE);
+    saved.restore(&request.irp);
+    assert_eq!(request.irp.UserBuffer.get() as usize, 0xB000);
+    assert_eq!(request.irp.MdlAddress.get() as usize, 0xA000);
+    assert_eq!(request.irp.Flags.get(), 0);
+    assert_eq!(
+        words(&request.stack),
+        [0x1110, 0x2220, 0x3330, 0x4440],
+        "the layers above keep their location"
+    );
+}
+
+#[test]
+fn a_create_carries_options_extended_attributes_and_allocation_size() {
+    // spec: PARM-07, PARM-30
+    let request = request(IRP_MJ_CREATE, 0);
+    request.stack.Parameters.Create().Options.set(0x0200_0040);
+    request.stack.Parameters.Create().ShareAccess.set(7);
+    request.pass();
+    let create = request.block.Parameters.Create();
+    assert_eq!((create.Options.get(), create.ShareAccess.get()), (0x0200_0040, 7));
+    assert_eq!((create.EaBuffer.get() as usize, create.AllocationSize.get()), (0xC000, 0xD000));
+}
+
+#[test]
+fn control_codes_choose_their_form_by_method() {
+    // spec: PARM-14, PARM-15
+    for major in [IRP_MJ_FILE_SYSTEM_CONTROL, IRP_MJ_DEVICE_CONTROL] {
+        let request = request(major, 0);
+        let code =
+            |method: u32| request.stack.Parameters.DeviceIoControl().IoControlCode.set(0x9_0000 | method);
+        let control = request.block.Parameters.DeviceIoControl();
+        code(0);
+        request.pass();
+        assert_eq!(control.Buffered().SystemBuffer.get() as usize, 0xC000);
+        assert!(has_system_buffer(&request.irp, &request.stack));
+        for method in [1, 2] {
+            code(method);
+            request.pass();
+            let direct = control.Direct();
+            assert_eq!(direct.InputSystemBuffer.get() as usize, 0xC000);
+            assert_eq!(
+                (direct.OutputBuffer.get() as usize, direct.OutputMdlAddress.get() as usize),
+                (0xB000, 0xA000)
+            );
+        }
+        code(3);
+        request.pass();
+        assert_eq!(control.Neither().InputBuffer.get() as usize, 0x4440);
+        assert_eq!(control.Neither().OutputBuffer.get() as usize, 0xB000);
+        assert!(!has_system_buffer(&request.irp, &request.stack));
+    }
+    let verify = request(IRP_MJ_FILE_SYSTEM_CONTROL, IRP_MN_VERIFY_VOLUME);
+    verify.pass();
+    assert_eq!(
+        verify.block.Parameters.FileSystemControl().VerifyVolume().DeviceObject.get() as usize,
+        0x2220
+    );
+}
+
+#[test]
+fn directory_control_follows_its_minor_function() {
+    // spec: PARM-13, SEED-IOPB-40
+    let query = request(IRP_MJ_DIRECTORY_CONTROL, IRP_MN_QUERY_DIRECTORY);
+    query.stack.Parameters.QueryDirectory().FileInformationClass.set(3);
+    query.pass();
+    assert_eq!(query.block.Parameters.QueryDirectory().FileInformationClass.get(), 3);
+    let notify = request(IRP_MJ_DIRECTORY_CONTROL, IRP_MN_NOTIFY_CHANGE_DIRECTORY);
+    notify.stack.Parameters.NotifyDirectory().CompletionFilter.set(0x17);
+    notify.pass();
+    let shown = notify.block.Parameters.NotifyDirectory();
+    assert_eq!((shown.CompletionFilter.get(), shown.DirectoryBuffer.get() as usize), (0x17, 0xB000));
+}
+
+#[test]
+fn majors_without_parameters_show_none() {
+    // spec: PARM-05
+    for major in
+        [nt_abi::IRP_MJ_CLEANUP, nt_abi::IRP_MJ_CLOSE, nt_abi::IRP_MJ_FLUSH_BUFFERS, nt_abi::IRP_MJ_SHUTDOWN]
+    {
+        let request = request(major, 0);
+        request.pass();
+        assert!(request.block.Parameters.raw.iter().all(|w| w.get() == 0), "{major:#x}");
+        assert_eq!(decode::places(&request.block, false), None);
+    }
+}
+
+#[test]
+fn decoding_names_the_places_of_buffer_mdl_and_length() {
+    // spec: SWAP-05, SWAP-06, SWAP-07, SWAP-08
+    let of = |major, minor| {
+        let request = request(major, minor);
+        request.pass();
+        decode::places(&request.block, false)
+    };
+    let read = of(IRP_MJ_READ, 0).expect("a buffer");
+    assert_eq!(
+        (read.mdl, read.buffer, read.length, read.access),
+        (Some(0x20), 0x18, Some(0), decode::WRITE_ACCESS)
+    );
+    assert_eq!(of(IRP_MJ_SET_INFORMATION, 0).expect("a buffer").mdl, None);
+    assert_eq!(of(IRP_MJ_SET_SECURITY, 0).expect("a buffer").length, None);
+    assert_eq!(of(IRP_MJ_LOCK_CONTROL, 1), None);
+    assert_eq!(of(IRP_MJ_FILE_SYSTEM_CONTROL, IRP_MN_VERIFY_VOLUME), None);
+    let fsctl = request(IRP_MJ_FILE_SYSTEM_CONTROL, 0);
+    fsctl.stack.Parameters.FileSystemControl().FsControlCode.set(0x9_0003);
+    fsctl.pass();
+    let places = decode::places(&fsctl.block, false).expect("a buffer");
+    assert_eq!((places.mdl, places.buffer), (Some(0x28), 0x20), "two buffers: the output fields");
+}
+
+#[test]
+fn a_snapshot_puts_every_field_back() {
+    // spec: SEED-IOPB-01, SEED-IOPB-49
+    let request = request(IRP_MJ_WRITE, 0);
+    request.pass();
+    let before = Snapshot::of(&request.block);
+    request.block.IrpFlags.set(0xFFFF);
+    request.block.MajorFunction.set(0x1B);
+    request.block.MinorFunction.set(9);
+    request.block.OperationFlags.set(0);
+    request.block.Reserved.set(3);
+    request.block.TargetFileObject.set(std::ptr::null_mut());
+    request.block.TargetInstance.set(8 as *mut _);
+    for word in &request.block.Parameters.raw {
+        word.set(7);
+    }
+    assert_ne!(Snapshot::of(&request.block), before);
+    before.restore(&request.block);
+    assert_eq!(Snapshot::of(&request.block), before);
+}
