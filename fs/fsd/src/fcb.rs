@@ -212,7 +212,7 @@ impl Volume {
         fcb.header.NodeByteSize.set(size_of::<Fcb>() as u16);
         fcb.header.Resource.set(std::ptr::from_ref(&fcb.resource).cast_mut());
         fcb.header.PagingIoResource.set(std::ptr::from_ref(&fcb.paging_resource).cast_mut());
-        nt_fsrtl::setup_advanced_header(&fcb.header, &fcb.fast_mutex);
+        nt_fsrtl::setup_advanced_header(&fcb.header, Some(&fcb.fast_mutex), 0);
         if !volume_open {
             if kind == NodeKind::File || stream.is_some() {
                 let size = self.store.size(id, stream).unwrap_or(0);

@@ -87,6 +87,12 @@ impl Scheduler for FreeScheduler {
         name: &str,
         body: Box<dyn FnOnce() + Send>,
     ) -> std::io::Result<std::thread::JoinHandle<()>> {
+        let body = move || {
+            // A new OS thread inherits `gs` from the one that makes it.
+            // SAFETY: 0 stands for no block; the thread is in no machine yet.
+            unsafe { boundary::processor::set_gs_base(0) };
+            body();
+        };
         std::thread::Builder::new().name(name.to_owned()).stack_size(256 << 10).spawn(body)
     }
 

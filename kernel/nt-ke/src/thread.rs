@@ -347,10 +347,16 @@ impl Core {
     /// On a thread that is in this machine already, `f` just runs.
     /// Errors: no room for another thread.
     pub fn attach<R>(self: &Arc<Self>, process: usize, f: impl FnOnce() -> R) -> std::io::Result<R> {
-        if let Some(block) = boundary::try_current()
-            && std::ptr::eq(core_of(block), Arc::as_ptr(self))
-        {
-            return Ok(f());
+        // SAFETY: a query.
+        let os_thread = unsafe { libc::gettid() } as usize;
+        if let Some(block) = boundary::try_current() {
+            if block.os_thread.load(Ordering::Relaxed) != os_thread {
+                // A thread that the host makes inherits `gs` from its maker; the block is not its own.
+                // SAFETY: 0 stands for no block.
+                unsafe { boundary::processor::set_gs_base(0) };
+            } else if std::ptr::eq(core_of(block), Arc::as_ptr(self)) {
+                return Ok(f());
+            }
         }
         // Ends the thread also when `f` panics.
         struct Ended<'a>(&'a Core, &'a KTHREAD);

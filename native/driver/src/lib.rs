@@ -1,1 +1,63 @@
+//! Native drivers: mapping, relocating, binding, starting, unloading; symbols and stacks for reports.
+//!
+//! ```text
+//! bytes ─pe─► Image ─map─► slot's image area ─bind─► imports, traps ─start─► DriverEntry
+//!                                   │ loaded ─unload─► inaccessible for ever (addresses are never used twice)
+//! ```
+//!
+//! It owns the table of images, by which addresses become places in drivers, the page of helper code that
+//! bound images call (Control Flow Guard, missing imports), and the walk of a driver's stack by its unwind tables.
+//!
+//! It refuses images without relocations: each machine has its own addresses.
+//!
+//! UNSAFETY: modules that run or write image memory say why.
 
+mod bind;
+mod error;
+mod helpers;
+mod images;
+mod load;
+mod map;
+mod rewrite;
+mod symbols;
+mod unwind;
+
+use std::sync::{Arc, OnceLock};
+
+use nt_ke::Core;
+use nt_ke::core::{Subsystem, index};
+
+pub use error::LoadError;
+pub use images::{Images, Place};
+pub use load::{LoadRequest, LoadedDriver, load, unload};
+
+/// Finds what an image imports.
+pub trait Resolver: Sync {
+    /// Address of `symbol` exported by `image` (`ntoskrnl.exe`, `fltmgr.sys`, `hal.dll`); `None` if it is not there.
+    fn resolve(&self, image: &str, symbol: &str) -> Option<usize>;
+}
+
+/// The loader of one machine.
+pub struct Loader {
+    images: Arc<Images>,
+    helpers: OnceLock<helpers::Helpers>,
+}
+
+impl Subsystem for Loader {
+    const INDEX: usize = index::DRIVER;
+}
+
+impl Loader {
+    /// A loader without images, which walks stacks for the machine from now on.
+    pub fn new(core: &Arc<Core>) -> Self {
+        let images = Arc::new(Images::default());
+        let walker = Arc::clone(&images);
+        core.set_stack_walker(Box::new(move |fault| unwind::walk(&walker, fault)));
+        Self { images, helpers: OnceLock::new() }
+    }
+
+    /// The table of images; it can be asked from any thread, also after the machine has stopped.
+    pub fn images(&self) -> &Arc<Images> {
+        &self.images
+    }
+}
