@@ -113,10 +113,7 @@ pub fn park(operation: &Operation) {
         let owed = operation.owed(index);
         operation.node(owed).instance.parked.lock().push(address);
     }
-    // Presences leave in the reverse order of their entry.
-    for index in (0..operation.used()).rev() {
-        drop(operation.owed(index).presence.take());
-    }
+    operation.leave();
 }
 
 /// Ends [`park`]. Afterwards no drain can see the operation.

@@ -169,6 +169,10 @@ pub fn flt_unregister_filter(filter: &Arc<Filter>) -> Result<(), Raise> {
         attach::tear_down(&instance, reason)?;
     }
     flt().tables.lock().filters.retain(|f| !Arc::ptr_eq(f, filter));
+    // Another filter may get the same address.
+    for volume in flt().volumes() {
+        volume.members.lock().considered.retain(|considered| *considered != filter.anchor.address());
+    }
     findings::report_held_references(&**filter, &filter.label, &filter.label)?;
     Ok(())
 }

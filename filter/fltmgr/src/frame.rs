@@ -169,6 +169,13 @@ impl Operation {
         unsafe { &*self.volume.get() }
     }
 
+    /// Gives up every presence, innermost first.
+    pub fn leave(&self) {
+        for index in (0..self.used()).rev() {
+            drop(self.owed(index).presence.take());
+        }
+    }
+
     /// Starts to use `table`. `false` when the operation has been on too many volumes.
     pub fn use_table(&self, table: *const CallbackTable) -> bool {
         let used = self.tables_used.get();
@@ -183,7 +190,7 @@ impl Operation {
 
 /// The operation that `data` belongs to, if the manager made it.
 pub fn operation_of(data: usize) -> Option<&'static Operation> {
-    if data == 0 || data % 8 != 0 {
+    if data == 0 || !data.is_multiple_of(8) {
         return None;
     }
     let magic: u32 = copy::read_value(data + offset_of!(Operation, magic)).ok()?;
@@ -232,9 +239,7 @@ impl Frames {
 
     /// Puts a frame that nobody uses any more onto this thread's list.
     pub fn give(&self, operation: &'static Operation) {
-        for index in 0..operation.used() {
-            drop(operation.owed(index).presence.take());
-        }
+        operation.leave();
         operation.magic.set(0);
         operation.used.set(0);
         match self.slot() {

@@ -51,7 +51,8 @@ struct Block {
 const HEAD: usize = std::mem::offset_of!(Block, information);
 
 fn block(address: usize) -> Result<&'static Block, NtStatus> {
-    let base = address.checked_sub(HEAD).filter(|base| base % 8 == 0).ok_or(NtStatus::INVALID_PARAMETER)?;
+    let base =
+        address.checked_sub(HEAD).filter(|base| base.is_multiple_of(8)).ok_or(NtStatus::INVALID_PARAMETER)?;
     match copy::read_value::<u64>(base) {
         // SAFETY: the magic stands only in name blocks that are in use.
         Ok(MAGIC) => Ok(unsafe { &*(base as *const Block) }),

@@ -89,9 +89,11 @@ impl Published {
 
     /// Publishes `table`; the one before goes when no operation can see it any more.
     pub fn replace(&self, core: &Core, table: CallbackTable) {
-        let old = self.0.swap(Arc::into_raw(Arc::new(table)).cast_mut(), Ordering::AcqRel) as usize;
-        // SAFETY: the count that `Published` owned; it is given up once no pinned thread can hold the address.
-        core.epochs.retire(core, move || drop(unsafe { Arc::from_raw(old as *const CallbackTable) }));
+        let old = self.0.swap(Arc::into_raw(Arc::new(table)).cast_mut(), Ordering::AcqRel);
+        // SAFETY: the count that `Published` owned. The closure keeps it until no pinned thread can hold the
+        // address, or until the machine is dropped.
+        let old = unsafe { Arc::from_raw(old.cast_const()) };
+        core.epochs.retire(core, move || drop(old));
     }
 
     /// Gives the table up at once, when the machine goes and no thread is left in it.

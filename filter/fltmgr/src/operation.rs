@@ -491,7 +491,14 @@ fn send(
     }
     let context = std::ptr::from_ref(operation) as usize;
     io_set_completion(irp, Completion::Rust { routine: completion::arrived, context }, true, true, true);
-    let status = io_call_driver(lower, irp)?;
+    let status = match io_call_driver(lower, irp) {
+        Ok(status) => status,
+        Err(raise) => {
+            // Whether the IRP still comes back is unknown: the frame stays, but nobody may wait for it.
+            operation.leave();
+            return Err(raise);
+        }
+    };
     if operation.state.load(Ordering::Acquire) != COMPLETED {
         if status != NtStatus::PENDING {
             return Err(core.bug_check(BugCheck::new(
