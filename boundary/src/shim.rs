@@ -151,6 +151,9 @@ extern "sysv64" fn dispatch_raise_rust(caller: usize) {
 }
 
 /// Common tail of every shim: rax is the body's result.
+///
+/// # Safety
+/// Jumped to by shims only, with their return address on top of the shadow stack.
 #[unsafe(naked)]
 pub unsafe extern "win64" fn shim_return() {
     naked_asm!(

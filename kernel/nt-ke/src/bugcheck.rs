@@ -138,7 +138,7 @@ fn describe(block: &ProcessorBlock, fault: &FaultInfo) -> (u32, [u64; 4], String
     match fault.kind {
         fault_kind::FAST_FAIL => {
             let reason = match fault.code {
-                0 | 1 | 2 => "a stack buffer was overrun (security cookie)",
+                0..=2 => "a stack buffer was overrun (security cookie)",
                 3 => "a linked list is corrupt",
                 5 => "an invalid argument was passed to a security-checked function",
                 10 => "Control Flow Guard refused an indirect call",

@@ -100,7 +100,7 @@ fn mutex(header: &DISPATCHER_HEADER) -> &KMUTEX {
 fn signaled(header: &DISPATCHER_HEADER, thread: &KTHREAD) -> bool {
     let state = header.SignalState.load(Ordering::Relaxed);
     if header.Type.get() == object_type::MUTANT {
-        state > 0 || mutex(header).OwnerThread.get() as usize == from_ref(thread) as usize
+        state > 0 || std::ptr::eq(mutex(header).OwnerThread.get().cast(), from_ref(thread))
     } else {
         state > 0
     }
@@ -379,7 +379,7 @@ pub fn release_mutex(mutex: &KMUTEX) -> Result<i32, Raise> {
     let core = current_core();
     let thread = current_thread();
     let mut dispatcher = core.dispatcher.lock();
-    if mutex.OwnerThread.get() as usize != from_ref(thread) as usize {
+    if !std::ptr::eq(mutex.OwnerThread.get().cast(), from_ref(thread)) {
         return Err(Raise::Status(NtStatus::MUTANT_NOT_OWNED));
     }
     let before = mutex.Header.SignalState.fetch_add(1, Ordering::Relaxed);

@@ -385,7 +385,7 @@ impl Core {
         let chunk = std::ptr::from_ref(thread) as usize - THREAD_OFFSET;
         // SAFETY: the block is initialised and stays until the thread has left.
         let leave = Leave(unsafe { boundary::processor::set_gs_base(chunk + BLOCK_OFFSET) });
-        let result = corosensei::on_stack(&mut ChunkStack(chunk), || {
+        let result = corosensei::on_stack(ChunkStack(chunk), || {
             let result = f();
             if let Some(notify) = self.threads.notify.get() {
                 notify.ended(thread);
