@@ -311,6 +311,7 @@ pub fn tear_down(instance: &Arc<Instance>, reason: u32) -> Result<bool, Raise> {
     presence::drain(core, identity)?;
     notify(instance, registration.teardown_complete, reason)?;
     instance.set_stage(GONE);
+    flt().keep_statistics(instance);
     forget(instance);
     findings::report_held_references(&**instance, &instance.filter.label, &instance.label())?;
     Ok(true)

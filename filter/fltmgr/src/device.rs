@@ -1,5 +1,8 @@
 //! The manager's devices and where their IRPs go.
+//!
+//! UNSAFETY: a device names its volume without owning it; the manager's tables do, until the device is gone.
 
+use std::mem::ManuallyDrop;
 use std::sync::Arc;
 
 use boundary::Raise;
@@ -19,7 +22,29 @@ pub enum Attachment {
     /// A file system's control device.
     Control,
     /// A mounted volume.
-    Volume(Arc<Volume>),
+    Volume(VolumePointer),
+}
+
+/// A volume that the manager's tables own for longer than the device exists.
+pub struct VolumePointer(*const Volume);
+
+// SAFETY: it stands for a shared reference to a `Volume`, which is `Sync`.
+unsafe impl Send for VolumePointer {}
+// SAFETY: as above.
+unsafe impl Sync for VolumePointer {}
+
+impl VolumePointer {
+    /// Points at `volume` without a count of its own.
+    pub fn new(volume: &Arc<Volume>) -> Self {
+        Self(Arc::as_ptr(volume))
+    }
+
+    /// The volume; its count is not touched.
+    fn borrow(&self) -> ManuallyDrop<Arc<Volume>> {
+        // SAFETY: the address came from an `Arc` that lives while the device can receive IRPs; the copy made
+        // here is never dropped, so the count stays right.
+        ManuallyDrop::new(unsafe { Arc::from_raw(self.0) })
+    }
 }
 
 /// The driver.
@@ -28,7 +53,7 @@ pub struct FilterManager;
 impl Dispatch for FilterManager {
     fn dispatch(&self, device: &'static DEVICE_OBJECT, irp: &'static IRP) -> Result<NtStatus, Raise> {
         match device_state::<Attachment>(device) {
-            Some(Attachment::Volume(volume)) => arrive(volume, irp),
+            Some(Attachment::Volume(volume)) => arrive(&volume.borrow(), irp),
             Some(Attachment::Control) => control(device, irp),
             None => io_complete_with(irp, NtStatus::INVALID_DEVICE_REQUEST, 0),
         }

@@ -17,7 +17,8 @@ use boundary::Raise;
 use nt_abi::{
     DO_BUFFERED_IO, DO_DIRECT_IO, FILE_OBJECT, FLTFL_IO_OPERATION_DO_NOT_UPDATE_BYTE_OFFSET,
     FLTFL_IO_OPERATION_NON_CACHED, FLTFL_IO_OPERATION_PAGING, FLTFL_IO_OPERATION_SYNCHRONOUS_PAGING,
-    FO_NO_INTERMEDIATE_BUFFERING, FO_SYNCHRONOUS_IO, IO_STACK_LOCATION, IRP, IRP_BUFFERED_IO, IRP_MJ_CREATE,
+    FO_FILE_OPEN_CANCELLED, FO_HANDLE_CREATED, FO_NO_INTERMEDIATE_BUFFERING, FO_SYNCHRONOUS_IO,
+    IO_STACK_LOCATION, IRP, IRP_BUFFERED_IO, IRP_CLOSE_OPERATION, IRP_MJ_CLEANUP, IRP_MJ_CREATE,
     IRP_MJ_FLUSH_BUFFERS, IRP_MJ_QUERY_INFORMATION, IRP_MJ_READ, IRP_MJ_SET_INFORMATION, IRP_MJ_WRITE,
     IRP_NOCACHE, IRP_PAGING_IO, IRP_READ_OPERATION, IRP_SYNCHRONOUS_API, IRP_SYNCHRONOUS_PAGING_IO,
     IRP_WRITE_OPERATION, NtStatus,
@@ -293,4 +294,24 @@ pub fn flt_create_file(
 /// Closes a handle. Source: FltClose; GIO-27. IRQL: PASSIVE_LEVEL. Errors: INVALID_HANDLE.
 pub fn flt_close(handle: usize) -> Result<NtStatus, Raise> {
     nt_ob::ob_close_handle(handle, 0)
+}
+
+/// Undoes a successful create from its post callback: the layers below see the file cleaned up and closed, those
+/// above a failed create. The caller then sets a failure status.
+///
+/// Source:  FltCancelFileOpen; GIO-36, GIO-37, POST-14. IRQL: PASSIVE_LEVEL
+/// Errors:  a file that has a handle already is a finding, and nothing is done
+pub fn flt_cancel_file_open(instance: &Instance, file: &'static FILE_OBJECT) -> Result<(), Raise> {
+    if file.Flags.load(Ordering::Relaxed) & FO_HANDLE_CREATED != 0 {
+        let message = "FltCancelFileOpen was called for a file that has a handle: only a post-create callback may call it";
+        findings::error("GIO-36", &instance.filter.label, message);
+        return Ok(());
+    }
+    issue(&instance.volume, Some(&instance.altitude), file, IRP_MJ_CLEANUP, |irp, _| {
+        irp.Flags.set(IRP_SYNCHRONOUS_API | IRP_CLOSE_OPERATION);
+    })?;
+    // The I/O manager sends CLOSE when it drops the file object of the failed create.
+    file.Flags.fetch_or(FO_FILE_OPEN_CANCELLED, Ordering::Relaxed);
+    file_slot(file, SLOT).set(instance.volume.opener_below(&instance.altitude));
+    Ok(())
 }

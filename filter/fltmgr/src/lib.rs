@@ -85,6 +85,7 @@ pub struct Flt {
     pub(crate) frames: frame::Frames,
     pub(crate) findings: Lock<findings::Counts>,
     counting: AtomicBool,
+    pub(crate) finished: Lock<Vec<statistics::InstanceStatistics>>,
     driver: OnceLock<&'static DRIVER_OBJECT>,
 }
 
@@ -107,6 +108,7 @@ impl Flt {
             frames: frame::Frames::default(),
             findings: Lock::new(Rank::Leaf, BTreeMap::new()),
             counting: AtomicBool::new(false),
+            finished: Lock::new(Rank::Leaf, Vec::new()),
             driver: OnceLock::new(),
         }
     }

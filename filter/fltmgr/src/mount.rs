@@ -28,7 +28,7 @@ use nt_io::{
 use nt_ke::{Severity, current_core, current_thread};
 
 use crate::anchor::Anchored;
-use crate::device::Attachment;
+use crate::device::{Attachment, VolumePointer};
 use crate::filter::Filter;
 use crate::volume::Volume;
 use crate::{attach, findings, flt, pointer, rows};
@@ -97,7 +97,7 @@ fn attach_device(volume: &Arc<Volume>, target: &'static DEVICE_OBJECT) -> Result
         Ok(device) => device,
         Err(status) => return Ok(status),
     };
-    set_device_state(device, Attachment::Volume(Arc::clone(volume)));
+    set_device_state(device, Attachment::Volume(VolumePointer::new(volume)));
     let top = io_get_attached_device(target);
     device.Flags.set(device.Flags.get() | top.Flags.get() & (DO_BUFFERED_IO | DO_DIRECT_IO));
     volume.set_file_system(file_system_type(target));

@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use crate::Flt;
+use crate::instance::Instance;
 use crate::rows::{self, ROWS};
 use crate::text::lossy;
 
@@ -55,29 +56,18 @@ impl Flt {
         self.counting.load(Ordering::Relaxed)
     }
 
-    /// Counters of the instances that are attached now.
+    /// Counters of all instances: those that were torn down first, then those that are attached now.
     pub fn statistics(&self) -> Vec<InstanceStatistics> {
-        let instances = self.volumes().into_iter().flat_map(|volume| volume.instances());
-        instances
-            .map(|instance| InstanceStatistics {
-                filter: instance.filter.label.clone(),
-                instance: lossy(&instance.name),
-                altitude: instance.altitude.to_string(),
-                volume: lossy(&instance.volume.name),
-                operations: (0..ROWS)
-                    .filter_map(|row| {
-                        let counter = &instance.counters[row];
-                        let statistics = OperationStatistics {
-                            operation: rows::name(rows::major_of_row(row)),
-                            pre: counter.pre.load(Ordering::Relaxed),
-                            post: counter.post.load(Ordering::Relaxed),
-                            nanoseconds: counter.nanoseconds.load(Ordering::Relaxed),
-                        };
-                        (statistics.pre + statistics.post > 0).then_some(statistics)
-                    })
-                    .collect(),
-            })
-            .collect()
+        let mut all = self.finished.lock().clone();
+        all.extend(self.volumes().iter().flat_map(|volume| volume.instances()).map(|i| of_instance(&i)));
+        all
+    }
+
+    /// Keeps the counters of an instance that goes.
+    pub(crate) fn keep_statistics(&self, instance: &Instance) {
+        if self.statistics_on() {
+            self.finished.lock().push(of_instance(instance));
+        }
     }
 
     /// The instances of every volume, as they stand.
@@ -95,5 +85,25 @@ impl Flt {
                     .collect(),
             })
             .collect()
+    }
+}
+
+fn of_instance(instance: &Instance) -> InstanceStatistics {
+    let operation = |row: usize| {
+        let counter = &instance.counters[row];
+        let statistics = OperationStatistics {
+            operation: rows::name(rows::major_of_row(row)),
+            pre: counter.pre.load(Ordering::Relaxed),
+            post: counter.post.load(Ordering::Relaxed),
+            nanoseconds: counter.nanoseconds.load(Ordering::Relaxed),
+        };
+        (statistics.pre + statistics.post > 0).then_some(statistics)
+    };
+    InstanceStatistics {
+        filter: instance.filter.label.clone(),
+        instance: lossy(&instance.name),
+        altitude: instance.altitude.to_string(),
+        volume: lossy(&instance.volume.name),
+        operations: (0..ROWS).filter_map(operation).collect(),
     }
 }

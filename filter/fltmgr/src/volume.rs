@@ -17,8 +17,10 @@ use nt_abi::{DEVICE_OBJECT, DISPATCHER_HEADER};
 use nt_ke::dispatcher::{self, object_type};
 use nt_ke::{Core, Lock, Rank, current_thread};
 
+use crate::altitude::Altitude;
 use crate::anchor::{self, Anchor, Anchored};
 use crate::attach;
+use crate::generated::Opener;
 use crate::instance::Instance;
 use crate::nodes::{CallbackTable, Published};
 
@@ -33,6 +35,8 @@ pub struct Members {
     pub instances: Vec<Arc<Instance>>,
     /// Filters (by anchor) whose automatic instances were considered here.
     pub considered: Vec<usize>,
+    /// One for each altitude below which a cancelled open is closed; boxed, because file objects name them.
+    openers: Vec<Arc<Opener>>,
 }
 
 /// A volume.
@@ -128,6 +132,18 @@ impl Volume {
     /// The instances, highest altitude first.
     pub fn instances(&self) -> Vec<Arc<Instance>> {
         self.members.lock().instances.clone()
+    }
+
+    /// Address of the mark for files whose last requests go below `altitude` only. It lives as long as the
+    /// volume, so longer than any file on it.
+    pub(crate) fn opener_below(&self, altitude: &Altitude) -> usize {
+        let mut members = self.members.lock();
+        let place = members.openers.iter().position(|opener| opener.altitude == *altitude);
+        let place = place.unwrap_or_else(|| {
+            members.openers.push(Arc::new(Opener { altitude: altitude.clone(), generated: false }));
+            members.openers.len() - 1
+        });
+        Arc::as_ptr(&members.openers[place]) as usize
     }
 
     /// Publishes the callbacks of the instances that are active now.

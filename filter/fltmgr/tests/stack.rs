@@ -24,6 +24,8 @@ enum Action {
     Invent,
     Name,
     Pend,
+    Cancel,
+    FailPost,
 }
 
 fn note(line: String) {
@@ -90,6 +92,20 @@ extern "win64" fn upper_pre(data: &FLT_CALLBACK_DATA, _: usize, context: &Cell<u
 extern "win64" fn upper_post(data: &FLT_CALLBACK_DATA, _: usize, context: usize, flags: u32) -> i32 {
     assert_ne!(data.Flags.get() & FLTFL_CALLBACK_DATA_POST_OPERATION, 0);
     note(format!("upper post {} {context:#x} {flags} {}", offset(data), data.IoStatus.Status.get()));
+    // SAFETY: as in `offset`.
+    let block = unsafe { &*data.Iopb.get() };
+    if block.MajorFunction.get() == IRP_MJ_CREATE && matches!(ACTION.get(), Action::Cancel | Action::FailPost)
+    {
+        if ACTION.get() == Action::Cancel {
+            let instance =
+                fltmgr::from_address::<fltmgr::Instance>(block.TargetInstance.get() as usize).unwrap();
+            // SAFETY: the operation's file object.
+            let file = unsafe { &*block.TargetFileObject.get() };
+            fltmgr::generated::flt_cancel_file_open(&instance, file).unwrap();
+        }
+        data.IoStatus.Status.set(NtStatus::VIRUS_INFECTED);
+        data.IoStatus.Information.set(0);
+    }
     FLT_POSTOP_FINISHED_PROCESSING
 }
 
@@ -181,8 +197,9 @@ fn filter(name: &str, altitude: &str, pre: usize, post: usize) -> Arc<fltmgr::Fi
     cm_set(&key, "Altitude", Value::string(altitude)).unwrap();
     cm_set(&key, "Flags", Value::dword(0)).unwrap();
     let driver = io_create_native_driver(&units(&format!(r"\FileSystem\{name}")), 0, 0, &units(&service));
-    let operations: [FLT_OPERATION_REGISTRATION; 3] = Default::default();
-    for (operation, major) in operations.iter().zip([IRP_MJ_CREATE, IRP_MJ_WRITE, IRP_MJ_OPERATION_END]) {
+    let operations: [FLT_OPERATION_REGISTRATION; 4] = Default::default();
+    let majors = [IRP_MJ_CREATE, IRP_MJ_WRITE, IRP_MJ_VOLUME_MOUNT, IRP_MJ_OPERATION_END];
+    for (operation, major) in operations.iter().zip(majors) {
         operation.MajorFunction.set(major);
         operation.PreOperation.set(native(pre));
         operation.PostOperation.set(native(post));
@@ -234,7 +251,7 @@ fn rules(core: &Core) -> Vec<&'static str> {
 
 #[test]
 fn callbacks_run_by_altitude_and_setup_comes_with_the_first_create() {
-    // spec: PRE-01, PRE-05, POST-01, ALT-05, LIFE-07, LIFE-08, LIFE-10, PRE-02, REG-14
+    // spec: PRE-01, PRE-05, POST-01, ALT-05, LIFE-07, LIFE-08, LIFE-10, PRE-02, REG-14, CBD-07, PARM-03
     in_machine(|core| {
         let _filters = two_filters();
         let opened = open();
@@ -242,6 +259,10 @@ fn callbacks_run_by_altitude_and_setup_comes_with_the_first_create() {
         assert_eq!(
             log(),
             [
+                "upper pre IRP_MJ_VOLUME_MOUNT",
+                "lower pre IRP_MJ_VOLUME_MOUNT",
+                "lower post IRP_MJ_VOLUME_MOUNT",
+                "upper post IRP_MJ_VOLUME_MOUNT 0x5151 0 STATUS_SUCCESS (0x00000000)",
                 "setup 0x5 8",
                 "setup 0x5 8",
                 "upper pre IRP_MJ_CREATE",
@@ -305,7 +326,7 @@ fn a_filter_that_completes_hides_the_operation_from_all_below() {
         ACTION.set(Action::Deny);
         let opened = open();
         assert_eq!((opened.status, opened.handle), (NtStatus::ACCESS_DENIED, 0));
-        assert_eq!(log()[2..], ["upper pre IRP_MJ_CREATE"]);
+        assert_eq!(log()[6..], ["upper pre IRP_MJ_CREATE"]);
         assert_eq!(rules(core), Vec::<&str>::new());
     });
 }
@@ -329,7 +350,7 @@ fn the_name_is_known_before_the_create_reaches_the_file_system() {
         let _filters = two_filters();
         ACTION.set(Action::Name);
         open();
-        assert_eq!(log()[3..6], [r"\Device\HarddiskVolume1\f.txt", "f.txt", "txt"]);
+        assert_eq!(log()[7..10], [r"\Device\HarddiskVolume1\f.txt", "f.txt", "txt"]);
     });
 }
 
@@ -411,5 +432,86 @@ fn generated_io_is_seen_below_its_instance_only() {
         fltmgr::generated::flt_close(own.handle).unwrap();
         nt_ob::ob_dereference(std::ptr::from_ref(file) as usize).unwrap();
         assert_eq!(rules(core), Vec::<&str>::new());
+    });
+}
+
+#[test]
+fn a_create_cancelled_in_post_is_closed_below_and_fails_above() {
+    // spec: GIO-37, POST-14
+    in_machine(|core| {
+        let (_upper, _lower) = two_filters();
+        ACTION.set(Action::Cancel);
+        let opened = open();
+        assert_eq!((opened.status, opened.handle), (NtStatus::VIRUS_INFECTED, 0));
+        let lines = log();
+        assert_eq!(lines[8..10], ["fs IRP_MJ_CREATE", "lower post IRP_MJ_CREATE"]);
+        assert_eq!(lines[11..], ["fs IRP_MJ_CLEANUP", "fs IRP_MJ_CLOSE"], "each once");
+        assert_eq!(rules(core), Vec::<&str>::new());
+    });
+}
+
+#[test]
+fn a_create_failed_in_post_without_cancelling_it_is_reported() {
+    // spec: POST-16
+    in_machine(|core| {
+        let (_upper, _lower) = two_filters();
+        ACTION.set(Action::FailPost);
+        assert_eq!(open().status, NtStatus::VIRUS_INFECTED);
+        assert_eq!(rules(core), ["POST-16"]);
+    });
+}
+
+#[test]
+fn counters_tell_callbacks_by_instance_also_after_it_is_gone() {
+    in_machine(|_| {
+        fltmgr::flt().set_statistics(true);
+        let (upper, _lower) = two_filters();
+        let opened = open();
+        write(opened.handle);
+        write(opened.handle);
+        fltmgr::flt_unregister_filter(&upper).unwrap();
+        let statistics = fltmgr::flt().statistics();
+        assert_eq!((statistics[0].filter.as_str(), statistics[0].altitude.as_str()), ("upper", "100.5"));
+        let counts = |i: usize| -> Vec<_> {
+            statistics[i].operations.iter().map(|o| (o.operation, o.pre, o.post)).collect()
+        };
+        assert_eq!(
+            counts(0),
+            [("IRP_MJ_CREATE", 1, 1), ("IRP_MJ_WRITE", 2, 2)],
+            "mounts come before instances"
+        );
+        assert_eq!(counts(1), counts(0));
+        nt_close(opened.handle).unwrap();
+    });
+}
+
+#[test]
+fn a_stopped_machine_leaves_no_filter_volume_or_instance() {
+    let mut left = None;
+    in_machine(|_| {
+        let (upper, _lower) = two_filters();
+        open();
+        let instance = fltmgr::flt().instances_of(&upper).remove(0);
+        // A reference that a driver never gives back.
+        assert!(fltmgr::instance_for_driver(&instance).is_ok());
+        left = Some((Arc::downgrade(&upper), Arc::downgrade(&instance), Arc::downgrade(&instance.volume)));
+    });
+    let (filter, instance, volume) = left.expect("it ran");
+    assert_eq!((filter.strong_count(), instance.strong_count(), volume.strong_count()), (0, 0, 0));
+}
+
+#[test]
+fn an_instance_reference_that_is_never_given_back_is_reported() {
+    // spec: OBJ-03, LIFE-20, ENUM-03
+    in_machine(|core| {
+        let (upper, _lower) = two_filters();
+        open();
+        let instance = fltmgr::flt().instances_of(&upper).remove(0);
+        assert!(fltmgr::instance_for_driver(&instance).is_ok());
+        log();
+        fltmgr::flt_unregister_filter(&upper).unwrap();
+        assert_eq!(log(), ["teardown 2"]);
+        assert_eq!(rules(core), ["OBJ-03"]);
+        assert_eq!(fltmgr::instance_for_driver(&instance), Err(NtStatus::FLT_DELETING_OBJECT));
     });
 }
