@@ -66,7 +66,7 @@ pub use filter::{
 pub use frame::Operation;
 pub use instance::{Instance, flt_compare_instance_altitudes};
 pub use mount::flt_dismount_volume;
-pub use requestor::{flt_get_requestor_process, flt_is_operation_synchronous};
+pub use requestor::{flt_get_requestor_process, flt_get_requestor_process_id, flt_is_operation_synchronous};
 pub use swap::{flt_get_swapped_buffer_mdl_address, flt_retain_swapped_buffer_mdl_address};
 pub use volume::Volume;
 

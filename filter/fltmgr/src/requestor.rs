@@ -4,6 +4,7 @@
 
 use std::sync::atomic::Ordering;
 
+use boundary::Raise;
 use nt_abi::{
     FLT_CALLBACK_DATA, FLTFL_CALLBACK_DATA_IRP_OPERATION, FO_SYNCHRONOUS_IO, IRP, IRP_MJ_DEVICE_CONTROL,
     IRP_MJ_FILE_SYSTEM_CONTROL, IRP_MJ_INTERNAL_DEVICE_CONTROL, IRP_MJ_QUERY_INFORMATION, IRP_MJ_READ,
@@ -29,6 +30,14 @@ pub fn process_of_irp(irp: &IRP) -> usize {
 /// IRQL:    <= DISPATCH_LEVEL
 pub fn flt_get_requestor_process(data: &FLT_CALLBACK_DATA) -> usize {
     thread(data.Thread.get() as usize).map_or(0, |thread| thread.attached_process().get())
+}
+
+/// Its identifier; 0 without a thread. Source: FltGetRequestorProcessId; OBJ-25.
+pub fn flt_get_requestor_process_id(data: &FLT_CALLBACK_DATA) -> Result<u32, Raise> {
+    match flt_get_requestor_process(data) {
+        0 => Ok(0),
+        process => Ok(nt_ps::ps_process(process)?.id() as u32),
+    }
 }
 
 /// Whether the bits mean paging for this operation. Source: SEED-IOPB-11.
