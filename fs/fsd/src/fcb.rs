@@ -198,13 +198,13 @@ impl Volume {
         }
         let fcb = nt_ex::pool::allocate_new::<Fcb>(TAG_FCB)?;
         let key = Self::key(id, stream);
-        fcb.state.set(Box::into_raw(Box::new(FcbState {
+        fcb.state.set(nt_ke::current_core().own(FcbState {
             id,
             kind,
             stream: stream.map(<[u16]>::to_vec),
             volume_open,
             key: key.clone(),
-        })));
+        }));
         nt_ex::resource::initialize(&fcb.resource);
         nt_ex::resource::initialize(&fcb.paging_resource);
         nt_ex::fast_mutex::initialize(&fcb.fast_mutex);
@@ -230,15 +230,14 @@ impl Volume {
         ccb.node_bytes.set(size_of::<Ccb>() as u16);
         ccb.granted.set(granted);
         let state = CcbState { opened_name, scan: Lock::new(Rank::FsdFcb, None) };
-        ccb.state.set(Box::into_raw(Box::new(state)));
+        ccb.state.set(nt_ke::current_core().own(state));
         Ok(ccb)
     }
 
     /// Frees a per-open block.
     pub(crate) fn free_ccb(&self, ccb: &Ccb) -> Result<(), Failure> {
         ccb.node_type.set(0);
-        // SAFETY: made by `ccb` above; the file object that held it is closing.
-        drop(unsafe { Box::from_raw(ccb.state.get()) });
+        nt_ke::current_core().disown(ccb.state.get());
         nt_ex::pool::free(std::ptr::from_ref(ccb).cast(), Some(TAG_CCB))?;
         Ok(())
     }
@@ -254,8 +253,7 @@ impl Volume {
         fcb.header.NodeTypeCode.set(0);
         nt_ex::resource::delete(&fcb.resource)?;
         nt_ex::resource::delete(&fcb.paging_resource)?;
-        // SAFETY: made by `fcb` above; nobody is left who could reach it.
-        drop(unsafe { Box::from_raw(fcb.state.get()) });
+        nt_ke::current_core().disown(fcb.state.get());
         nt_ex::pool::free(std::ptr::from_ref(fcb).cast(), Some(TAG_FCB))?;
         Ok(())
     }

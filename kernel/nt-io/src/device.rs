@@ -4,8 +4,6 @@
 //! object body:  DEVICE_OBJECT | driver's extension | Extension (DeviceObjectExtension points at it)
 //! stack:        disk ◄─AttachedTo── filter ; disk ──AttachedDevice─► filter
 //! ```
-//!
-//! UNSAFETY: keeps a Rust box behind the address in the extension.
 
 use std::any::Any;
 use std::cell::Cell;
@@ -103,7 +101,7 @@ pub fn io_create_device(
     ours.size.set(size_of::<Extension>() as u16);
     ours.device.set(pointer(device));
     let private = Private { name: name.unwrap_or_default().to_vec(), state: OnceLock::new() };
-    ours.private.set(Box::into_raw(Box::new(private)) as usize);
+    ours.private.set(nt_ke::current_core().own(private) as usize);
     if crate::volume::has_vpb(device_type)
         && let Err(status) = crate::volume::create_vpb(device)
     {
@@ -167,8 +165,7 @@ pub(crate) fn deleted(block: usize) -> Result<(), Raise> {
 fn drop_private(extension: &Extension) {
     let private = extension.private.replace(0);
     if private != 0 {
-        // SAFETY: it came from `Box::into_raw` in `io_create_device`, and the field is emptied first.
-        drop(unsafe { Box::from_raw(private as *mut Private) });
+        nt_ke::current_core().disown(private as *const Private);
     }
 }
 

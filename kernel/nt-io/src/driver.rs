@@ -146,7 +146,7 @@ pub fn io_create_driver(
     for entry in &body.object.MajorFunction {
         entry.set(native);
     }
-    body.dispatch.set(Box::into_raw(Box::new(Holder(dispatch))) as usize);
+    body.dispatch.set(nt_ke::current_core().own(Holder(dispatch)) as usize);
     Ok(Ok(&body.object))
 }
 
@@ -184,12 +184,10 @@ pub(crate) fn deleted(block: usize) -> Result<(), Raise> {
     Ok(())
 }
 
-/// UNSAFETY: takes back the box that `io_create_driver` leaked.
 fn take_holder(body: &DriverBody) {
     let holder = body.dispatch.replace(0);
     if holder != 0 {
-        // SAFETY: it came from `Box::into_raw` in `io_create_driver`, and the field is emptied first.
-        drop(unsafe { Box::from_raw(holder as *mut Holder) });
+        nt_ke::current_core().disown(holder as *const Holder);
     }
 }
 

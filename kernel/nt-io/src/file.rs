@@ -5,8 +5,6 @@
 //! create failed: neither is sent
 //! object body:  FILE_OBJECT | State
 //! ```
-//!
-//! UNSAFETY: keeps a Rust box behind an address in the state.
 
 use std::any::Any;
 use std::cell::Cell;
@@ -97,7 +95,7 @@ pub fn file_slot(file: &FILE_OBJECT, index: usize) -> &'static Cell<usize> {
 
 pub(crate) fn set_context(file: &FILE_OBJECT, context: Option<Context>) {
     if let Some(context) = context {
-        state(file).context.set(Box::into_raw(Box::new(context)) as usize);
+        state(file).context.set(nt_ke::current_core().own(context) as usize);
     }
 }
 
@@ -109,8 +107,7 @@ pub fn file_create_context(file: &FILE_OBJECT) -> Option<Context> {
 fn drop_context(state: &State) {
     let context = state.context.replace(0);
     if context != 0 {
-        // SAFETY: it came from `Box::into_raw` in `set_context`, and the field is emptied first.
-        drop(unsafe { Box::from_raw(context as *mut Context) });
+        nt_ke::current_core().disown(context as *const Context);
     }
 }
 

@@ -17,6 +17,7 @@ use crate::clock::Clock;
 use crate::dispatcher::Dispatcher;
 use crate::epoch::Epochs;
 use crate::finding::Finding;
+use crate::owned::OwnedState;
 use crate::scheduler::{FreeScheduler, Scheduler};
 use crate::thread::Threads;
 
@@ -93,6 +94,7 @@ pub struct Core {
     stack_walker: OnceLock<StackWalker>,
     bug_check: OnceLock<BugCheck>,
     findings: Mutex<Vec<Finding>>,
+    pub(crate) owned: OwnedState,
     owners: Mutex<Vec<Box<dyn Any + Send + Sync>>>,
 }
 
@@ -118,6 +120,7 @@ impl Core {
             stack_walker: OnceLock::new(),
             bug_check: OnceLock::new(),
             findings: Mutex::new(Vec::new()),
+            owned: OwnedState::default(),
             owners: Mutex::new(Vec::new()),
             config: Config { processors, ..config },
             slot,

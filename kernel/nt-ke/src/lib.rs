@@ -21,6 +21,7 @@ pub mod epoch;
 pub mod finding;
 pub mod irql;
 pub mod lock;
+pub mod owned;
 pub mod presence;
 pub mod scheduler;
 pub mod spinlock;
