@@ -29,7 +29,7 @@ pub(crate) fn rename(
         buffer::get::<u8>(from, 0)? != 0
     };
     let bytes = buffer::get::<u32>(from, 16)? as usize;
-    if bytes == 0 || bytes % 2 != 0 || length < 20 + bytes {
+    if bytes == 0 || !bytes.is_multiple_of(2) || length < 20 + bytes {
         return Err(NtStatus::INVALID_PARAMETER.into());
     }
     let given = buffer::get_name(from + 20, bytes)?;

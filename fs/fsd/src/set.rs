@@ -83,7 +83,7 @@ fn basic(volume: &Volume, fcb: &Fcb, from: usize) -> Answer {
     let _guard = nt_ex::resource::ResourceGuard::exclusive(volume.resource)?;
     let time = |offset: usize| -> Result<Option<i64>, Failure> {
         match buffer::get::<i64>(from, offset)? {
-            0 | -1 | -2 => Ok(None),
+            -2..=0 => Ok(None),
             time if time < 0 => Err(NtStatus::INVALID_PARAMETER.into()),
             time => Ok(Some(time)),
         }
