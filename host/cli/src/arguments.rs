@@ -1,0 +1,161 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use altimeter::Setting;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::altitude;
+
+/// Runs Windows minifilter drivers on Linux, unmodified, over real file I/O.
+#[derive(Debug, Parser)]
+#[command(version, about, after_help = EXIT_CODES, arg_required_else_help = true)]
+pub struct Arguments {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  clean
+  1  findings or mismatches; `exports --check`: imports that are not there
+  2  wrong usage, unusable volume or unusable driver; the message is on stderr
+  3  bug check: a driver crashed, hung, or called what does not exist";
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Load drivers, drive a workload through them, report what happened at every altitude
+    #[command(after_help = EXIT_CODES)]
+    Run(RunArguments),
+    /// List the kernel functions that drivers may import: image, name, done or partial, home crate, note
+    Exports(ExportsArguments),
+    /// List the built-in sample drivers
+    Drivers,
+}
+
+#[derive(Debug, Args)]
+pub struct RunArguments {
+    /// Driver images or INF files, or names of built-in drivers; none: all built-in drivers
+    ///
+    /// Beside an image, the INF of the same stem gives service name, instances, altitudes and registry values;
+    /// beside an INF, the image that its ServiceBinary names is loaded.
+    #[arg(value_name = "DRIVER.sys|DRIVER.inf")]
+    pub drivers: Vec<PathBuf>,
+
+    /// Where the volume's files live: in memory, or in a directory (write ./mem for one of that name)
+    #[arg(long = "volume", value_name = "mem|DIR", default_value = "mem")]
+    pub volumes: Vec<PathBuf>,
+
+    /// Bytes per sector of the volume
+    #[arg(long, value_name = "512|4096", default_value = "512", value_parser = sector_size)]
+    pub sector: u32,
+
+    /// What to do with the volume
+    #[arg(long, value_enum, default_value_t = Workload::Tour)]
+    pub workload: Workload,
+
+    /// Directory whose contents copy-tree copies into the root of the volume
+    #[arg(long, value_name = "SRC", required_if_eq("workload", "copy-tree"))]
+    pub source: Option<PathBuf>,
+
+    /// Altitude of a driver whose INF gives none; repeat it, in the order of those drivers
+    #[arg(long = "altitude", value_name = "N", value_parser = altitude::parse)]
+    pub altitudes: Vec<String>,
+
+    /// Registry value in the service key and the Parameters key of every driver
+    ///
+    /// Types: sz, expand_sz, multi_sz (separated by ;), dword, qword, binary. Examples: Pattern=sz:*.secret,
+    /// DebugFlags=dword:0x1.
+    #[arg(long = "set", value_name = "NAME=TYPE:VALUE", value_parser = Setting::parse)]
+    pub settings: Vec<Setting>,
+
+    /// Write the results as JSON; with - to stdout, and the report for people then goes to stderr
+    #[arg(long, value_name = "FILE|-")]
+    pub json: Option<PathBuf>,
+
+    /// Seed of the stress workload: the same seed, the same operations in each thread
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+
+    /// Run stress for about this many seconds instead of a fixed number of operations
+    #[arg(long, value_name = "N")]
+    pub seconds: Option<u64>,
+
+    /// Write one line for each call of an export and each callback
+    #[arg(long, value_name = "FILE")]
+    pub trace: Option<PathBuf>,
+
+    /// Show on stderr what drivers print with DbgPrint
+    #[arg(long)]
+    pub debug_print: bool,
+
+    /// Give up when nothing makes progress for this many seconds; 0: wait for ever
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    pub timeout: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Workload {
+    /// Every operation that the file system offers, each checked against what has to come back
+    Tour,
+    /// Copies --source into the volume, reads all back, compares every byte and name
+    CopyTree,
+    /// Seeded random operations from several threads, checked against a model
+    Stress,
+}
+
+impl Workload {
+    /// Its name, as on the command line and in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Tour => "tour",
+            Self::CopyTree => "copy-tree",
+            Self::Stress => "stress",
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub struct ExportsArguments {
+    /// Print only the imports of this driver that are not there, and exit with 1 if there are any
+    #[arg(long, value_name = "DRIVER.sys")]
+    pub check: Option<PathBuf>,
+}
+
+fn sector_size(text: &str) -> Result<u32, String> {
+    match text {
+        "512" => Ok(512),
+        "4096" => Ok(4096),
+        _ => Err("a sector has 512 or 4096 bytes".into()),
+    }
+}
+
+#[cfg(test)]
+mod command_line {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn declaration_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn copy_tree_needs_a_source() {
+        let parse = |words: &[&str]| Arguments::try_parse_from(words).is_ok();
+        assert!(!parse(&["altimeter", "run", "--workload", "copy-tree"]));
+        assert!(parse(&["altimeter", "run", "--workload", "copy-tree", "--source", "x"]));
+        assert!(parse(&["altimeter", "run"]));
+    }
+
+    #[test]
+    fn settings_altitudes_and_sectors_are_checked() {
+        let parse = |option: &str, value: &str| {
+            Arguments::try_parse_from(["altimeter", "run", option, value]).is_ok()
+        };
+        assert!(parse("--set", "Pattern=sz:*.secret") && !parse("--set", "Pattern"));
+        assert!(parse("--altitude", "325000.5") && !parse("--altitude", "high"));
+        assert!(parse("--sector", "4096") && !parse("--sector", "1024"));
+    }
+}
