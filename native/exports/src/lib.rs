@@ -1,1 +1,117 @@
+//! What drivers import: one thunk per function, one file per NT prefix, one table.
+//!
+//! A thunk borrows and checks its arguments, calls the subsystem, converts the answer; the behaviour lives in the
+//! subsystem's crate. The table says of each row where that is and whether all documented behaviour is there; it is
+//! what `altimeter exports` prints and what the loader binds images with.
+//!
+//! It refuses to export what does not work: `MmGetSystemRoutineAddress` answers NULL for it, and an image that
+//! imports it gets a trap that names the function when it is called.
+//!
+//! UNSAFETY: thunks are entered by native code; `argument` says what makes a driver's pointer a reference.
 
+mod argument;
+mod cc_format;
+mod cc_runtime;
+mod cc_string;
+pub mod data;
+mod dbg;
+mod ex;
+mod ex_lock;
+mod ex_misc;
+mod flt_data;
+mod flt_filter;
+mod flt_lookup;
+mod flt_names;
+mod flt_string;
+mod fsrtl;
+mod hal;
+mod io;
+mod ke;
+mod ke_irql;
+mod ke_time;
+mod mm;
+mod ob;
+mod ps;
+mod rtl;
+mod zw_key;
+
+use std::sync::OnceLock;
+
+use boundary::{Export, Raise};
+use nt_abi::NtStatus;
+use nt_ke::Core;
+
+/// Rows of each file, in the order of the list.
+const TABLES: &[&[Export]] = &[
+    flt_filter::ROWS,
+    flt_data::ROWS,
+    flt_lookup::ROWS,
+    flt_names::ROWS,
+    cc_format::ROWS,
+    cc_runtime::ROWS,
+    cc_string::ROWS,
+    dbg::ROWS,
+    ex::ROWS,
+    ex_lock::ROWS,
+    ex_misc::ROWS,
+    fsrtl::ROWS,
+    hal::ROWS,
+    io::ROWS,
+    ke::ROWS,
+    ke_irql::ROWS,
+    ke_time::ROWS,
+    mm::ROWS,
+    ob::ROWS,
+    ps::ROWS,
+    rtl::ROWS,
+    zw_key::ROWS,
+];
+
+/// Every exported function, sorted by image and name.
+pub fn table() -> &'static [Export] {
+    static SORTED: OnceLock<Vec<Export>> = OnceLock::new();
+    SORTED.get_or_init(|| {
+        let mut rows: Vec<Export> = TABLES.iter().flat_map(|table| table.iter().copied()).collect();
+        rows.sort_by_key(|row| (row.image, row.name));
+        rows
+    })
+}
+
+/// Images whose exports are one set: what moved from hal.dll to the kernel resolves in either.
+fn kernel(image: &str) -> bool {
+    ["ntoskrnl.exe", "ntkrnlmp.exe", "hal.dll"].iter().any(|known| known.eq_ignore_ascii_case(image))
+}
+
+/// The row of an imported function.
+pub fn find(image: &str, name: &str) -> Option<&'static Export> {
+    let search = |image: &str| {
+        let rows = table();
+        rows.binary_search_by(|row| (row.image, row.name).cmp(&(image, name))).ok().map(|at| &rows[at])
+    };
+    if kernel(image) {
+        search("ntoskrnl.exe").or_else(|| search("hal.dll"))
+    } else {
+        search(image.to_ascii_lowercase().as_str())
+    }
+}
+
+/// Whether an import of `name` from `image` is satisfied: a function of the table, or a variable.
+pub fn is_exported(image: &str, name: &str) -> bool {
+    find(image, name).is_some() || (kernel(image) && data::DATA.iter().any(|(known, _)| *known == name))
+}
+
+/// Prepares a machine: dispatch routines of the I/O manager, variables. On an attached thread, once.
+///
+/// Errors: INSUFFICIENT_RESOURCES
+pub fn initialize(core: &Core) -> Result<Result<(), NtStatus>, Raise> {
+    io::initialize(core.get::<nt_io::Io>());
+    Ok(data::initialize(core))
+}
+
+/// Address of what an image imports, in the current machine.
+pub fn resolve(image: &str, name: &str) -> Option<usize> {
+    if let Some(row) = find(image, name) {
+        return Some((row.address)());
+    }
+    if kernel(image) { data::find(name) } else { None }
+}

@@ -1,0 +1,181 @@
+//! The C run-time library: memory and bytes, with the win64 convention.
+//!
+//! Memory is touched through fault-safe copies only, so a bad pointer is an access violation in the driver's name.
+
+use boundary::{Raise, copy, export};
+use nt_abi::irql::{HIGH_LEVEL, PASSIVE_LEVEL};
+use nt_abi::{NtStatus, bugcheck};
+use nt_ke::{BugCheck, current_core};
+
+use crate::argument::{fault, rows};
+
+rows! { "ntoskrnl.exe", "nt-rtl";
+    memcpy done "copes with overlap, as memmove";
+    memmove done "";
+    memset done "";
+    memcmp done "";
+    memchr done "";
+    RtlCopyMemory done "";
+    RtlMoveMemory done "";
+    RtlFillMemory done "";
+    RtlZeroMemory done "";
+    RtlCompareMemory done "";
+    RtlCompareMemoryUlong done "";
+    toupper done "ASCII";
+    tolower done "ASCII";
+    towupper done "";
+    towlower done "";
+    abs done "";
+    atoi done "";
+    __C_specific_handler partial "structured exceptions come later: being called is a bug check";
+    __chkstk done "stacks are committed: nothing to touch";
+}
+
+/// Bytes that are copied at once when a copy has to run backwards.
+const STEP: usize = 1024;
+
+/// Copies between addresses of a driver, which may overlap.
+pub(crate) fn move_memory(to: usize, from: usize, bytes: usize) -> Result<(), Raise> {
+    if bytes == 0 {
+        return Ok(());
+    }
+    if to <= from || to - from >= bytes {
+        return copy::copy(to, from, bytes).map_err(fault);
+    }
+    let mut buffer = [0u8; STEP];
+    let mut left = bytes;
+    while left > 0 {
+        let step = left.min(STEP);
+        left -= step;
+        copy::read(from.wrapping_add(left), &mut buffer[..step]).map_err(fault)?;
+        copy::write(to.wrapping_add(left), &buffer[..step]).map_err(fault)?;
+    }
+    Ok(())
+}
+
+fn fill(to: usize, byte: u8, bytes: usize) -> Result<(), Raise> {
+    if bytes == 0 { Ok(()) } else { copy::fill(to, byte, bytes).map_err(fault) }
+}
+
+export! {
+    /// Copies and returns `to`.
+    pub fn memcpy(to: usize, from: usize, bytes: usize) -> usize [irql <= HIGH_LEVEL] {
+        move_memory(to, from, bytes)?;
+        Ok(to)
+    }
+
+    /// Copies and returns `to`.
+    pub fn memmove(to: usize, from: usize, bytes: usize) -> usize [irql <= HIGH_LEVEL] {
+        move_memory(to, from, bytes)?;
+        Ok(to)
+    }
+
+    /// Fills and returns `to`.
+    pub fn memset(to: usize, byte: i32, bytes: usize) -> usize [irql <= HIGH_LEVEL] {
+        fill(to, byte as u8, bytes)?;
+        Ok(to)
+    }
+
+    /// Orders two ranges.
+    pub fn memcmp(a: usize, b: usize, bytes: usize) -> i32 [irql <= HIGH_LEVEL] {
+        nt_rtl::memory::order(a, b, bytes).map_err(fault)
+    }
+
+    /// Address of the first `byte`, or null.
+    pub fn memchr(start: usize, byte: i32, bytes: usize) -> usize [irql <= HIGH_LEVEL] {
+        for at in start..start.saturating_add(bytes) {
+            if copy::read_value::<u8>(at).map_err(fault)? == byte as u8 {
+                return Ok(at);
+            }
+        }
+        Ok(0)
+    }
+
+    /// Copies.
+    pub fn RtlCopyMemory(to: usize, from: usize, bytes: usize) -> () [irql <= HIGH_LEVEL] {
+        move_memory(to, from, bytes)
+    }
+
+    /// Copies.
+    pub fn RtlMoveMemory(to: usize, from: usize, bytes: usize) -> () [irql <= HIGH_LEVEL] {
+        move_memory(to, from, bytes)
+    }
+
+    /// Fills.
+    pub fn RtlFillMemory(to: usize, bytes: usize, byte: u8) -> () [irql <= HIGH_LEVEL] {
+        fill(to, byte, bytes)
+    }
+
+    /// Zeroes.
+    pub fn RtlZeroMemory(to: usize, bytes: usize) -> () [irql <= HIGH_LEVEL] {
+        fill(to, 0, bytes)
+    }
+
+    /// How many bytes agree.
+    pub fn RtlCompareMemory(a: usize, b: usize, bytes: usize) -> usize [irql <= HIGH_LEVEL] {
+        nt_rtl::memory::compare(a, b, bytes).map_err(fault)
+    }
+
+    /// How many bytes agree with a repeated 32-bit pattern.
+    pub fn RtlCompareMemoryUlong(start: usize, bytes: usize, pattern: u32) -> usize [irql <= HIGH_LEVEL] {
+        let whole = bytes / 4 * 4;
+        for at in (0..whole).step_by(4) {
+            if copy::read_value::<u32>(start + at).map_err(fault)? != pattern {
+                return Ok(at);
+            }
+        }
+        Ok(whole)
+    }
+
+    /// Upper case.
+    pub fn toupper(c: i32) -> i32 [irql <= HIGH_LEVEL] {
+        Ok(u8::try_from(c).map_or(c, |c| c.to_ascii_uppercase().into()))
+    }
+
+    /// Lower case.
+    pub fn tolower(c: i32) -> i32 [irql <= HIGH_LEVEL] {
+        Ok(u8::try_from(c).map_or(c, |c| c.to_ascii_lowercase().into()))
+    }
+
+    /// Upper case.
+    pub fn towupper(c: u16) -> u16 [irql <= PASSIVE_LEVEL] {
+        Ok(nt_rtl::upcase(c))
+    }
+
+    /// Lower case.
+    pub fn towlower(c: u16) -> u16 [irql <= PASSIVE_LEVEL] {
+        Ok(nt_rtl::downcase(c))
+    }
+
+    /// Absolute value.
+    pub fn abs(value: i32) -> i32 [irql <= HIGH_LEVEL] {
+        Ok(value.wrapping_abs())
+    }
+
+    /// Number of a text: blanks, a sign, digits.
+    pub fn atoi(text: usize) -> i32 [irql <= HIGH_LEVEL] {
+        let bytes = crate::cc_string::bytes_at(text)?;
+        let units: Vec<u16> = bytes.into_iter().map(u16::from).collect();
+        Ok(nt_rtl::integer::from_text(&units, 10).unwrap_or(0) as i32)
+    }
+
+    /// Personality routine of functions with `__try`.
+    pub fn __C_specific_handler(record: usize, frame: usize, _context: usize, _dispatcher: usize) -> i32
+        [irql <= HIGH_LEVEL] {
+        Err(current_core().bug_check(BugCheck::new(
+            bugcheck::KMODE_EXCEPTION_NOT_HANDLED,
+            [u64::from(NtStatus::NOT_IMPLEMENTED.bits()), boundary::caller_address() as u64, record as u64, frame as u64],
+            "the driver called __C_specific_handler itself: structured exceptions are not implemented in this version",
+        )))
+    }
+}
+
+/// Compilers call it with the size of a large frame in `rax`; all registers must survive.
+///
+/// # Safety
+/// Called by native code only.
+#[unsafe(naked)]
+#[allow(non_snake_case)]
+pub unsafe extern "win64" fn __chkstk() {
+    std::arch::naked_asm!("ret")
+}

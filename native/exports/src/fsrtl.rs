@@ -1,0 +1,55 @@
+//! FsRtl: names, critical regions.
+
+use boundary::export;
+use nt_abi::irql::{APC_LEVEL, PASSIVE_LEVEL};
+use nt_abi::{NtStatus, UNICODE_STRING};
+
+use crate::argument::{arg, rows};
+use crate::flt_string::units;
+
+rows! { "ntoskrnl.exe", "nt-fsrtl";
+    FsRtlIsNameInExpression partial "an upcase table of the caller's is not used; the system's is";
+    FsRtlDoesNameContainWildCards done "";
+    FsRtlIsNtstatusExpected done "";
+    FsRtlNormalizeNtstatus done "";
+    FsRtlEnterFileSystem done "EXEC-07";
+    FsRtlExitFileSystem done "EXEC-07";
+}
+
+export! {
+    /// Whether a name matches an expression, which is in upper case when case is ignored.
+    pub fn FsRtlIsNameInExpression(expression: *mut UNICODE_STRING, name: *mut UNICODE_STRING, ignore_case: u8, _table: usize) -> bool [irql <= PASSIVE_LEVEL] {
+        arg!(FsRtlIsNameInExpression: expression, name);
+        let (expression, name) = (units(expression)?, units(name)?);
+        let upcase: Option<&dyn Fn(u16) -> u16> = if ignore_case != 0 { Some(&nt_rtl::upcase) } else { None };
+        Ok(nt_fsrtl::name_in_expression(&expression, &name, upcase))
+    }
+
+    /// Whether a name is an expression.
+    pub fn FsRtlDoesNameContainWildCards(name: *mut UNICODE_STRING) -> bool [irql <= PASSIVE_LEVEL] {
+        arg!(FsRtlDoesNameContainWildCards: name);
+        Ok(nt_fsrtl::does_name_contain_wild_cards(&units(name)?))
+    }
+
+    /// Whether a status is one that file systems raise.
+    pub fn FsRtlIsNtstatusExpected(status: NtStatus) -> bool [irql <= APC_LEVEL] {
+        Ok(nt_fsrtl::is_ntstatus_expected(status))
+    }
+
+    /// The status, or a generic one in the place of one that file systems do not raise.
+    pub fn FsRtlNormalizeNtstatus(status: NtStatus, generic: NtStatus) -> NtStatus [irql <= APC_LEVEL] {
+        Ok(nt_fsrtl::normalize_ntstatus(status, generic))
+    }
+
+    /// Holds normal kernel APCs off.
+    pub fn FsRtlEnterFileSystem() -> () [irql <= APC_LEVEL] {
+        nt_fsrtl::enter_file_system();
+        Ok(())
+    }
+
+    /// Lets them through again.
+    pub fn FsRtlExitFileSystem() -> () [irql <= APC_LEVEL] {
+        nt_fsrtl::exit_file_system();
+        Ok(())
+    }
+}
