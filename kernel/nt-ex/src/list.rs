@@ -107,7 +107,11 @@ fn locked<R>(lock: &AtomicUsize, f: impl FnOnce() -> Result<R, Raise>) -> Result
 ///
 /// Source:  ExInterlockedInsertHeadList
 /// IRQL:    any
-pub fn interlocked_insert_head(head: &LIST_ENTRY, entry: &LIST_ENTRY, lock: &AtomicUsize) -> Result<usize, Raise> {
+pub fn interlocked_insert_head(
+    head: &LIST_ENTRY,
+    entry: &LIST_ENTRY,
+    lock: &AtomicUsize,
+) -> Result<usize, Raise> {
     locked(lock, || {
         let first = head.Flink.get() as usize;
         Ok(if insert_head(head, entry)? { 0 } else { first })
@@ -116,7 +120,11 @@ pub fn interlocked_insert_head(head: &LIST_ENTRY, entry: &LIST_ENTRY, lock: &Ato
 
 /// Links `entry` last under `lock`; the last entry before, 0 when there was none.
 /// Source: ExInterlockedInsertTailList.
-pub fn interlocked_insert_tail(head: &LIST_ENTRY, entry: &LIST_ENTRY, lock: &AtomicUsize) -> Result<usize, Raise> {
+pub fn interlocked_insert_tail(
+    head: &LIST_ENTRY,
+    entry: &LIST_ENTRY,
+    lock: &AtomicUsize,
+) -> Result<usize, Raise> {
     locked(lock, || {
         let last = head.Blink.get() as usize;
         Ok(if insert_tail(head, entry)? { 0 } else { last })

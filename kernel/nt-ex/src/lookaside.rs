@@ -45,7 +45,10 @@ pub fn initialize(list: &GENERAL_LOOKASIDE, parameters: &Parameters) -> NtStatus
         current_core().report(Finding::warning(
             "IO-56",
             "",
-            format!("a lookaside list was initialised with depth {}: the parameter must be 0", parameters.depth),
+            format!(
+                "a lookaside list was initialised with depth {}: the parameter must be 0",
+                parameters.depth
+            ),
         ));
     }
     slist::initialize(&list.ListHead);
@@ -74,7 +77,8 @@ pub fn allocate(list: &GENERAL_LOOKASIDE) -> Result<usize, Raise> {
     match slist::pop(&list.ListHead)? {
         0 => {
             list.AllocateMisses.fetch_add(1, Ordering::Relaxed);
-            let arguments = [u64::from(list.Type.get()), u64::from(list.Size.get()), u64::from(list.Tag.get())];
+            let arguments =
+                [u64::from(list.Type.get()), u64::from(list.Size.get()), u64::from(list.Tag.get())];
             Ok(boundary::call(list.Allocate.get(), arguments)? as usize)
         }
         entry => Ok(entry),

@@ -58,7 +58,9 @@ fn over_released(rundown: &EX_RUNDOWN_REF, word: usize) -> Raise {
 pub fn release(rundown: &EX_RUNDOWN_REF, count: u32) -> Result<(), Raise> {
     let count = count as usize;
     let give = |word: usize| (word & ACTIVE == 0 && word >= 2 * count).then(|| word - 2 * count);
-    let Err(word) = rundown.Count.fetch_update(Ordering::Release, Ordering::Relaxed, give) else { return Ok(()) };
+    let Err(word) = rundown.Count.fetch_update(Ordering::Release, Ordering::Relaxed, give) else {
+        return Ok(());
+    };
     if word <= ACTIVE || word & ACTIVE == 0 {
         return Err(over_released(rundown, word));
     }

@@ -72,7 +72,8 @@ pub(crate) struct Queues {
 
 impl Queues {
     pub(crate) fn new() -> Self {
-        let queue = || Queue { state: Lock::new(Rank::ExWork, State::default()), available: KSEMAPHORE::default() };
+        let queue =
+            || Queue { state: Lock::new(Rank::ExWork, State::default()), available: KSEMAPHORE::default() };
         let queues = Box::new([queue(), queue(), queue()]);
         for queue in queues.iter() {
             dispatcher::initialize_header(&queue.available.Header, object_type::SEMAPHORE, 0);
@@ -112,7 +113,9 @@ pub fn queue_item(queue: WorkQueue, item: &WORK_QUEUE_ITEM) -> Result<(), Raise>
         return Err(current_core().bug_check(BugCheck::new(
             bugcheck::WORKER_INVALID,
             [1, std::ptr::from_ref(item) as u64, 0, 0],
-            format!("the work item {item:p} was queued while it is queued already, or never initialised (EXEC-37)"),
+            format!(
+                "the work item {item:p} was queued while it is queued already, or never initialised (EXEC-37)"
+            ),
         )));
     }
     item.List.Flink.set((&raw const item.List).cast_mut());

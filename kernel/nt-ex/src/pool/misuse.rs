@@ -75,6 +75,10 @@ fn check_tag(info: &BlockInfo, tag: Option<u32>) {
 impl Pool {
     pub(super) fn free(&self, address: usize, tag: Option<u32>) -> Result<(), Raise> {
         let caller = caller_address();
+        // While the block is still its owner's: afterwards another thread may have it, with a resource of its own.
+        if let Some(info) = self.info(address) {
+            crate::resource::memory_freed(address, info.bytes);
+        }
         match self.slab_at(address) {
             Some((class, slab)) => self.free_slot(class, slab, address, tag, caller),
             None => self.free_big(address, tag, caller),
@@ -122,7 +126,6 @@ impl Pool {
         class.give_back(slab, slot, info, caller, self.strict());
         drop(class);
         check_tag(&info, tag);
-        crate::resource::memory_freed(address, info.bytes);
         Ok(())
     }
 
@@ -145,7 +148,6 @@ impl Pool {
         }
         big.release();
         check_tag(&big.info, tag);
-        crate::resource::memory_freed(address, big.info.bytes);
         Ok(())
     }
 
