@@ -1,0 +1,156 @@
+//! Booting: a list of small named steps, each crate's own `boot` in the order of the layers.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::{Arc, Weak};
+
+use boundary::Raise;
+use nt_abi::NtStatus;
+use nt_ke::{Config, Core};
+use store::{HostOptions, HostStore, MemoryOptions, MemoryStore, Store};
+
+/// Where the volume's bytes are.
+#[derive(Clone, Debug)]
+pub enum VolumeSource {
+    /// In memory, gone with the machine.
+    Memory,
+    /// In a directory of the host.
+    Directory(PathBuf),
+}
+
+/// How a machine is built.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The volume.
+    pub volume: VolumeSource,
+    /// Bytes of a sector: 512 or 4096.
+    pub sector_size: u32,
+    /// Virtual processors, two or more.
+    pub processors: u32,
+    /// Whether a machine in which every thread waits is ended with a report. Leave it off where host threads
+    /// act on waiting drivers from outside.
+    pub detect_hangs: bool,
+    /// Whether callbacks are counted and timed, and the last ones kept for a crash report.
+    pub statistics: bool,
+    /// Size of a volume in memory.
+    pub memory_capacity: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            volume: VolumeSource::Memory,
+            sector_size: 512,
+            processors: 2,
+            detect_hangs: false,
+            statistics: false,
+            memory_capacity: 4 << 30,
+        }
+    }
+}
+
+/// Why a machine did not boot.
+#[derive(Debug)]
+pub enum BootError {
+    /// The host refuses what a machine needs.
+    Host(std::io::Error),
+    /// The volume cannot be used.
+    Volume(String),
+    /// A step of the boot failed.
+    Step(&'static str, NtStatus),
+    /// The machine stopped while it booted.
+    Stopped,
+}
+
+impl fmt::Display for BootError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Host(error) => write!(f, "the host refuses what a machine needs: {error}"),
+            Self::Volume(what) => write!(f, "the volume cannot be used: {what}"),
+            Self::Step(step, status) => write!(f, "booting failed at {step}: {status}"),
+            Self::Stopped => write!(f, "the machine stopped while it booted"),
+        }
+    }
+}
+
+impl std::error::Error for BootError {}
+
+impl From<Raise> for BootError {
+    fn from(_: Raise) -> Self {
+        Self::Stopped
+    }
+}
+
+/// What a booted machine's owner needs to know.
+pub(crate) struct Booted {
+    pub(crate) system_process: usize,
+    /// The program that sessions run in; it goes with the machine.
+    pub(crate) program: usize,
+}
+
+/// Makes the store of a volume.
+pub(crate) fn open_store(core: &Arc<Core>, options: &Options) -> Result<Arc<dyn Store>, BootError> {
+    if !matches!(options.sector_size, 512 | 4096) {
+        return Err(BootError::Volume(format!("sectors are 512 or 4096 bytes, not {}", options.sector_size)));
+    }
+    let weak: Weak<Core> = Arc::downgrade(core);
+    let clock: store::Clock = Arc::new(move || {
+        weak.upgrade().map_or(0, |core| core.clock.system_time(core.scheduler().now()) as i64)
+    });
+    match &options.volume {
+        VolumeSource::Memory => {
+            let memory = MemoryOptions {
+                sector_size: options.sector_size,
+                capacity: options.memory_capacity,
+                ..MemoryOptions::new(clock)
+            };
+            let store = MemoryStore::new(memory).map_err(|error| BootError::Volume(error.to_string()))?;
+            Ok(Arc::new(store))
+        }
+        VolumeSource::Directory(path) => {
+            let host = HostOptions { sector_size: options.sector_size, clock, ..HostOptions::default() };
+            let store = HostStore::open(path, host)
+                .map_err(|error| BootError::Volume(format!("{}: {error}", path.display())))?;
+            Ok(Arc::new(store))
+        }
+    }
+}
+
+/// The core with nothing in it.
+pub(crate) fn core(options: &Options) -> Result<Arc<Core>, BootError> {
+    let config = Config { processors: options.processors, detect_hangs: options.detect_hangs };
+    Core::new(config).map_err(BootError::Host)
+}
+
+fn step<T>(name: &'static str, result: Result<Result<T, NtStatus>, Raise>) -> Result<T, BootError> {
+    result?.map_err(|status| BootError::Step(name, status))
+}
+
+fn ok(status: NtStatus) -> Result<(), NtStatus> {
+    if status.is_success() { Ok(()) } else { Err(status) }
+}
+
+/// Everything above the core, on a thread that is attached to it.
+pub(crate) fn layers(
+    core: &Arc<Core>,
+    store: Arc<dyn Store>,
+    options: &Options,
+) -> Result<Booted, BootError> {
+    core.install(Box::new(nt_mm::Mm::new(core).map_err(BootError::Host)?));
+    core.install(Box::new(nt_ex::Ex::new(core)));
+    step("the object manager", nt_ob::Ob::boot(core))?;
+    step("security", nt_se::Se::boot(core))?;
+    let system_process = step("processes", nt_ps::Ps::boot(core))?;
+    step("the registry", nt_cm::Cm::boot(core))?;
+    let io = core.install(nt_io::Io::new());
+    step("the I/O manager", io.initialize().map(ok))?;
+    core.install(nt_fsrtl::FsRtl::new());
+    crate::loading::boot(core, options)?;
+    step("the file system", fsd::register())?;
+    let info = store.volume_info().map_err(|error| BootError::Volume(error.to_string()))?;
+    let medium: Arc<dyn std::any::Any + Send + Sync> = Arc::new(fsd::FsdMedium(store));
+    step("the disk", nt_io::disk::create(1, info.sector_size, info.total_bytes, medium, Some('C')))?;
+    let program =
+        step("a program", nt_ps::ps_create_process(&nt_ps::ProcessParameters::new("altimeter.exe")))?;
+    Ok(Booted { system_process, program: program.into_raw() })
+}

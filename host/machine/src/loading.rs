@@ -1,0 +1,308 @@
+//! Drivers: service keys, loading, unloading, and the report of a run.
+
+use std::sync::Arc;
+
+use boundary::Raise;
+use inf_file::{RegistryData, ServiceDefinition};
+use nt_abi::NtStatus;
+use nt_cm::{Value, cm_set, cm_subkeys};
+use nt_ke::{BugCheck, Core};
+
+use crate::boot::{BootError, Options};
+use crate::machine::{LoadError, Machine};
+use crate::report::{
+    BugCheckReport, CallbackReport, DriverReport, FindingReport, InstanceReport, REGISTERS, Report,
+};
+use crate::session::Stopped;
+use crate::setting::Setting;
+use crate::source::DriverSource;
+
+const SERVICES: &str = r"\Registry\Machine\System\CurrentControlSet\Services";
+
+/// A loaded driver, as the machine's owner remembers it.
+pub(crate) struct Loaded {
+    name: String,
+    image: String,
+    driver: Option<driver::LoadedDriver>,
+}
+
+/// What drivers are bound to.
+struct Exports;
+
+impl driver::Resolver for Exports {
+    fn resolve(&self, image: &str, symbol: &str) -> Option<usize> {
+        exports::resolve(image, symbol)
+    }
+}
+
+/// The filter manager, the loader and the exports, in a booting machine.
+pub(crate) fn boot(core: &Arc<Core>, options: &Options) -> Result<(), BootError> {
+    core.install(Box::new(driver::Loader::new(core)));
+    exports::initialize(core)?.map_err(|status| BootError::Step("the exports", status))?;
+    let flt = core.install(Box::new(fltmgr::Flt::new()));
+    flt.set_statistics(options.statistics);
+    match flt.start()? {
+        status if status.is_success() => Ok(()),
+        status => Err(BootError::Step("the filter manager", status)),
+    }
+}
+
+fn value(data: &RegistryData) -> Option<Value> {
+    Some(match data {
+        RegistryData::Sz(text) => Value::string(text),
+        RegistryData::ExpandSz(text) => Value::expand(text),
+        RegistryData::MultiSz(texts) => Value::strings(&texts.iter().map(String::as_str).collect::<Vec<_>>()),
+        RegistryData::Dword(number) => Value::dword(*number),
+        RegistryData::Qword(number) => Value::qword(*number),
+        RegistryData::Binary(bytes) => Value::binary(bytes),
+        RegistryData::None(bytes) => Value { kind: nt_abi::REG_NONE, data: bytes.clone() },
+        RegistryData::KeyOnly => return None,
+    })
+}
+
+/// Writes the service key of `source` as an installation of its INF would.
+fn write_service(source: &DriverSource) -> Result<(), NtStatus> {
+    let key = format!(r"{SERVICES}\{}", source.name);
+    let file = source.image_path.rsplit(['/', '\\']).next().unwrap_or(&source.image_path);
+    cm_set(&key, "Type", Value::dword(2))?;
+    cm_set(&key, "Start", Value::dword(3))?;
+    cm_set(&key, "ErrorControl", Value::dword(1))?;
+    cm_set(&key, "ImagePath", Value::expand(&format!(r"\SystemRoot\System32\drivers\{file}")))?;
+    let service: Option<&ServiceDefinition> = source.inf.as_ref();
+    if let Some(group) = service.and_then(|service| service.load_order_group.as_ref()) {
+        cm_set(&key, "Group", Value::string(group))?;
+    }
+    for entry in service.map(|service| service.registry.as_slice()).unwrap_or_default() {
+        if entry.root != inf_file::Root::Hkr {
+            continue;
+        }
+        let subkey = if entry.subkey.is_empty() { key.clone() } else { format!(r"{key}\{}", entry.subkey) };
+        if let Some(data) = value(&entry.data) {
+            cm_set(&subkey, &entry.name, data)?;
+        }
+    }
+    if let Some(altitude) = &source.altitude {
+        let instance = format!("{} Instance", source.name);
+        for instances in [format!(r"{key}\Instances"), format!(r"{key}\Parameters\Instances")] {
+            // The altitude that was given replaces those of the INF.
+            for known in cm_subkeys(&instances).unwrap_or_default() {
+                cm_set(&format!(r"{instances}\{known}"), "Altitude", Value::string(altitude))?;
+            }
+        }
+        if service.is_none_or(|service| service.instances().is_empty()) {
+            let instances = format!(r"{key}\Instances");
+            cm_set(&instances, "DefaultInstance", Value::string(&instance))?;
+            cm_set(&format!(r"{instances}\{instance}"), "Altitude", Value::string(altitude))?;
+            cm_set(&format!(r"{instances}\{instance}"), "Flags", Value::dword(0))?;
+        }
+    }
+    for Setting { name, value: data } in &source.settings {
+        if let Some(data) = value(data) {
+            cm_set(&key, name, data.clone())?;
+            cm_set(&format!(r"{key}\Parameters"), name, data)?;
+        }
+    }
+    Ok(())
+}
+
+impl Machine {
+    /// Loads a driver: writes its service key, maps and binds the image, calls `DriverEntry`.
+    ///
+    /// Errors: the image cannot be used, it has no altitude, `DriverEntry` failed, or the machine bug checked
+    pub fn load(&self, source: &DriverSource) -> Result<(), LoadError> {
+        let has_altitude = source.altitude.is_some()
+            || source.inf.as_ref().is_some_and(|inf| inf.instances().iter().any(|i| i.altitude.is_some()));
+        if !has_altitude {
+            return Err(LoadError::File(format!(
+                "{}: no INF beside it gives an altitude; put its INF beside it, or give --altitude",
+                source.image_path
+            )));
+        }
+        if let Some(altitude) = &source.altitude
+            && fltmgr::altitude::Altitude::parse(altitude).is_err()
+        {
+            return Err(LoadError::File(format!(
+                "{}: {altitude:?} is no altitude; write decimal digits, such as 370030 or 370030.5",
+                source.image_path
+            )));
+        }
+        let loaded = self.run_in_system(|| {
+            write_service(source).map_err(|_| Stopped)?;
+            Ok(driver::load(&driver::LoadRequest {
+                file: &source.image_path,
+                service: &source.name,
+                registry_path: &format!(r"{SERVICES}\{}", source.name),
+                image: &source.image,
+                resolver: &Exports,
+            })?)
+        });
+        match loaded {
+            Ok(Ok(driver)) => {
+                self.loaded.lock().push(Loaded {
+                    name: source.name.clone(),
+                    image: source.image_path.clone(),
+                    driver: Some(driver),
+                });
+                Ok(())
+            }
+            Ok(Err(error)) => Err(LoadError::File(error.to_string())),
+            Err(Stopped) => Err(LoadError::BugCheck),
+        }
+    }
+
+    /// Unloads all drivers, last loaded first: their unload callbacks run, what they leave behind becomes findings.
+    pub fn unload_all(&self) {
+        self.note_statistics();
+        let mut loaded = std::mem::take(&mut *self.loaded.lock());
+        for entry in loaded.iter_mut().rev() {
+            let Some(driver) = entry.driver.take() else { continue };
+            let name = crate::utf16(&entry.name);
+            let _ = self.run_in_system(|| {
+                let status = fltmgr::flt_unload_filter(&name, fltmgr::Unload::Mandatory)?;
+                if status.is_success() || status == NtStatus::FLT_FILTER_NOT_FOUND {
+                    driver::unload(driver)?;
+                }
+                Ok::<_, Stopped>(())
+            });
+        }
+        *self.loaded.lock() = loaded;
+    }
+
+    fn note_statistics(&self) {
+        if let Some(flt) = self.core.try_get::<fltmgr::Flt>()
+            && let Ok(statistics) = self.run_in_system(|| Ok(flt.statistics()))
+        {
+            *self.statistics.lock() = statistics;
+        }
+    }
+
+    /// What the run found out so far.
+    pub fn report(&self) -> Report {
+        if self.loaded.lock().iter().any(|loaded| loaded.driver.is_some()) {
+            self.note_statistics();
+        }
+        Report {
+            drivers: self.driver_reports(),
+            findings: self.finding_reports(),
+            bug_check: self.bug_check_report(),
+        }
+    }
+
+    fn driver_reports(&self) -> Vec<DriverReport> {
+        let statistics = self.statistics.lock();
+        let mut reports: Vec<DriverReport> = self
+            .loaded
+            .lock()
+            .iter()
+            .map(|loaded| {
+                let mut report = DriverReport {
+                    name: loaded.name.clone(),
+                    image: loaded.image.clone(),
+                    ..DriverReport::default()
+                };
+                for instance in statistics.iter().filter(|i| i.filter.eq_ignore_ascii_case(&loaded.name)) {
+                    if report.altitude.is_empty() {
+                        report.altitude.clone_from(&instance.altitude);
+                    }
+                    report.instances.push(InstanceReport {
+                        name: instance.instance.clone(),
+                        volume: instance.volume.clone(),
+                        altitude: instance.altitude.clone(),
+                    });
+                    for counted in &instance.operations {
+                        let known = report.callbacks.iter_mut().find(|c| c.operation == counted.operation);
+                        match known {
+                            Some(known) => {
+                                known.pre += counted.pre;
+                                known.post += counted.post;
+                                known.nanoseconds += counted.nanoseconds;
+                            }
+                            None => report.callbacks.push(CallbackReport {
+                                operation: counted.operation,
+                                pre: counted.pre,
+                                post: counted.post,
+                                nanoseconds: counted.nanoseconds,
+                            }),
+                        }
+                    }
+                }
+                report
+            })
+            .collect();
+        reports.sort_by_cached_key(|report| {
+            std::cmp::Reverse(fltmgr::altitude::Altitude::parse(&report.altitude).ok())
+        });
+        reports
+    }
+
+    fn finding_reports(&self) -> Vec<FindingReport> {
+        let images = self.core.get::<driver::Loader>().images();
+        self.core
+            .findings()
+            .into_iter()
+            .map(|finding| {
+                let blamed = finding.places.iter().find_map(|place| images.driver_of(*place));
+                FindingReport {
+                    rule: finding.rule.to_owned(),
+                    severity: finding.severity.name().to_owned(),
+                    driver: if finding.driver.is_empty() {
+                        blamed.unwrap_or_default()
+                    } else {
+                        finding.driver
+                    },
+                    message: finding.message,
+                    places: finding.places.iter().map(|place| images.describe(*place)).collect(),
+                }
+            })
+            .collect()
+    }
+
+    fn bug_check_report(&self) -> Option<BugCheckReport> {
+        let check: &BugCheck = self.core.bug_checked()?;
+        let images = self.core.get::<driver::Loader>().images();
+        // The first address that lies in a driver is to blame, if the reported one does not.
+        let blamed = std::iter::once(check.address)
+            .chain(check.stack.iter().copied())
+            .find(|address| images.driver_of(*address).is_some())
+            .unwrap_or(check.address);
+        let place = images.resolve(blamed);
+        Some(BugCheckReport {
+            code: check.code,
+            name: check.name().to_owned(),
+            driver: images.driver_of(blamed).unwrap_or_default(),
+            module: place.as_ref().map(|place| place.module.clone()).unwrap_or_default(),
+            offset: place.as_ref().map_or(0, |place| place.offset as u64),
+            symbol: place.as_ref().map(|place| place.symbol.clone()).unwrap_or_default(),
+            message: check.message.clone(),
+            stack: check.stack.iter().map(|address| images.describe(*address)).collect(),
+            registers: check
+                .fault
+                .map(|fault| REGISTERS.iter().copied().zip(fault.registers).collect())
+                .unwrap_or_default(),
+            last_operations: self.recorder.as_ref().map(|recorder| recorder.last()).unwrap_or_default(),
+        })
+    }
+
+    /// An address as people read it: `guard.sys+0x1234 (PreCreate at guard.c:120)`.
+    pub fn resolve(&self, address: usize) -> String {
+        self.core.get::<driver::Loader>().images().describe(address)
+    }
+
+    /// A REG_QWORD of the machine's registry, by full path.
+    pub fn registry_qword(&self, path: &str, name: &str) -> Option<u64> {
+        self.run_in_system(|| Ok(nt_cm::cm_get(path, name))).ok()?.ok()?.as_number()
+    }
+
+    /// Copies memory of the machine.
+    pub fn read_memory(&self, address: usize, bytes: usize) -> Option<Vec<u8>> {
+        let mut copy = vec![0; bytes];
+        boundary::copy::read(address, &mut copy).ok()?;
+        Some(copy)
+    }
+}
+
+impl From<Stopped> for Raise {
+    fn from(_: Stopped) -> Self {
+        Self::Stop
+    }
+}

@@ -1,0 +1,128 @@
+//! A machine: boots, loads drivers, runs programs, reports, stops.
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+use boundary::Observer;
+use nt_ke::bugcheck::HANG;
+use nt_ke::{BugCheck, Core};
+use parking_lot::Mutex;
+
+use crate::boot::{self, BootError, Booted, Options};
+use crate::loading::Loaded;
+use crate::recorder::Recorder;
+use crate::session::{Session, Stopped};
+
+/// Why a driver was not loaded.
+#[derive(Debug)]
+pub enum LoadError {
+    /// The file cannot be used; the text names it, what is wrong and what to do.
+    File(String),
+    /// Its initialisation ended the machine: see [`Machine::report`].
+    BugCheck,
+}
+
+impl LoadError {
+    pub(crate) fn file(path: &Path, what: impl fmt::Display) -> Self {
+        Self::File(format!("{}: {what}", path.display()))
+    }
+}
+
+impl fmt::Display for LoadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(what) => f.write_str(what),
+            Self::BugCheck => f.write_str("loading it ended the machine with a bug check"),
+        }
+    }
+}
+
+impl std::error::Error for LoadError {}
+
+/// One simulated Windows. Dropping it stops it.
+pub struct Machine {
+    pub(crate) core: Arc<Core>,
+    pub(crate) booted: Option<Booted>,
+    pub(crate) recorder: Option<Arc<Recorder>>,
+    pub(crate) loaded: Mutex<Vec<Loaded>>,
+    /// Counters of the filters' callbacks, taken before they are unloaded.
+    pub(crate) statistics: Mutex<Vec<fltmgr::statistics::InstanceStatistics>>,
+}
+
+impl Machine {
+    /// Boots a machine with one volume, `\Device\HarddiskVolume1`, also `C:`. Nothing is mounted before the first open.
+    ///
+    /// Errors: the volume cannot be used, or the host refuses memory, threads or addresses
+    pub fn boot(options: Options) -> Result<Self, BootError> {
+        let core = boot::core(&options)?;
+        let mut machine = Self {
+            core,
+            booted: None,
+            recorder: None,
+            loaded: Mutex::default(),
+            statistics: Mutex::default(),
+        };
+        let store = boot::open_store(&machine.core, &options)?;
+        let core = Arc::clone(&machine.core);
+        let booted = core.attach(0, || boot::layers(&core, store, &options)).map_err(BootError::Host)??;
+        machine.booted = Some(booted);
+        if options.statistics {
+            let recorder = Arc::new(Recorder::default());
+            machine.core.set_observer(Some(Arc::<Recorder>::clone(&recorder)));
+            machine.recorder = Some(recorder);
+        }
+        Ok(machine)
+    }
+
+    /// Runs `f` as a thread of a user-mode program.
+    ///
+    /// Errors: the machine stopped
+    pub fn run<R>(&self, f: impl FnOnce(&Session) -> Result<R, Stopped>) -> Result<R, Stopped> {
+        let process = self.booted.as_ref().ok_or(Stopped)?.program;
+        self.attached(process, || nt_ps::with_previous_mode(1, || f(&Session::new().ok_or(Stopped)?)))
+    }
+
+    /// Runs `f` as a thread of the System process, in kernel mode.
+    pub(crate) fn run_in_system<R>(&self, f: impl FnOnce() -> Result<R, Stopped>) -> Result<R, Stopped> {
+        let process = self.booted.as_ref().ok_or(Stopped)?.system_process;
+        self.attached(process, f)
+    }
+
+    fn attached<R>(&self, process: usize, f: impl FnOnce() -> Result<R, Stopped>) -> Result<R, Stopped> {
+        if self.core.stopping() {
+            return Err(Stopped);
+        }
+        self.core.attach(process, f).map_err(|_| Stopped)?
+    }
+
+    /// Sets who is told of exports called and callbacks run; `None` removes it.
+    pub fn set_observer(&self, observer: Option<Arc<dyn Observer>>) {
+        match &self.recorder {
+            Some(recorder) => recorder.set_next(observer),
+            None => self.core.set_observer(observer),
+        }
+    }
+
+    /// Ends a machine that makes no progress, from outside: the report shows a hang with `message`.
+    pub fn interrupt_hang(&self, message: String) {
+        self.core.bug_check(BugCheck::new(HANG, [0; 4], message));
+        self.stop();
+    }
+
+    /// Stops the machine: threads leave it, drivers' frames are abandoned. No driver runs afterwards.
+    pub fn stop(&self) {
+        self.core.stop();
+    }
+}
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        self.core.stop();
+    }
+}
+impl Machine {
+    pub fn bugcheck_debug(&self) -> Option<String> {
+        self.core.bug_checked().map(|b| format!("{b:#x?}"))
+    }
+}

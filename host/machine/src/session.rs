@@ -1,0 +1,379 @@
+//! A user-mode program's view of the volume: NT services with user buffers.
+//!
+//! A session belongs to one kernel thread of a machine. It runs in a process of its own with previous mode
+//! UserMode, so names, buffers and access are checked as for a program; data crosses through a buffer in
+//! the user part of the machine's addresses.
+
+use boundary::Raise;
+use nt_abi::{NtStatus, file_access as access, file_information_class as class};
+use nt_io::{Asynchronous, CreateParameters, IoStatus};
+use nt_mm::user::UserBuffer;
+
+use crate::utf16;
+
+/// The machine stopped: by a bug check, or because it was told to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stopped;
+
+impl From<Raise> for Stopped {
+    fn from(_: Raise) -> Self {
+        Self
+    }
+}
+
+/// Bytes of the transfer buffer: larger requests are one operation all the same, on a buffer of their own.
+const BUFFER: usize = 256 << 10;
+/// Where the volume is found by programs.
+pub const VOLUME_NAME: &str = "\\??\\C:";
+const OBJ_CASE_INSENSITIVE: u32 = 0x40;
+
+/// An open file. Close it with [`Session::close`]; the machine closes what is left.
+#[derive(Debug)]
+pub struct Handle(usize);
+
+impl Handle {
+    /// Its value.
+    pub fn value(&self) -> usize {
+        self.0
+    }
+}
+
+/// A successful open.
+#[derive(Debug)]
+pub struct Opened {
+    /// The handle.
+    pub handle: Handle,
+    /// `FILE_OPENED`, `FILE_CREATED` …
+    pub information: u32,
+}
+
+/// One name in a directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// Its name.
+    pub name: Vec<u16>,
+    /// `FILE_ATTRIBUTE_*`.
+    pub attributes: u32,
+    /// End of file.
+    pub size: u64,
+}
+
+/// What to open, and how.
+#[derive(Clone, Debug)]
+pub struct OpenRequest<'a> {
+    path: &'a [u16],
+    root: Option<&'a Handle>,
+    absolute: bool,
+    access: u32,
+    share: u32,
+    attributes: u32,
+    disposition: u32,
+    options: u32,
+    case_sensitive: bool,
+}
+
+impl<'a> OpenRequest<'a> {
+    fn new(path: &'a [u16], root: Option<&'a Handle>, absolute: bool) -> Self {
+        Self {
+            path,
+            root,
+            absolute,
+            access: access::FILE_READ_ATTRIBUTES | access::SYNCHRONIZE,
+            share: access::FILE_SHARE_READ | access::FILE_SHARE_WRITE | access::FILE_SHARE_DELETE,
+            attributes: 0,
+            disposition: nt_abi::FILE_OPEN,
+            options: nt_abi::FILE_SYNCHRONOUS_IO_NONALERT,
+            case_sensitive: false,
+        }
+    }
+    /// A path on the volume, beginning with a backslash.
+    pub fn on_volume(path: &'a [u16]) -> Self {
+        Self::new(path, None, false)
+    }
+    /// A full NT path: `\Device\HarddiskVolume1\a`, `\??\C:\a`.
+    pub fn absolute(path: &'a [u16]) -> Self {
+        Self::new(path, None, true)
+    }
+    /// A name below an open directory.
+    pub fn relative(root: &'a Handle, path: &'a [u16]) -> Self {
+        Self::new(path, Some(root), true)
+    }
+    /// Desired access; default: attributes only.
+    pub fn access(mut self, access: u32) -> Self {
+        self.access = access | access::SYNCHRONIZE;
+        self
+    }
+    /// Share access; default: everything.
+    pub fn share(mut self, share: u32) -> Self {
+        self.share = share;
+        self
+    }
+    /// Attributes of a new file.
+    pub fn attributes(mut self, attributes: u32) -> Self {
+        self.attributes = attributes;
+        self
+    }
+    /// Create disposition; default: open.
+    pub fn disposition(mut self, disposition: u32) -> Self {
+        self.disposition = disposition;
+        self
+    }
+    /// Create options. Opens are synchronous unless [`OpenRequest::asynchronous`] is called afterwards.
+    pub fn options(mut self, options: u32) -> Self {
+        self.options = options | nt_abi::FILE_SYNCHRONOUS_IO_NONALERT;
+        self
+    }
+    /// Opens for asynchronous I/O.
+    pub fn asynchronous(mut self) -> Self {
+        self.options &= !nt_abi::FILE_SYNCHRONOUS_IO_NONALERT;
+        self
+    }
+    /// Names are compared exactly.
+    pub fn case_sensitive(mut self) -> Self {
+        self.case_sensitive = true;
+        self
+    }
+}
+
+/// NT services for one thread.
+pub struct Session {
+    buffer: UserBuffer,
+}
+
+impl Session {
+    pub(crate) fn new() -> Option<Self> {
+        Some(Self { buffer: UserBuffer::new(BUFFER)? })
+    }
+
+    /// `path` of the volume as a full NT name, as renames need it.
+    pub fn volume_path(&self, path: &[u16]) -> Vec<u16> {
+        let mut full = utf16(VOLUME_NAME);
+        full.extend_from_slice(path);
+        full
+    }
+
+    /// NtCreateFile.
+    pub fn open(&self, request: &OpenRequest<'_>) -> Result<Result<Opened, NtStatus>, Stopped> {
+        let full;
+        let name = if request.absolute {
+            request.path
+        } else {
+            full = self.volume_path(request.path);
+            &full
+        };
+        let opened = nt_io::nt_create_file(&CreateParameters {
+            name,
+            root: request.root.map_or(0, |handle| handle.0),
+            object_attributes: if request.case_sensitive { 0 } else { OBJ_CASE_INSENSITIVE },
+            access: request.access,
+            file_attributes: request.attributes,
+            share: request.share,
+            disposition: request.disposition,
+            options: request.options,
+            mode: 1,
+            ..CreateParameters::default()
+        })?;
+        Ok(if opened.status.is_success() {
+            Ok(Opened { handle: Handle(opened.handle), information: opened.information as u32 })
+        } else {
+            Err(opened.status)
+        })
+    }
+
+    /// NtClose.
+    pub fn close(&self, handle: Handle) -> Result<NtStatus, Stopped> {
+        Ok(nt_io::nt_close(handle.0)?)
+    }
+
+    /// Runs `operation` on a user buffer of at least `length` bytes.
+    fn with_buffer<R>(
+        &self,
+        length: usize,
+        operation: impl FnOnce(&UserBuffer) -> Result<R, Stopped>,
+    ) -> Result<R, Stopped> {
+        if length <= BUFFER {
+            return operation(&self.buffer);
+        }
+        let large = UserBuffer::new(length).ok_or(Stopped)?;
+        operation(&large)
+    }
+
+    /// NtReadFile. `None` reads at the handle's position.
+    pub fn read(&self, handle: &Handle, offset: Option<i64>, into: &mut [u8]) -> Result<IoStatus, Stopped> {
+        self.with_buffer(into.len(), |buffer| {
+            let none = Asynchronous::default();
+            let done =
+                nt_io::nt_read_file(handle.0, &none, buffer.address(), into.len() as u32, offset, None)?;
+            let got = done.information.min(into.len());
+            buffer.read(0, &mut into[..got]).map_err(|_| Stopped)?;
+            Ok(done)
+        })
+    }
+
+    /// NtWriteFile. `Some(-1)` appends; `None` writes at the handle's position.
+    pub fn write(&self, handle: &Handle, offset: Option<i64>, data: &[u8]) -> Result<IoStatus, Stopped> {
+        self.with_buffer(data.len(), |buffer| {
+            buffer.write(0, data).map_err(|_| Stopped)?;
+            let none = Asynchronous::default();
+            Ok(nt_io::nt_write_file(handle.0, &none, buffer.address(), data.len() as u32, offset, None)?)
+        })
+    }
+
+    /// NtQueryInformationFile.
+    pub fn query_information(
+        &self,
+        handle: &Handle,
+        class: u32,
+        into: &mut [u8],
+    ) -> Result<IoStatus, Stopped> {
+        self.query(into, |address, length| nt_io::nt_query_information_file(handle.0, address, length, class))
+    }
+
+    /// NtQueryVolumeInformationFile.
+    pub fn query_volume(&self, handle: &Handle, class: u32, into: &mut [u8]) -> Result<IoStatus, Stopped> {
+        self.query(into, |address, length| {
+            nt_io::nt_query_volume_information_file(handle.0, address, length, class)
+        })
+    }
+
+    fn query(
+        &self,
+        into: &mut [u8],
+        service: impl FnOnce(usize, u32) -> Result<IoStatus, Raise>,
+    ) -> Result<IoStatus, Stopped> {
+        self.with_buffer(into.len(), |buffer| {
+            let done = service(buffer.address(), into.len() as u32)?;
+            if !done.status.is_error() {
+                let got = done.information.min(into.len());
+                buffer.read(0, &mut into[..got]).map_err(|_| Stopped)?;
+            }
+            Ok(done)
+        })
+    }
+
+    /// NtSetInformationFile.
+    pub fn set_information(&self, handle: &Handle, class: u32, data: &[u8]) -> Result<IoStatus, Stopped> {
+        self.with_buffer(data.len(), |buffer| {
+            buffer.write(0, data).map_err(|_| Stopped)?;
+            Ok(nt_io::nt_set_information_file(handle.0, buffer.address(), data.len() as u32, class)?)
+        })
+    }
+
+    /// NtQueryDirectoryFile.
+    pub fn query_directory(
+        &self,
+        handle: &Handle,
+        class: u32,
+        into: &mut [u8],
+        pattern: Option<&[u16]>,
+        restart: bool,
+        single: bool,
+    ) -> Result<IoStatus, Stopped> {
+        let flags = (if restart { nt_abi::SL_RESTART_SCAN } else { 0 })
+            | (if single { nt_abi::SL_RETURN_SINGLE_ENTRY } else { 0 });
+        self.query(into, |address, length| {
+            let none = Asynchronous::default();
+            nt_io::nt_query_directory_file(handle.0, &none, (address, length), class, flags, pattern)
+        })
+    }
+
+    /// NtFlushBuffersFile.
+    pub fn flush(&self, handle: &Handle) -> Result<IoStatus, Stopped> {
+        Ok(nt_io::nt_flush_buffers_file(handle.0, 0)?)
+    }
+
+    /// All names in a directory of the volume, without `.` and `..`.
+    pub fn list(&self, path: &[u16]) -> Result<Result<Vec<Listed>, NtStatus>, Stopped> {
+        let request = OpenRequest::on_volume(path)
+            .access(access::FILE_LIST_DIRECTORY)
+            .options(nt_abi::FILE_DIRECTORY_FILE);
+        let handle = match self.open(&request)? {
+            Ok(opened) => opened.handle,
+            Err(status) => return Ok(Err(status)),
+        };
+        let mut names = Vec::new();
+        let mut page = vec![0u8; 64 << 10];
+        let status = loop {
+            let done = self.query_directory(
+                &handle,
+                class::FileDirectoryInformation,
+                &mut page,
+                None,
+                false,
+                false,
+            )?;
+            if done.status != NtStatus::SUCCESS {
+                break done.status;
+            }
+            collect(&page[..done.information.min(page.len())], &mut names);
+        };
+        self.close(handle)?;
+        Ok(match status {
+            NtStatus::NO_MORE_FILES | NtStatus::NO_SUCH_FILE => Ok(names),
+            status => Err(status),
+        })
+    }
+
+    /// Deletes a file, or a directory with everything below it. What is not there is no error; what cannot
+    /// be deleted stays.
+    pub fn remove_tree(&self, path: &[u16]) -> Result<(), Stopped> {
+        if let Ok(entries) = self.list(path)? {
+            for entry in entries {
+                let mut child = path.to_vec();
+                if child.last() != Some(&u16::from(b'\\')) {
+                    child.push(u16::from(b'\\'));
+                }
+                child.extend_from_slice(&entry.name);
+                if entry.attributes & nt_abi::FILE_ATTRIBUTE_DIRECTORY != 0 {
+                    self.remove_tree(&child)?;
+                } else {
+                    self.remove_one(&child, 0)?;
+                }
+            }
+        }
+        self.remove_one(path, 0)
+    }
+
+    fn remove_one(&self, path: &[u16], options: u32) -> Result<(), Stopped> {
+        let request = OpenRequest::on_volume(path)
+            .access(access::DELETE | access::FILE_READ_ATTRIBUTES)
+            .options(options | nt_abi::FILE_DELETE_ON_CLOSE);
+        if let Ok(opened) = self.open(&request)? {
+            self.close(opened.handle)?;
+        }
+        Ok(())
+    }
+}
+
+/// Takes `FILE_DIRECTORY_INFORMATION` entries apart.
+fn collect(page: &[u8], names: &mut Vec<Listed>) {
+    let u32_at = |offset: usize| u32::from_le_bytes(page[offset..offset + 4].try_into().expect("four bytes"));
+    let mut at = 0;
+    while at + 64 <= page.len() {
+        let bytes = u32_at(at + 60) as usize;
+        let name: Vec<u16> = page[at + 64..(at + 64 + bytes).min(page.len())]
+            .chunks_exact(2)
+            .map(|pair| u16::from_le_bytes([pair[0], pair[1]]))
+            .collect();
+        if name != utf16(".") && name != utf16("..") {
+            let size = u64::from_le_bytes(page[at + 40..at + 48].try_into().expect("eight bytes"));
+            names.push(Listed { name, attributes: u32_at(at + 56), size });
+        }
+        match u32_at(at) as usize {
+            0 => break,
+            step => at += step,
+        }
+    }
+}
+
+/// `FILE_RENAME_INFORMATION` for a new name: a full NT name, or a bare one.
+pub fn rename_information(name: &[u16], replace: bool) -> Vec<u8> {
+    let mut information = vec![0u8; 20];
+    information[0] = u8::from(replace);
+    information[16..20].copy_from_slice(&((name.len() * 2) as u32).to_le_bytes());
+    for unit in name {
+        information.extend_from_slice(&unit.to_le_bytes());
+    }
+    information.resize(information.len().max(24), 0);
+    information
+}
