@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use altimeter::{BugCheckReport, CallbackReport, DriverReport, FindingReport};
+use altimeter::report::{BugCheckReport, CallbackReport, DriverReport, FindingReport};
 use console::{Style, Term};
 
 use crate::outcome::Exit;

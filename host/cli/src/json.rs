@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use altimeter::{BugCheckReport, CallbackReport, DriverReport, FindingReport, InstanceReport};
+use altimeter::report::{BugCheckReport, CallbackReport, DriverReport, FindingReport, InstanceReport};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use crate::outcome::Usage;

@@ -14,7 +14,8 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::supervisor;
 
-const TICK: Duration = Duration::from_millis(100);
+/// Shorter in tests, which do not measure it.
+const TICK: Duration = Duration::from_millis(if cfg!(test) { 1 } else { 100 });
 /// Ticks before a bar appears: short runs show none.
 const BAR_AFTER: u64 = 15;
 /// Ticks that a machine has to end after it was told to.

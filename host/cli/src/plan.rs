@@ -6,7 +6,7 @@
 use std::fs;
 use std::path::Path;
 
-use altimeter::{DriverSource, LoadError, Options, RegistryData, VolumeSource};
+use altimeter::{DriverSource, Options, RegistryData, VolumeSource};
 
 use crate::arguments::{RunArguments, Workload};
 use crate::drivers_command::inf_altitude;
@@ -119,11 +119,11 @@ fn source(path: &Path) -> Result<DriverSource, Usage> {
     {
         return Ok(source);
     }
-    DriverSource::from_path(path).map_err(|error| load_error(&path.display().to_string(), &error))
+    DriverSource::from_path(path).map_err(|error| named(&path.display().to_string(), &error))
 }
 
-/// What to say of a driver that cannot be loaded; the file is named in any case.
-pub fn load_error(shown: &str, error: &LoadError) -> Usage {
+/// What to say when something cannot be used; the culprit is named in any case.
+pub fn named(shown: &str, error: &dyn std::fmt::Display) -> Usage {
     let text = error.to_string();
     Usage(if text.contains(shown) { text } else { format!("{shown}: {text}") })
 }

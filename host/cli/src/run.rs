@@ -65,14 +65,16 @@ fn attempt(arguments: &RunArguments, phases: &Phases) -> Result<Exit, Usage> {
     let destination = json::Destination::open(arguments.json.as_deref())?;
 
     phases.doing("booting the machine");
-    let machine = Machine::boot(options).map_err(|error| Usage(error.to_string()))?;
+    let volume = arguments.volumes.first().map(|volume| volume.display().to_string()).unwrap_or_default();
+    let machine =
+        Machine::boot(options).map_err(|error| plan::named(&format!("--volume {volume}"), &error))?;
     // It lives as long as the process: a driver that hangs may never let go of it.
     let machine: &'static Machine = Box::leak(Box::new(machine));
     let job = Arc::new(Job {
         machine,
         monitor: Monitor::default(),
         printing: Mutex::new(Some(destination)),
-        volume: arguments.volumes.first().map(|volume| volume.display().to_string()).unwrap_or_default(),
+        volume,
         workload: arguments.workload,
     });
     job.watch(arguments.timeout);
@@ -140,7 +142,7 @@ impl Job {
             match self.machine.load(driver) {
                 Ok(()) => {}
                 Err(LoadError::BugCheck) => return Ok((nothing, None)),
-                Err(error) => return Err(plan::load_error(&driver.image_path, &error)),
+                Err(error) => return Err(plan::named(&driver.image_path, &error)),
             }
         }
         doing(&format!("running {}", self.workload.name()));

@@ -1,11 +1,11 @@
 //! Draws what stands above each volume: filters by altitude, the file system, the store.
 
-use altimeter::{InstanceReport, Report};
+use altimeter::report::{InstanceReport, Report};
 
 use crate::altitude;
 use crate::page::Page;
 
-/// One table for each volume; drivers that are attached nowhere are listed below.
+/// One table for each volume; drivers of which no attachment is known are listed below.
 pub fn draw(page: &mut Page, report: &Report, store: &str) {
     let mut volumes: Vec<&str> = Vec::new();
     for instance in report.drivers.iter().flat_map(|driver| &driver.instances) {
@@ -23,7 +23,7 @@ pub fn draw(page: &mut Page, report: &Report, store: &str) {
         .map(|driver| driver.name.as_str())
         .collect();
     if !loose.is_empty() {
-        page.line(format_args!("attached to no volume: {}", loose.join(", ")));
+        page.line(format_args!("no instance is known of: {}", loose.join(", ")));
     }
 }
 

@@ -12,8 +12,8 @@ use std::io::{BufRead, BufReader};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, ExitStatus, Stdio};
 
+use altimeter::report::{BugCheckReport, DriverReport, Report};
 use altimeter::workload::Outcome;
-use altimeter::{BugCheckReport, DriverReport, Report};
 
 use crate::arguments::RunArguments;
 use crate::outcome::{Exit, Usage};

@@ -14,8 +14,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 
-use altimeter::Machine;
-use boundary::{Event, Observer};
+use altimeter::{Event, Machine, Observer};
 
 enum Record {
     Export {
@@ -113,7 +112,18 @@ fn write(
 ) -> io::Result<()> {
     let mut file = file.map(BufWriter::new);
     let mut places: HashMap<usize, String> = HashMap::new();
-    for record in records {
+    loop {
+        let record = match records.try_recv() {
+            Ok(record) => record,
+            // What a process that dies leaves behind is complete up to the last pause.
+            Err(_) => {
+                file.as_mut().map_or(Ok(()), Write::flush)?;
+                match records.recv() {
+                    Ok(record) => record,
+                    Err(_) => break,
+                }
+            }
+        };
         if print && let Record::Print { text } = &record {
             eprintln!("{}", text.trim_end_matches(['\r', '\n']));
         }
