@@ -172,10 +172,9 @@ pub unsafe extern "win64" fn shim_return() {
 
 /// Defines an export: a naked shim named as NT names it and its guarded body.
 ///
-/// ```ignore
+/// ```text
 /// export! {
-///     /// Marks callback data as changed.
-///     pub fn FltSetCallbackDataDirty(data: *mut FLT_CALLBACK_DATA) -> () [irql <= HIGH] { … Ok(()) }
+///     pub fn FltSetCallbackDataDirty(data: *mut FLT_CALLBACK_DATA) -> () [irql <= HIGH_LEVEL] { ... Ok(()) }
 /// }
 /// ```
 /// The body returns `Result<ret, Raise>`.

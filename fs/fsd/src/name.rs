@@ -143,7 +143,7 @@ mod parse {
         }
         assert_eq!(super::parse(&wide("\\a"), true), Err(NtStatus::INVALID_PARAMETER));
         assert_eq!(
-            super::parse(&wide(&"\\x".repeat(1).replace('x', &"n".repeat(256))), false),
+            super::parse(&wide(&format!("\\{}", "n".repeat(256))), false),
             Err(NtStatus::OBJECT_NAME_INVALID)
         );
     }

@@ -194,7 +194,7 @@ pub struct VolumeInfo {
     pub creation: i64,
 }
 
-/// The bytes of one volume. The module docs of [`contract`](self) say what holds for all operations.
+/// The bytes of one volume. What holds for all operations stands at the head of the module `contract`.
 ///
 /// Errors that every operation can give: `NotFound` (no such id) · `Io`; every change: `ReadOnly`.
 pub trait Store: Send + Sync {

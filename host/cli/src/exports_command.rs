@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use altimeter::exports::EXPORTS;
+use altimeter::exports;
 use pe::{Image, ImportSymbol};
 
 use crate::arguments::ExportsArguments;
@@ -21,13 +21,14 @@ pub fn run(arguments: &ExportsArguments) -> Result<Exit, Usage> {
 }
 
 fn table() -> String {
-    let mut rows: Vec<_> = EXPORTS.iter().collect();
-    rows.sort_by_key(|row| (row.image, row.name));
-    let line = |row: &&boundary::Export| {
+    let functions = exports::table().iter().map(|row| {
         let state = if row.done { "done" } else { "partial" };
         format!("{}\t{}\t{state}\t{}\t{}\n", row.image, row.name, row.home, row.note)
-    };
-    rows.iter().map(line).collect()
+    });
+    let variables = exports::data::DATA
+        .iter()
+        .map(|(name, note)| format!("ntoskrnl.exe\t{name}\tdone\texports\tvariable: {note}\n"));
+    functions.chain(variables).collect()
 }
 
 fn check(path: &Path) -> Result<Exit, Usage> {
@@ -42,7 +43,7 @@ fn check(path: &Path) -> Result<Exit, Usage> {
         for import in &module.entries {
             imports += 1;
             let name = match &import.symbol {
-                ImportSymbol::Name { name, .. } if is_there(&module.name, name) => continue,
+                ImportSymbol::Name { name, .. } if exports::is_exported(&module.name, name) => continue,
                 ImportSymbol::Name { name, .. } => name.clone(),
                 ImportSymbol::Ordinal(ordinal) => format!("#{ordinal}"),
             };
@@ -59,9 +60,4 @@ fn check(path: &Path) -> Result<Exit, Usage> {
         missing.lines().count()
     );
     Ok(Exit::Findings)
-}
-
-/// Whether the table has `name` of `module`, whose spelling is the linker's.
-fn is_there(module: &str, name: &str) -> bool {
-    EXPORTS.iter().any(|row| row.name == name && row.image.eq_ignore_ascii_case(module))
 }

@@ -5,14 +5,14 @@
 //! names:  object manager ─► device or file: parse (create) ─► mount (volume) ─► IRP_MJ_CREATE ─► FILE_OBJECT
 //! ```
 //!
-//! One file per thing: [`mod@irp`] and [`mod@stack`] are packets, [`completion`] is their way, [`issue`] what the
-//! I/O manager does around them; [`driver`], [`device`], [`volume`], [`disk`], [`file`] are objects; [`create`],
-//! [`read_write`], [`information`], [`control`] are services.
+//! One file per thing: [`mod@irp`] and [`mod@stack`] are packets, `completion` is their way, `issue` what the
+//! I/O manager does around them; `driver`, `device`, `volume`, `disk`, `file` are objects; `create`,
+//! `read_write`, `information`, `control` are services.
 //!
 //! It refuses: to follow substitute names of mount points and symbolic links, user APCs, completion ports.
 //! Each answers NOT_SUPPORTED.
 //!
-//! UNSAFETY: [`pointer`] and the modules that keep boxes behind addresses say why.
+//! UNSAFETY: `pointer` and the modules that keep boxes behind addresses say why.
 
 pub mod build;
 pub mod cancel;

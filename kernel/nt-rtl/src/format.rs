@@ -89,7 +89,8 @@ impl Reader<'_> {
     }
 
     fn eat(&mut self, wanted: &str) -> bool {
-        let matches = wanted.bytes().enumerate().all(|(i, b)| self.units.get(self.at + i) == Some(&u16::from(b)));
+        let matches =
+            wanted.bytes().enumerate().all(|(i, b)| self.units.get(self.at + i) == Some(&u16::from(b)));
         self.at += if matches { wanted.len() } else { 0 };
         matches
     }
@@ -224,7 +225,8 @@ fn convert(out: &mut Vec<u16>, c: &Conversion, kind: char, arguments: &Arguments
         'p' => pad(out, c, &units(&format!("{:016X}", arguments.next()))),
         'c' | 'C' => {
             let value = arguments.next();
-            let unit = if text_is_wide(c, kind == 'C', is_wide) { value as u16 } else { ansi::to_unit(value as u8) };
+            let unit =
+                if text_is_wide(c, kind == 'C', is_wide) { value as u16 } else { ansi::to_unit(value as u8) };
             pad(out, c, &[unit]);
         }
         's' | 'S' => text(out, c, arguments.next() as usize, text_is_wide(c, kind == 'S', is_wide)),

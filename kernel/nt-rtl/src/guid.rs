@@ -26,7 +26,8 @@ pub fn to_text(guid: &GuidBytes) -> String {
 /// Errors: INVALID_PARAMETER.
 pub fn from_text(text: &[u16]) -> Result<GuidBytes, NtStatus> {
     let text = String::from_utf16(text).map_err(|_| NtStatus::INVALID_PARAMETER)?;
-    let inner = text.strip_prefix('{').and_then(|t| t.strip_suffix('}')).ok_or(NtStatus::INVALID_PARAMETER)?;
+    let inner =
+        text.strip_prefix('{').and_then(|t| t.strip_suffix('}')).ok_or(NtStatus::INVALID_PARAMETER)?;
     let parts: Vec<&str> = inner.split('-').collect();
     if !inner.is_ascii() || parts.iter().map(|p| p.len()).ne([8, 4, 4, 4, 12]) {
         return Err(NtStatus::INVALID_PARAMETER);

@@ -43,7 +43,8 @@ pub fn from_text(text: &[u16], base: u32) -> Result<u32, NtStatus> {
         radix = 10;
         if let [zero, letter, tail @ ..] = rest
             && *zero == u16::from(b'0')
-            && let Some(found) = [(b'x', 16), (b'o', 8), (b'b', 2)].iter().find(|(l, _)| *letter == u16::from(*l))
+            && let Some(found) =
+                [(b'x', 16), (b'o', 8), (b'b', 2)].iter().find(|(l, _)| *letter == u16::from(*l))
         {
             radix = found.1;
             rest = tail;

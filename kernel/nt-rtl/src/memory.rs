@@ -4,7 +4,12 @@ use boundary::copy::{self, BadAddress};
 
 const STEP: usize = 256;
 
-fn blocks(a: usize, b: usize, bytes: usize, mut f: impl FnMut(&[u8], &[u8]) -> bool) -> Result<(), BadAddress> {
+fn blocks(
+    a: usize,
+    b: usize,
+    bytes: usize,
+    mut f: impl FnMut(&[u8], &[u8]) -> bool,
+) -> Result<(), BadAddress> {
     let (mut left, mut right) = ([0u8; STEP], [0u8; STEP]);
     let mut at = 0;
     while at < bytes {

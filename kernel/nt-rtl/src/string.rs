@@ -191,7 +191,8 @@ impl UnicodeStr<'_> {
     /// Source:  RtlInitUnicodeString (cut at its limit), RtlInitUnicodeStringEx (`strict`)
     /// Errors:  NAME_TOO_LONG when `strict` · ACCESS_VIOLATION
     pub fn init(self, address: usize, strict: bool) -> Result<(), NtStatus> {
-        let length = if address == 0 { 0 } else { read_zero_terminated(address, 0x8000).map_err(bad)?.len() * 2 };
+        let length =
+            if address == 0 { 0 } else { read_zero_terminated(address, 0x8000).map_err(bad)?.len() * 2 };
         if length > MAXIMUM_BYTES - 2 && strict {
             return Err(NtStatus::NAME_TOO_LONG);
         }
@@ -218,7 +219,9 @@ impl UnicodeStr<'_> {
         if allocate {
             return self.allocate(units);
         }
-        self.set(units).map_err(|status| if status == NtStatus::BUFFER_TOO_SMALL { NtStatus::BUFFER_OVERFLOW } else { status })
+        self.set(units).map_err(|status| {
+            if status == NtStatus::BUFFER_TOO_SMALL { NtStatus::BUFFER_OVERFLOW } else { status }
+        })
     }
 }
 
@@ -263,7 +266,8 @@ impl AnsiStr<'_> {
 
     /// Makes it name the zero-terminated string at `address` (0: none). Source: RtlInitAnsiString.
     pub fn init(self, address: usize) -> Result<(), NtStatus> {
-        let length = if address == 0 { 0 } else { read_zero_terminated_bytes(address, 0xFFFE).map_err(bad)?.len() };
+        let length =
+            if address == 0 { 0 } else { read_zero_terminated_bytes(address, 0xFFFE).map_err(bad)?.len() };
         self.0.Length.set(length as u16);
         self.0.MaximumLength.set(if address == 0 { 0 } else { (length + 1) as u16 });
         self.0.Buffer.set(address as *mut u8);
