@@ -8,7 +8,7 @@ pub enum Event<'a> {
     /// A driver called an export; `caller` is the return address in its image.
     ExportCalled { export: &'static str, caller: usize },
     /// A callback of a filter is about to run.
-    CallbackEntered { driver: &'a str, operation: &'static str, phase: &'static str },
+    CallbackEntered { driver: &'a str, altitude: &'a str, operation: &'static str, phase: &'static str },
     /// The callback returned `answer` after `nanoseconds`.
     CallbackReturned {
         driver: &'a str,

@@ -52,7 +52,8 @@ fn timed(
     let operation = rows::name(rows::major_of_row(node.row));
     let driver = node.instance.filter.label.as_str();
     if observed {
-        core.observe(&Event::CallbackEntered { driver, operation, phase });
+        let altitude = node.instance.altitude.as_str();
+        core.observe(&Event::CallbackEntered { driver, altitude, operation, phase });
     }
     let started = Instant::now();
     let answer = run()?;

@@ -13,11 +13,12 @@ use crate::stack;
 /// Everything about a run, for `terminal`.
 pub fn render(summary: &Summary, terminal: &Term) -> String {
     let mut page = Page::new(terminal);
-    let store = match summary.volume.as_str() {
+    let store = |volume: &String| match volume.as_str() {
         "mem" => "memory".to_owned(),
         directory => format!("directory {directory}"),
     };
-    stack::draw(&mut page, &summary.report, &store);
+    let stores: Vec<String> = summary.volumes.iter().map(store).collect();
+    stack::draw(&mut page, &summary.report, &stores);
     callbacks(&mut page, &summary.report.drivers);
     workload(&mut page, summary);
     findings(&mut page, &summary.report.findings);

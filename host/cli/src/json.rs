@@ -202,7 +202,7 @@ mod shape {
         let finding =
             FindingReport { rule: "R".into(), places: vec!["p".into()], ..FindingReport::default() };
         let summary = Summary {
-            volume: "mem".into(),
+            volumes: vec!["mem".into()],
             outcome: Outcome { name: "tour", operations: 5, ..Outcome::default() },
             elapsed: None,
             report: Report { drivers: vec![driver], findings: vec![finding], bug_check: None },

@@ -12,19 +12,19 @@ use crate::arguments::{RunArguments, Workload};
 use crate::drivers_command::inf_altitude;
 use crate::outcome::Usage;
 
-/// The volume, as the machine wants it.
+/// The machine with its volumes.
 pub fn options(arguments: &RunArguments) -> Result<Options, Usage> {
-    let [volume] = arguments.volumes.as_slice() else {
-        return Err(Usage("this version gives a machine one volume: use --volume once".into()));
-    };
-    let volume = if volume.as_os_str() == "mem" {
-        VolumeSource::Memory
-    } else {
-        usable_volume(volume)?;
-        VolumeSource::Directory(volume.clone())
-    };
+    let mut volumes = Vec::new();
+    for volume in &arguments.volumes {
+        volumes.push(if volume.as_os_str() == "mem" {
+            VolumeSource::Memory
+        } else {
+            usable_volume(volume)?;
+            VolumeSource::Directory(volume.clone())
+        });
+    }
     Ok(Options {
-        volume,
+        volumes,
         sector_size: arguments.sector,
         detect_hangs: true,
         statistics: true,

@@ -15,8 +15,8 @@ use crate::{conclude, human, json, output, plan};
 
 /// What a run found out.
 pub struct Summary {
-    /// `mem`, or the volume's directory.
-    pub volume: String,
+    /// `mem`, or the directory, of each volume.
+    pub volumes: Vec<String>,
     /// What the workload did.
     pub outcome: Outcome,
     /// How long the workload took; `None` when it did not come to its end.
@@ -65,16 +65,16 @@ fn attempt(arguments: &RunArguments, phases: &Phases) -> Result<Exit, Usage> {
     let destination = json::Destination::open(arguments.json.as_deref())?;
 
     phases.doing("booting the machine");
-    let volume = arguments.volumes.first().map(|volume| volume.display().to_string()).unwrap_or_default();
-    let machine =
-        Machine::boot(options).map_err(|error| plan::named(&format!("--volume {volume}"), &error))?;
+    let volumes: Vec<String> = arguments.volumes.iter().map(|volume| volume.display().to_string()).collect();
+    let machine = Machine::boot(options)
+        .map_err(|error| plan::named(&format!("--volume {}", volumes.join(", ")), &error))?;
     // It lives as long as the process: a driver that hangs may never let go of it.
     let machine: &'static Machine = Box::leak(Box::new(machine));
     let job = Arc::new(Job {
         machine,
         monitor: Monitor::default(),
         printing: Mutex::new(Some(destination)),
-        volume,
+        volumes,
         workload: arguments.workload,
     });
     job.watch(arguments.timeout);
@@ -103,7 +103,7 @@ struct Job {
     monitor: Monitor,
     /// Taken by the thread that prints: the run, or the watch when the run does not come back.
     printing: Mutex<Option<json::Destination>>,
-    volume: String,
+    volumes: Vec<String>,
     workload: Workload,
 }
 
@@ -147,7 +147,10 @@ impl Job {
         }
         doing(&format!("running {}", self.workload.name()));
         let started = Instant::now();
-        let outcome = self.work(arguments, drivers)?;
+        let mut outcome = self.work(0, arguments, drivers)?;
+        for volume in 1..self.volumes.len() {
+            outcome.add(self.work(volume, arguments, drivers)?);
+        }
         let elapsed = started.elapsed();
         doing("unloading the drivers");
         self.machine.unload_all();
@@ -155,21 +158,30 @@ impl Job {
         Ok((outcome, finished.then_some(elapsed)))
     }
 
-    fn work(&self, arguments: &RunArguments, drivers: &[DriverSource]) -> Result<Outcome, Usage> {
+    /// The workload on one volume, counted from 0.
+    fn work(
+        &self,
+        volume: usize,
+        arguments: &RunArguments,
+        drivers: &[DriverSource],
+    ) -> Result<Outcome, Usage> {
         match (self.workload, &arguments.source) {
             (Workload::Stress, _) => {
                 let options = StressOptions {
                     seed: arguments.seed,
                     seconds: arguments.seconds,
+                    volume,
                     ..StressOptions::default()
                 };
                 Ok(workload::stress(self.machine, options, &self.monitor))
             }
-            (Workload::CopyTree, Some(source)) => workload::copy_tree(self.machine, source, &self.monitor)
-                .map_err(|error| Usage(format!("{error}; check --source {}", source.display()))),
+            (Workload::CopyTree, Some(source)) => {
+                workload::copy_tree(self.machine, volume, source, &self.monitor)
+                    .map_err(|error| Usage(format!("{error}; check --source {}", source.display())))
+            }
             (Workload::CopyTree, None) => Err(Usage("copy-tree needs --source SRC".into())),
             (Workload::Tour, _) => {
-                let options = TourOptions { denied_suffix: plan::denied_suffix(drivers) };
+                let options = TourOptions { denied_suffix: plan::denied_suffix(drivers), volume };
                 Ok(workload::tour(self.machine, &options, &self.monitor))
             }
         }
@@ -181,7 +193,7 @@ impl Job {
             self.printing.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take()?;
         self.monitor.clear();
         let summary =
-            Summary { volume: self.volume.clone(), outcome, elapsed, report: self.machine.report() };
+            Summary { volumes: self.volumes.clone(), outcome, elapsed, report: self.machine.report() };
         Some(summary.print(&mut destination).map(|()| summary.exit()))
     }
 }

@@ -6,14 +6,19 @@ use crate::altitude;
 use crate::page::Page;
 
 /// One table for each volume; drivers of which no attachment is known are listed below.
-pub fn draw(page: &mut Page, report: &Report, store: &str) {
+///
+/// `stores` says where the volumes' bytes are, in the order of their numbers.
+pub fn draw(page: &mut Page, report: &Report, stores: &[String]) {
     let mut volumes: Vec<&str> = Vec::new();
     for instance in report.drivers.iter().flat_map(|driver| &driver.instances) {
         if !volumes.contains(&instance.volume.as_str()) {
             volumes.push(&instance.volume);
         }
     }
+    volumes.sort_by_key(|volume| number(volume));
     for volume in volumes {
+        let store =
+            number(volume).and_then(|number| stores.get(number.wrapping_sub(1))).map_or("", String::as_str);
         draw_volume(page, report, volume, store);
     }
     let loose: Vec<&str> = report
@@ -25,6 +30,12 @@ pub fn draw(page: &mut Page, report: &Report, store: &str) {
     if !loose.is_empty() {
         page.line(format_args!("no instance is known of: {}", loose.join(", ")));
     }
+}
+
+/// N of `\Device\HarddiskVolumeN`.
+fn number(volume: &str) -> Option<usize> {
+    let digits = volume.trim_start_matches(|c: char| !c.is_ascii_digit());
+    digits.parse().ok()
 }
 
 fn draw_volume(page: &mut Page, report: &Report, volume: &str, store: &str) {

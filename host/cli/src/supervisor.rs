@@ -116,7 +116,7 @@ fn death(arguments: &RunArguments, told: Told, status: ExitStatus) -> Result<Exi
     let bug_check =
         BugCheckReport { name: "HOST_PROCESS_DIED".into(), driver, message, ..BugCheckReport::default() };
     let summary = Summary {
-        volume: arguments.volumes.first().map(|volume| volume.display().to_string()).unwrap_or_default(),
+        volumes: arguments.volumes.iter().map(|volume| volume.display().to_string()).collect(),
         outcome: Outcome { name: arguments.workload.name(), interrupted: true, ..Outcome::default() },
         elapsed: None,
         report: Report { drivers: told.drivers, bug_check: Some(bug_check), ..Report::default() },

@@ -51,7 +51,7 @@ impl Observer for Recorder {
             Event::DebugPrint { text } => Record::Print { text: text.to_owned() },
             _ if !self.everything => return,
             Event::ExportCalled { export, caller } => Record::Export { export, caller },
-            Event::CallbackEntered { driver, operation, phase } => {
+            Event::CallbackEntered { driver, operation, phase, .. } => {
                 Record::Entered { driver: driver.to_owned(), operation, phase }
             }
             Event::CallbackReturned { driver, operation, phase, answer, status, nanoseconds } => {
@@ -164,7 +164,12 @@ mod lines {
         let recorder = Recorder { queue: queue.clone(), everything: true };
         recorder.event(&Event::ExportCalled { export: "FltWriteFile", caller: 16 });
         recorder.event(&Event::ExportCalled { export: "FltReadFile", caller: 16 });
-        recorder.event(&Event::CallbackEntered { driver: "d", operation: "IRP_MJ_READ", phase: "pre" });
+        recorder.event(&Event::CallbackEntered {
+            driver: "d",
+            altitude: "1",
+            operation: "IRP_MJ_READ",
+            phase: "pre",
+        });
         recorder.event(&Event::DebugPrint { text: "two\nlines\n" });
         queue.send(Record::End).expect("the queue is open");
         let asked = std::cell::Cell::new(0);

@@ -21,8 +21,8 @@ pub enum VolumeSource {
 /// How a machine is built.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// The volume.
-    pub volume: VolumeSource,
+    /// The volumes, in the order of their letters from `C:` on.
+    pub volumes: Vec<VolumeSource>,
     /// Bytes of a sector: 512 or 4096.
     pub sector_size: u32,
     /// Virtual processors, two or more.
@@ -39,7 +39,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
-            volume: VolumeSource::Memory,
+            volumes: vec![VolumeSource::Memory],
             sector_size: 512,
             processors: 2,
             detect_hangs: false,
@@ -88,8 +88,23 @@ pub(crate) struct Booted {
     pub(crate) program: usize,
 }
 
-/// Makes the store of a volume.
-pub(crate) fn open_store(core: &Arc<Core>, options: &Options) -> Result<Arc<dyn Store>, BootError> {
+/// Most volumes of a machine: letters `C:` to `Z:`.
+const MOST_VOLUMES: usize = 24;
+
+/// Makes the stores of all volumes.
+pub(crate) fn open_stores(core: &Arc<Core>, options: &Options) -> Result<Vec<Arc<dyn Store>>, BootError> {
+    if options.volumes.is_empty() || options.volumes.len() > MOST_VOLUMES {
+        let count = options.volumes.len();
+        return Err(BootError::Volume(format!("a machine has 1 to {MOST_VOLUMES} volumes, not {count}")));
+    }
+    options.volumes.iter().map(|volume| open_store(core, volume, options)).collect()
+}
+
+fn open_store(
+    core: &Arc<Core>,
+    volume: &VolumeSource,
+    options: &Options,
+) -> Result<Arc<dyn Store>, BootError> {
     if !matches!(options.sector_size, 512 | 4096) {
         return Err(BootError::Volume(format!("sectors are 512 or 4096 bytes, not {}", options.sector_size)));
     }
@@ -97,7 +112,7 @@ pub(crate) fn open_store(core: &Arc<Core>, options: &Options) -> Result<Arc<dyn 
     let clock: store::Clock = Arc::new(move || {
         weak.upgrade().map_or(0, |core| core.clock.system_time(core.scheduler().now()) as i64)
     });
-    match &options.volume {
+    match volume {
         VolumeSource::Memory => {
             let memory = MemoryOptions {
                 sector_size: options.sector_size,
@@ -133,7 +148,7 @@ fn ok(status: NtStatus) -> Result<(), NtStatus> {
 /// Everything above the core, on a thread that is attached to it.
 pub(crate) fn layers(
     core: &Arc<Core>,
-    store: Arc<dyn Store>,
+    stores: Vec<Arc<dyn Store>>,
     options: &Options,
 ) -> Result<Booted, BootError> {
     core.install(Box::new(nt_mm::Mm::new(core).map_err(BootError::Host)?));
@@ -147,9 +162,14 @@ pub(crate) fn layers(
     core.install(nt_fsrtl::FsRtl::new());
     crate::loading::boot(core, options)?;
     step("the file system", fsd::register())?;
-    let info = store.volume_info().map_err(|error| BootError::Volume(error.to_string()))?;
-    let medium: Arc<dyn std::any::Any + Send + Sync> = Arc::new(fsd::FsdMedium(store));
-    step("the disk", nt_io::disk::create(1, info.sector_size, info.total_bytes, medium, Some('C')))?;
+    for ((store, letter), number) in stores.into_iter().zip('C'..='Z').zip(1..) {
+        let info = store.volume_info().map_err(|error| BootError::Volume(error.to_string()))?;
+        let medium: Arc<dyn std::any::Any + Send + Sync> = Arc::new(fsd::FsdMedium(store));
+        step(
+            "a disk",
+            nt_io::disk::create(number, info.sector_size, info.total_bytes, medium, Some(letter)),
+        )?;
+    }
     let program =
         step("a program", nt_ps::ps_create_process(&nt_ps::ProcessParameters::new("altimeter.exe")))?;
     Ok(Booted { system_process, program: program.into_raw() })

@@ -51,7 +51,8 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// Boots a machine with one volume, `\Device\HarddiskVolume1`, also `C:`. Nothing is mounted before the first open.
+    /// Boots a machine with its volumes: `\Device\HarddiskVolume1`, also `C:`, and so on. Nothing is mounted before
+    /// the first open.
     ///
     /// Errors: the volume cannot be used, or the host refuses memory, threads or addresses
     pub fn boot(options: Options) -> Result<Self, BootError> {
@@ -63,9 +64,9 @@ impl Machine {
             loaded: Mutex::default(),
             statistics: Mutex::default(),
         };
-        let store = boot::open_store(&machine.core, &options)?;
+        let stores = boot::open_stores(&machine.core, &options)?;
         let core = Arc::clone(&machine.core);
-        let booted = core.attach(0, || boot::layers(&core, store, &options)).map_err(BootError::Host)??;
+        let booted = core.attach(0, || boot::layers(&core, stores, &options)).map_err(BootError::Host)??;
         machine.booted = Some(booted);
         if options.statistics {
             let recorder = Arc::new(Recorder::default());
@@ -75,12 +76,23 @@ impl Machine {
         Ok(machine)
     }
 
-    /// Runs `f` as a thread of a user-mode program.
+    /// Runs `f` as a thread of a user-mode program that works on the first volume.
     ///
     /// Errors: the machine stopped
     pub fn run<R>(&self, f: impl FnOnce(&Session) -> Result<R, Stopped>) -> Result<R, Stopped> {
+        self.run_on(0, f)
+    }
+
+    /// Runs `f` as a thread of a user-mode program that works on a volume, counted from 0.
+    ///
+    /// Errors: the machine stopped
+    pub fn run_on<R>(
+        &self,
+        volume: usize,
+        f: impl FnOnce(&Session) -> Result<R, Stopped>,
+    ) -> Result<R, Stopped> {
         let process = self.booted.as_ref().ok_or(Stopped)?.program;
-        self.attached(process, || nt_ps::with_previous_mode(1, || f(&Session::new().ok_or(Stopped)?)))
+        self.attached(process, || nt_ps::with_previous_mode(1, || f(&Session::new(volume).ok_or(Stopped)?)))
     }
 
     /// Runs `f` as a thread of the System process, in kernel mode.

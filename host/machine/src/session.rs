@@ -23,8 +23,6 @@ impl From<Raise> for Stopped {
 
 /// Bytes of the transfer buffer: larger requests are one operation all the same, on a buffer of their own.
 const BUFFER: usize = 256 << 10;
-/// Where the volume is found by programs.
-pub const VOLUME_NAME: &str = "\\??\\C:";
 const OBJ_CASE_INSENSITIVE: u32 = 0x40;
 
 /// An open file. Close it with [`Session::close`]; the machine closes what is left.
@@ -138,16 +136,19 @@ impl<'a> OpenRequest<'a> {
 /// NT services for one thread.
 pub struct Session {
     buffer: UserBuffer,
+    /// Where programs find the volume: `\??\C:`.
+    volume: Vec<u16>,
 }
 
 impl Session {
-    pub(crate) fn new() -> Option<Self> {
-        Some(Self { buffer: UserBuffer::new(BUFFER)? })
+    pub(crate) fn new(volume: usize) -> Option<Self> {
+        let letter = ('C'..='Z').nth(volume)?;
+        Some(Self { buffer: UserBuffer::new(BUFFER)?, volume: utf16(&format!("\\??\\{letter}:")) })
     }
 
     /// `path` of the volume as a full NT name, as renames need it.
     pub fn volume_path(&self, path: &[u16]) -> Vec<u16> {
-        let mut full = utf16(VOLUME_NAME);
+        let mut full = self.volume.clone();
         full.extend_from_slice(path);
         full
     }

@@ -27,16 +27,21 @@ struct Item {
     bytes: u64,
 }
 
-/// Copies the contents of `source` into the volume and compares.
+/// Copies the contents of `source` into a volume (counted from 0) and compares.
 ///
 /// Errors: `source` cannot be read; the message names the path.
-pub fn copy_tree(machine: &Machine, source: &Path, progress: &dyn Progress) -> std::io::Result<Outcome> {
+pub fn copy_tree(
+    machine: &Machine,
+    volume: usize,
+    source: &Path,
+    progress: &dyn Progress,
+) -> std::io::Result<Outcome> {
     let tally = Tally::new("copy-tree");
     let mut items = Vec::new();
     scan(source, &[], &mut items, &tally)?;
     let bytes: u64 = items.iter().map(|item| item.bytes).sum();
     progress.total(2 * bytes + 2 * items.len() as u64);
-    let result = machine.run(|session| {
+    let result = machine.run_on(volume, |session| {
         let mut copied = Vec::new();
         for item in &items {
             if copied_parent_missing(item, &copied) {

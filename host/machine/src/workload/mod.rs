@@ -38,6 +38,19 @@ pub struct Outcome {
     pub interrupted: bool,
 }
 
+impl Outcome {
+    /// Adds what the same workload did on another volume.
+    pub fn add(&mut self, other: Self) {
+        self.operations += other.operations;
+        self.refused += other.refused;
+        self.mismatches += other.mismatches;
+        self.bytes += other.bytes;
+        self.mismatch_details.extend(other.mismatch_details);
+        self.refusal_details.extend(other.refusal_details);
+        self.interrupted |= other.interrupted;
+    }
+}
+
 /// Is told how far a workload is. Called from several threads.
 pub trait Progress: Sync {
     /// There are `steps` steps in all.

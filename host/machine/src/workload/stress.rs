@@ -28,11 +28,13 @@ pub struct StressOptions {
     pub operations: u64,
     /// Runs for about this long instead.
     pub seconds: Option<u64>,
+    /// Which volume, from 0.
+    pub volume: usize,
 }
 
 impl Default for StressOptions {
     fn default() -> Self {
-        Self { seed: 1, threads: 4, operations: 4_000, seconds: None }
+        Self { seed: 1, threads: 4, operations: 4_000, seconds: None, volume: 0 }
     }
 }
 
@@ -66,7 +68,7 @@ pub fn stress(machine: &Machine, options: StressOptions, progress: &dyn Progress
     let tally = Tally::new("stress");
     let root = utf16(&format!("\\altimeter-stress-{:x}", options.seed));
     progress.total(options.seconds.unwrap_or(u64::from(options.threads) * options.operations));
-    if machine.run(|session| prepare(session, &root, &tally)).is_err() {
+    if machine.run_on(options.volume, |session| prepare(session, &root, &tally)).is_err() {
         tally.interrupted();
         return tally.finish();
     }
@@ -75,7 +77,7 @@ pub fn stress(machine: &Machine, options: StressOptions, progress: &dyn Progress
         for thread in 0..options.threads {
             let (tally, root) = (&tally, &root);
             scope.spawn(move || {
-                let result = machine.run(|session| {
+                let result = machine.run_on(options.volume, |session| {
                     let mut worker = Worker::new(session, tally, root, options.seed, thread);
                     let result = worker.run(options, started, progress);
                     tally.operations(worker.operations, worker.bytes);
@@ -87,7 +89,7 @@ pub fn stress(machine: &Machine, options: StressOptions, progress: &dyn Progress
             });
         }
     });
-    if machine.run(|session| session.remove_tree(&root)).is_err() {
+    if machine.run_on(options.volume, |session| session.remove_tree(&root)).is_err() {
         tally.interrupted();
     }
     tally.finish()

@@ -18,6 +18,8 @@ use crate::{Machine, utf16};
 pub struct TourOptions {
     /// Names ending so are denied by `guard`; `None` when it is not loaded.
     pub denied_suffix: Option<String>,
+    /// Which volume, from 0.
+    pub volume: usize,
 }
 
 type Step = fn(&Tour<'_>) -> Result<(), Stopped>;
@@ -62,7 +64,7 @@ struct Tour<'a> {
 pub fn tour(machine: &Machine, options: &TourOptions, progress: &dyn Progress) -> Outcome {
     let tally = Tally::new("tour");
     progress.total(STEPS.len() as u64);
-    let result = machine.run(|session| {
+    let result = machine.run_on(options.volume, |session| {
         let tour =
             Tour { session, tally: &tally, options, root: utf16("\\altimeter-tour"), step: "start".into() };
         session.remove_tree(&tour.root)?;
