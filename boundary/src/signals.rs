@@ -49,19 +49,20 @@ pub fn install() -> io::Result<()> {
     }
     INSTALL.call_once(|| {
         for (signal, previous) in FAULTS.iter().zip(&PREVIOUS) {
-            set_handler(*signal, on_fault as *const () as usize, Some(previous));
+            // A copy that the handler makes may fault itself.
+            set_handler(*signal, on_fault as *const () as usize, libc::SA_NODEFER, Some(previous));
         }
-        set_handler(stop_signal(), on_stop as *const () as usize, None);
+        set_handler(stop_signal(), on_stop as *const () as usize, 0, None);
     });
     Ok(())
 }
 
-fn set_handler(signal: c_int, handler: usize, previous: Option<&AtomicUsize>) {
+fn set_handler(signal: c_int, handler: usize, more_flags: c_int, previous: Option<&AtomicUsize>) {
     let mut old = MaybeUninit::<libc::sigaction>::zeroed();
     // SAFETY: a zeroed sigaction is a valid one.
     let mut action: libc::sigaction = unsafe { MaybeUninit::zeroed().assume_init() };
     action.sa_sigaction = handler;
-    action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK | libc::SA_NODEFER | libc::SA_RESTART;
+    action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK | libc::SA_RESTART | more_flags;
     // SAFETY: both pointers are live; the handler has the three-argument form that SA_SIGINFO asks for.
     unsafe {
         libc::sigaction(signal, &raw const action, old.as_mut_ptr());

@@ -250,7 +250,7 @@ impl Machine {
                     } else {
                         finding.driver
                     },
-                    message: finding.message,
+                    message: with_places(&finding.message, &images),
                     places: finding.places.iter().map(|place| images.describe(*place)).collect(),
                 }
             })
@@ -268,12 +268,15 @@ impl Machine {
         let place = images.resolve(blamed);
         Some(BugCheckReport {
             code: check.code,
-            name: check.name().to_owned(),
+            name: match check.name() {
+                "BUGCHECK_?" => format!("BUGCHECK_{:#X}", check.code),
+                name => name.to_owned(),
+            },
             driver: images.driver_of(blamed).unwrap_or_default(),
             module: place.as_ref().map(|place| place.module.clone()).unwrap_or_default(),
             offset: place.as_ref().map_or(0, |place| place.offset as u64),
             symbol: place.as_ref().map(|place| place.symbol.clone()).unwrap_or_default(),
-            message: check.message.clone(),
+            message: with_places(&check.message, images),
             stack: check.stack.iter().map(|address| images.describe(*address)).collect(),
             registers: check
                 .fault
@@ -299,6 +302,25 @@ impl Machine {
         boundary::copy::read(address, &mut copy).ok()?;
         Some(copy)
     }
+}
+
+/// `text` with every address of a driver written as its place.
+fn with_places(text: &str, images: &driver::Images) -> String {
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find("0x") {
+        let digits = rest[at + 2..].bytes().take_while(u8::is_ascii_hexdigit).count();
+        let end = at + 2 + digits;
+        let address = usize::from_str_radix(&rest[at + 2..end], 16).unwrap_or(0);
+        out.push_str(&rest[..at]);
+        match images.driver_of(address) {
+            Some(_) => out.push_str(&images.describe(address)),
+            None => out.push_str(&rest[at..end]),
+        }
+        rest = &rest[end..];
+    }
+    out.push_str(rest);
+    out
 }
 
 impl From<Stopped> for Raise {

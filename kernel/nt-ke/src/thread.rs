@@ -445,14 +445,16 @@ impl Core {
         assert!(boundary::try_current().is_none(), "a machine is stopped from outside");
         self.request_stop();
         let mut left = false;
-        for _ in 0..200_000 {
+        for round in 1..200_000 {
             let inside = self.threads.table.lock().inside;
             if inside == 0 {
                 left = true;
                 break;
             }
-            // A thread may have entered a driver after the first signal: say it again.
-            self.request_stop();
+            // A thread may have entered a driver after the first signal: say it again now and then.
+            if round % 20 == 0 {
+                self.request_stop();
+            }
             self.scheduler.pause();
         }
         if left {

@@ -20,6 +20,7 @@ mod ex_lock;
 mod ex_misc;
 mod flt_data;
 mod flt_filter;
+mod flt_io;
 mod flt_lookup;
 mod flt_names;
 mod flt_string;
@@ -45,6 +46,7 @@ use nt_ke::Core;
 const TABLES: &[&[Export]] = &[
     flt_filter::ROWS,
     flt_data::ROWS,
+    flt_io::ROWS,
     flt_lookup::ROWS,
     flt_names::ROWS,
     cc_format::ROWS,

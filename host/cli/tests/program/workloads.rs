@@ -111,3 +111,14 @@ fn drivers_are_drawn_by_altitude_whatever_the_order_of_loading() {
         (&json!("passthrough"), &json!("guard"))
     );
 }
+
+#[test]
+fn several_volumes_each_get_the_workload_and_every_filter() {
+    let folder = folder();
+    let run = run_json(&[], &["--volume", "mem", "--volume", text(folder.path())]);
+    let report = run.ends_with(0).json();
+    let instances = report["drivers"][0]["instances"].as_array().expect("a list");
+    let volumes: Vec<_> =
+        instances.iter().map(|instance| instance["volume"].as_str().expect("a name")).collect();
+    assert_eq!(volumes, [r"\Device\HarddiskVolume1", r"\Device\HarddiskVolume2"]);
+}

@@ -1,0 +1,63 @@
+//! Altitudes and attachment.
+
+use altimeter::{Machine, Options, VolumeSource};
+use nt_abi::IRP_MJ_WRITE;
+
+use crate::support::*;
+
+#[test]
+fn an_occupied_altitude_is_a_finding_and_the_filter_attaches_elsewhere() {
+    // spec: ALT-04, ATT-12
+    let machine = machine();
+    recorder(&machine, "first", "365000.5", &["Mode=sz:observe"]);
+    recorder(&machine, "second", "0365000.50", &["Mode=sz:observe"]);
+    with_file(&machine, "file", |session, handle| session.write(handle, Some(0), b"x"));
+    assert_found(&machine, "ATT-12", "second");
+    assert_eq!(results(&machine, "first").of(IRP_MJ_WRITE, false).len(), 1);
+    assert_eq!(results(&machine, "second").pre_calls, 0);
+}
+
+#[test]
+fn altitudes_are_compared_as_decimals_of_any_length() {
+    // spec: ALT-02, ALT-03
+    let machine = machine();
+    let long = "365000.00000000000000000000000000000000000000000000000001";
+    recorder(&machine, "lower", "365000", &["Mode=sz:change-dirty", "Offset=dword:1"]);
+    recorder(&machine, "upper", long, &["Mode=sz:change-dirty", "Offset=dword:1"]);
+    with_file(&machine, "change", |session, handle| session.write(handle, Some(0), b"x"));
+    let offset = |name: &str| results(&machine, name).of(IRP_MJ_WRITE, false)[0].parameters[2];
+    assert_eq!((offset("upper"), offset("lower")), (0, 1));
+}
+
+#[test]
+fn every_volume_gets_an_instance_at_its_first_open() {
+    // spec: REG-14, LIFE-07
+    let machine = Machine::boot(Options {
+        volumes: vec![VolumeSource::Memory, VolumeSource::Memory],
+        statistics: true,
+        ..Options::default()
+    })
+    .expect("two volumes in memory");
+    recorder(&machine, "r", "365000", &["Mode=sz:observe"]);
+    assert_eq!(results(&machine, "r").setup_calls, 0);
+    with_file(&machine, "file", |_, _| Ok(()));
+    assert_eq!(results(&machine, "r").setup_calls, 1);
+    machine.run_on(1, |session| create(session, "file").map(drop)).expect("the machine runs");
+    let seen = results(&machine, "r");
+    assert_eq!((seen.setup_calls, seen.teardown_calls, seen.failed), (2, 0, 0));
+    let report = machine.report();
+    let volumes: Vec<_> =
+        report.drivers[0].instances.iter().map(|instance| instance.volume.as_str()).collect();
+    assert_eq!(volumes, [r"\Device\HarddiskVolume1", r"\Device\HarddiskVolume2"]);
+}
+
+#[test]
+fn a_volume_that_is_mounted_already_is_attached_at_start() {
+    // spec: ATT-09, LIFE-09
+    let machine = machine();
+    with_file(&machine, "before", |_, _| Ok(()));
+    recorder(&machine, "r", "365000", &["Mode=sz:observe"]);
+    assert_eq!(results(&machine, "r").setup_calls, 1);
+    with_file(&machine, "after", |session, handle| session.write(handle, Some(0), b"x"));
+    assert_eq!(results(&machine, "r").of(IRP_MJ_WRITE, false).len(), 1);
+}

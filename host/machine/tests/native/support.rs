@@ -1,0 +1,172 @@
+//! Machines with recording filters, and their records.
+
+use std::path::PathBuf;
+
+use altimeter::session::{Handle, OpenRequest, Session};
+use altimeter::{DriverSource, Machine, NtStatus, Options, Setting, Stopped, utf16};
+
+/// One callback, as the driver recorded it.
+#[derive(Clone, Debug, Default)]
+pub struct Entry {
+    pub major: u8,
+    pub minor: u8,
+    pub post: bool,
+    pub operation_flags: u8,
+    pub irp_flags: u32,
+    pub data_flags: u32,
+    pub irql: u8,
+    pub requestor_mode: u8,
+    pub reserved: u8,
+    pub equal: u8,
+    pub status: u32,
+    pub information: u64,
+    pub parameters: [u64; 6],
+    pub file_object: u64,
+    pub instance: u64,
+    pub thread: u64,
+    pub context: u64,
+    pub data: u64,
+}
+
+/// `EQUAL_*` of results.h: file object, instance, filter, thread, size.
+pub const ALL_EQUAL: u8 = 0x1F;
+
+/// What a filter recorded.
+pub struct Results {
+    pub pre_calls: u64,
+    pub post_calls: u64,
+    pub setup_calls: u64,
+    pub teardown_calls: u64,
+    pub failed: u64,
+    pub checks: u64,
+    pub entries: Vec<Entry>,
+}
+
+impl Results {
+    pub fn of(&self, major: u8, post: bool) -> Vec<Entry> {
+        self.entries.iter().filter(|entry| entry.major == major && entry.post == post).cloned().collect()
+    }
+}
+
+/// The directory of the sample drivers: fresh ones where the test run built them.
+pub fn driver_path(name: &str) -> PathBuf {
+    let folder = std::env::var_os("ALTIMETER_DRIVERS")
+        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../drivers/bin"), PathBuf::from);
+    folder.join(name)
+}
+
+pub fn machine() -> Machine {
+    Machine::boot(Options { statistics: true, ..Options::default() }).expect("a machine in memory boots")
+}
+
+/// Loads iopbtest as service `name` at `altitude`.
+pub fn recorder(machine: &Machine, name: &str, altitude: &str, settings: &[&str]) {
+    let mut source = DriverSource::from_path(&driver_path("iopbtest.sys")).expect("the sample is there");
+    source.name = name.to_owned();
+    // Instance names are unique on a volume: each copy gets one made from its own name.
+    source.inf = None;
+    source.altitude = Some(altitude.to_owned());
+    source.settings = settings.iter().map(|text| Setting::parse(text).expect("a setting")).collect();
+    machine.load(&source).unwrap_or_else(|error| panic!("{name}: {error}"));
+}
+
+/// A machine with one recorder called `r`.
+pub fn with_recorder(settings: &[&str]) -> Machine {
+    let machine = machine();
+    recorder(&machine, "r", "365000", settings);
+    machine
+}
+
+pub fn results(machine: &Machine, name: &str) -> Results {
+    let key = format!(r"\Registry\Machine\System\CurrentControlSet\Services\{name}");
+    let address = machine
+        .registry_qword(&format!(r"{key}\Parameters"), "Results")
+        .or_else(|| machine.registry_qword(&key, "Results"))
+        .expect("the driver wrote where its results are") as usize;
+    const ENTRIES: usize = 256;
+    let bytes = machine.read_memory(address, 0x180 + ENTRIES * 0x90).expect("the image is there");
+    let u64_at = |at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().expect("eight"));
+    let u32_at = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().expect("four"));
+    assert_eq!(u32_at(0), 0x5254_4C41, "the magic");
+    let sequence = u64_at(0x10);
+    assert!(sequence as usize <= ENTRIES, "the test did more than the ring holds");
+    let entry = |index: usize| {
+        let at = 0x180 + index * 0x90;
+        Entry {
+            major: bytes[at + 8],
+            minor: bytes[at + 9],
+            post: bytes[at + 0xA] == 1,
+            operation_flags: bytes[at + 0xB],
+            irp_flags: u32_at(at + 0xC),
+            data_flags: u32_at(at + 0x10),
+            irql: bytes[at + 0x18],
+            requestor_mode: bytes[at + 0x19],
+            reserved: bytes[at + 0x1A],
+            equal: bytes[at + 0x1B],
+            status: u32_at(at + 0x1C),
+            information: u64_at(at + 0x20),
+            parameters: std::array::from_fn(|word| u64_at(at + 0x28 + word * 8)),
+            file_object: u64_at(at + 0x58),
+            instance: u64_at(at + 0x60),
+            thread: u64_at(at + 0x70),
+            context: u64_at(at + 0x78),
+            data: u64_at(at + 0x80),
+        }
+    };
+    Results {
+        pre_calls: u64_at(0x18),
+        post_calls: u64_at(0x20),
+        setup_calls: u64_at(0x30),
+        teardown_calls: u64_at(0x38),
+        failed: u64_at(0x40),
+        checks: u64_at(0x48),
+        entries: (0..sequence as usize).map(entry).collect(),
+    }
+}
+
+/// Rules of the findings so far.
+pub fn rules(machine: &Machine) -> Vec<String> {
+    machine.report().findings.into_iter().map(|finding| finding.rule).collect()
+}
+
+/// Asserts that `rule` was reported for `driver`.
+pub fn assert_found(machine: &Machine, rule: &str, driver: &str) {
+    let report = machine.report();
+    assert!(report.bug_check.is_none(), "{:?}", report.bug_check);
+    assert!(
+        report.findings.iter().any(|finding| finding.rule == rule && finding.driver == driver),
+        "{rule} of {driver} is not among {:?}",
+        report.findings
+    );
+}
+
+pub fn assert_clean(machine: &Machine) {
+    let report = machine.report();
+    assert!(report.findings.is_empty() && report.bug_check.is_none(), "{report:?}");
+}
+
+/// Creates a file for reading and writing.
+pub fn create(session: &Session, name: &str) -> Result<Result<Handle, NtStatus>, Stopped> {
+    let path = utf16(&format!("\\{name}"));
+    let request = OpenRequest::on_volume(&path)
+        .access(nt_abi::GENERIC_READ | nt_abi::GENERIC_WRITE | nt_abi::DELETE)
+        .disposition(nt_abi::FILE_OPEN_IF)
+        .options(nt_abi::FILE_NON_DIRECTORY_FILE);
+    Ok(session.open(&request)?.map(|opened| opened.handle))
+}
+
+/// Runs `f` with a fresh file of ten bytes, and closes it.
+pub fn with_file<R>(
+    machine: &Machine,
+    name: &str,
+    f: impl FnOnce(&Session, &Handle) -> Result<R, Stopped>,
+) -> R {
+    machine
+        .run(|session| {
+            let handle = create(session, name)?.expect("a new file");
+            let result = f(session, &handle)?;
+            session.close(handle)?;
+            Ok(result)
+        })
+        .unwrap_or_else(|Stopped| panic!("the machine stopped: {:?}", machine.report()))
+}
