@@ -250,7 +250,7 @@ impl Machine {
                     } else {
                         finding.driver
                     },
-                    message: with_places(&finding.message, &images),
+                    message: with_places(&finding.message, images),
                     places: finding.places.iter().map(|place| images.describe(*place)).collect(),
                 }
             })
