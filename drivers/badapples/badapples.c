@@ -160,7 +160,8 @@ static void Caught(PFLT_CALLBACK_DATA Data)
 static void DivideByZero(PFLT_CALLBACK_DATA Data)
 {
     BadSink = 0;
-    BadSink = 1 / BadSink;
+    /* Not 1: the compiler turns that division into a comparison. */
+    BadSink = 1000 / BadSink;
 }
 
 static void BugCheck(PFLT_CALLBACK_DATA Data)

@@ -8,7 +8,7 @@
 #include "iopbtest.h"
 
 RESULTS Results;
-SETTINGS Settings = {(ULONG)STATUS_ACCESS_DENIED, 0x100, 0, 0, 0};
+SETTINGS Settings = {(ULONG)STATUS_ACCESS_DENIED, 0x100, 0, 0, 0, 0};
 
 static const BEHAVIOUR *Mode;
 static PFLT_FILTER Filter;
@@ -171,6 +171,7 @@ static VOID FillOperations(VOID)
 
     for (i = 0; i < ARRAYSIZE(Majors); i++) {
         Operations[i].MajorFunction = Majors[i];
+        Operations[i].Flags = Settings.OperationFlags;
         Operations[i].PreOperation = Mode->Pre != NULL ? PreOperation : NULL;
         Operations[i].PostOperation = Mode->Post != NULL ? PostOperation : NULL;
     }
@@ -229,6 +230,7 @@ static NTSTATUS Configure(PDRIVER_OBJECT DriverObject, PUNICODE_STRING RegistryP
         (VOID)ReadUlongParameter(&keys, L"Return", &Settings.Return);
         (VOID)ReadUlongParameter(&keys, L"Offset", &Settings.Offset);
         (VOID)ReadUlongParameter(&keys, L"Length", &Settings.Length);
+        (VOID)ReadUlongParameter(&keys, L"OperationFlags", &Settings.OperationFlags);
         status = PublishResults(&keys);
     }
     CloseParameters(&keys);

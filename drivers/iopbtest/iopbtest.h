@@ -14,6 +14,7 @@ typedef struct _SETTINGS {
     ULONG Return; /* bad-return: what preoperation returns; post-return: what postoperation returns */
     ULONG Offset; /* change-*: added to ByteOffset */
     ULONG Length; /* change-*: when not 0, the new Length */
+    ULONG OperationFlags; /* FLTFL_OPERATION_REGISTRATION_ flags of every registered operation */
 } SETTINGS;
 
 typedef FLT_PREOP_CALLBACK_STATUS MODE_PRE(PFLT_CALLBACK_DATA Data, PCFLT_RELATED_OBJECTS FltObjects,

@@ -29,6 +29,7 @@ const DRIVERS: &[Driver] = &[
     Driver { name: "passthrough", folder: "passthrough", defines: &[] },
     Driver { name: "guard", folder: "guard", defines: &[] },
     Driver { name: "iopbtest", folder: "iopbtest", defines: &[] },
+    Driver { name: "attachtest", folder: "attachtest", defines: &[] },
     Driver { name: "badapples", folder: "badapples", defines: &[] },
     Driver { name: "failentry", folder: "badapples", defines: &["FAIL_ENTRY"] },
 ];

@@ -3,7 +3,7 @@
 mod machine;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 
 use boundary::Raise;
 use machine::machine;
@@ -64,11 +64,29 @@ fn readers_share_and_keep_writers_out() {
     machine(|core| {
         let r = fresh();
         assert_eq!(resource::acquire_shared(r, true), Ok(true));
-        for _ in 0..20 {
-            assert_eq!(elsewhere(core, move || resource::acquire_shared(r, false)), Ok(true));
-        }
+        // Owners are threads, and the address of one that has ended is used again: these stay.
+        let (inside, leave) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
+        let readers: Vec<_> = (0..20)
+            .map(|_| {
+                let (inside, leave) = (Arc::clone(&inside), Arc::clone(&leave));
+                start(core, move || {
+                    let got = resource::acquire_shared(r, false)?;
+                    inside.fetch_add(1, Ordering::Relaxed);
+                    while !leave.load(Ordering::Relaxed) {
+                        nt_ke::dispatcher::delay(-1_000)?;
+                    }
+                    resource::release(r)?;
+                    Ok::<bool, Raise>(got)
+                })
+            })
+            .collect();
+        wait_until(|| inside.load(Ordering::Relaxed) == 20);
         assert_eq!(r.ActiveCount.get(), 21);
         assert_eq!(elsewhere(core, move || resource::acquire_exclusive(r, false)), Ok(false));
+        leave.store(true, Ordering::Relaxed);
+        for reader in readers {
+            assert_eq!(reader.join().unwrap(), Ok(true));
+        }
     });
 }
 

@@ -1,6 +1,6 @@
 //! Altitudes and attachment.
 
-use altimeter::{Machine, Options, VolumeSource};
+use altimeter::{DriverSource, Machine, Options, RegistryData, VolumeSource};
 use nt_abi::IRP_MJ_WRITE;
 
 use crate::support::*;
@@ -60,4 +60,37 @@ fn a_volume_that_is_mounted_already_is_attached_at_start() {
     assert_eq!(results(&machine, "r").setup_calls, 1);
     with_file(&machine, "after", |session, handle| session.write(handle, Some(0), b"x"));
     assert_eq!(results(&machine, "r").of(IRP_MJ_WRITE, false).len(), 1);
+}
+
+#[test]
+fn attaching_detaching_and_looking_up_work_from_native_code() {
+    // spec: REG-01, REG-02, REG-13, REG-14, ATT-01, ATT-02, ATT-03, ATT-04, ATT-05, ATT-06, ATT-07, ATT-08
+    // spec: ALT-01, ALT-04, ALT-05, ALT-06
+    let machine = machine();
+    with_file(&machine, "mounts the volume", |_, _| Ok(()));
+    machine
+        .load(&DriverSource::from_path(&driver_path("attachtest.sys")).expect("the sample"))
+        .expect("it loads");
+    let checked = results(&machine, "attachtest");
+    assert_eq!(checked.failed_lines, Vec::<u32>::new(), "lines of attachtest.c");
+    assert!(checked.checks >= 60, "{} checks", checked.checks);
+    machine.unload_all();
+    assert!(machine.report().bug_check.is_none());
+}
+
+#[test]
+fn a_flag_suppresses_automatic_attachment() {
+    // spec: ATT-10
+    let machine = machine();
+    let mut source = DriverSource::from_path(&driver_path("iopbtest.sys")).expect("the sample");
+    for value in &mut source.inf.as_mut().expect("its INF").registry {
+        if value.name == "Flags" {
+            value.data = RegistryData::Dword(1);
+        }
+    }
+    machine.load(&source).expect("it loads");
+    with_file(&machine, "file", |session, handle| session.write(handle, Some(0), b"x"));
+    let seen = results(&machine, "iopbtest");
+    assert_eq!((seen.setup_calls, seen.pre_calls), (0, 0));
+    assert_clean(&machine);
 }

@@ -99,3 +99,10 @@ fn pool_that_is_not_freed_is_a_finding_with_tag_and_place() {
     assert!(leak.message.contains("128 bytes") && leak.message.contains("Bead"), "{}", leak.message);
     assert!(leak.places[0].contains("Leak at badapples.c"), "{:?}", leak.places);
 }
+
+#[test]
+fn a_division_by_zero_names_the_line() {
+    let check = ends("divide");
+    assert!(check.message.contains("division"), "{}", check.message);
+    assert!(check.symbol.starts_with("DivideByZero at badapples.c:"), "{}", check.symbol);
+}

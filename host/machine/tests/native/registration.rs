@@ -54,3 +54,56 @@ fn a_filter_can_be_loaded_again_after_it_was_unloaded() {
     }
     assert_clean(&machine);
 }
+
+/// How many writes a filter sees that skips by `flags`: one through a cached handle, one through an unbuffered one.
+fn writes_seen(flags: u32) -> (usize, usize) {
+    let machine = with_recorder(&["Mode=sz:observe", &format!("OperationFlags=dword:{flags}")]);
+    let count = |machine: &altimeter::Machine| results(machine, "r").of(IRP_MJ_WRITE, false).len();
+    with_file(&machine, "file", |session, handle| session.write(handle, Some(0), &[1; 512]));
+    let cached = count(&machine);
+    machine
+        .run(|session| {
+            let name = altimeter::utf16("\\file");
+            let request = altimeter::session::OpenRequest::on_volume(&name)
+                .access(nt_abi::GENERIC_WRITE)
+                .options(nt_abi::FILE_NO_INTERMEDIATE_BUFFERING);
+            let handle = session.open(&request)?.expect("the file").handle;
+            session.write(&handle, Some(0), &[2; 512])?;
+            session.close(handle)
+        })
+        .expect("the machine runs");
+    let seen = results(&machine, "r");
+    assert_eq!(seen.of(IRP_MJ_WRITE, true).len(), count(&machine), "both callbacks or none");
+    (cached, count(&machine) - cached)
+}
+
+#[test]
+fn operations_are_skipped_by_the_flags_of_the_registration() {
+    // spec: REG-05, REG-06, REG-08
+    assert_eq!(writes_seen(0), (1, 1));
+    // SKIP_PAGING_IO: neither is paging.
+    assert_eq!(writes_seen(0x1), (1, 1));
+    // SKIP_CACHED_IO
+    assert_eq!(writes_seen(0x2), (0, 1));
+    // SKIP_NON_CACHED_NON_PAGING_IO
+    assert_eq!(writes_seen(0x8), (1, 0));
+}
+
+#[test]
+fn everything_but_volume_handles_can_be_skipped() {
+    // spec: REG-07
+    let machine = with_recorder(&["Mode=sz:observe", "OperationFlags=dword:4"]);
+    with_file(&machine, "file", |session, handle| session.write(handle, Some(0), b"x"));
+    assert!(results(&machine, "r").of(IRP_MJ_WRITE, false).is_empty());
+    machine
+        .run(|session| {
+            let volume = altimeter::utf16(r"\??\C:");
+            let request = altimeter::session::OpenRequest::absolute(&volume).access(nt_abi::GENERIC_READ);
+            let handle = session.open(&request)?.expect("the volume").handle;
+            session.query_volume(&handle, nt_abi::FileFsSizeInformation, &mut [0; 24])?;
+            session.close(handle)
+        })
+        .expect("the machine runs");
+    let seen = results(&machine, "r").of(nt_abi::IRP_MJ_QUERY_VOLUME_INFORMATION, false);
+    assert_eq!(seen.len(), 1);
+}

@@ -38,6 +38,8 @@ pub struct Results {
     pub setup_calls: u64,
     pub teardown_calls: u64,
     pub failed: u64,
+    /// Lines of the driver's own checks that failed.
+    pub failed_lines: Vec<u32>,
     pub checks: u64,
     pub entries: Vec<Entry>,
 }
@@ -119,6 +121,7 @@ pub fn results(machine: &Machine, name: &str) -> Results {
         setup_calls: u64_at(0x30),
         teardown_calls: u64_at(0x38),
         failed: u64_at(0x40),
+        failed_lines: (0..(u64_at(0x40) as usize).min(32)).map(|index| u32_at(0x50 + index * 8)).collect(),
         checks: u64_at(0x48),
         entries: (0..sequence as usize).map(entry).collect(),
     }
