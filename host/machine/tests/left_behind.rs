@@ -4,10 +4,28 @@
 //! others it would count their machines.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use altimeter::session::OpenRequest;
-use altimeter::{DriverSource, Machine, Options, utf16};
+use altimeter::{DriverSource, Event, Machine, Observer, Options, utf16};
+
+/// Notes that the driver went as far as it goes: into its callback, or on into the wait that never ends.
+struct Arrival {
+    waits: bool,
+    arrived: AtomicBool,
+}
+
+impl Observer for Arrival {
+    fn event(&self, event: &Event<'_>) {
+        let here = match event {
+            Event::CallbackEntered { .. } => !self.waits,
+            Event::ExportCalled { export, .. } => self.waits && *export == "KeWaitForSingleObject",
+            _ => false,
+        };
+        self.arrived.fetch_or(here, Ordering::AcqRel);
+    }
+}
 
 /// Threads, descriptors and mappings of this process.
 fn held() -> (usize, usize, usize) {
@@ -21,16 +39,16 @@ fn stop_inside(driver: &DriverSource, word: &str) {
     let machine = Machine::boot(Options::default()).expect("a machine in memory boots");
     machine.load(driver).expect("it loads");
     let path = utf16(&format!("\\{word}"));
-    let asked = AtomicBool::new(false);
+    let arrival = Arc::new(Arrival { waits: word == "hang", arrived: AtomicBool::new(false) });
+    machine.set_observer(Some(Arc::<Arrival>::clone(&arrival)));
     std::thread::scope(|scope| {
         let inside = scope.spawn(|| {
             machine.run(|session| {
-                asked.store(true, Ordering::Release);
                 let request = OpenRequest::on_volume(&path).disposition(nt_abi::FILE_OPEN_IF);
                 session.open(&request).map(drop)
             })
         });
-        while !asked.load(Ordering::Acquire) {
+        while !arrival.arrived.load(Ordering::Acquire) {
             std::thread::yield_now();
         }
         machine.stop();
