@@ -237,6 +237,73 @@ static FLT_POSTOP_CALLBACK_STATUS PostFail(PFLT_CALLBACK_DATA Data, PCFLT_RELATE
     return FLT_POSTOP_FINISHED_PROCESSING;
 }
 
+/* Where a redirected read went, for its postoperation callback. */
+typedef struct _REDIRECTED {
+    HANDLE Handle;
+    PFILE_OBJECT Target;
+    PFILE_OBJECT Original;
+} REDIRECTED;
+#define REDIRECTED_TAG 'ideR'
+
+/* Opens \Device\HarddiskVolume1\target below this instance. */
+static REDIRECTED *OpenTarget(PCFLT_RELATED_OBJECTS FltObjects)
+{
+    UNICODE_STRING name;
+    OBJECT_ATTRIBUTES attributes;
+    IO_STATUS_BLOCK iosb;
+    NTSTATUS status;
+    REDIRECTED *redirected = ExAllocatePoolZero(NonPagedPoolNx, sizeof(*redirected), REDIRECTED_TAG);
+
+    if (redirected == NULL) {
+        return NULL;
+    }
+    RtlInitUnicodeString(&name, L"\\Device\\HarddiskVolume1\\target");
+    InitializeObjectAttributes(&attributes, &name, OBJ_KERNEL_HANDLE | OBJ_CASE_INSENSITIVE, NULL, NULL);
+    status = FltCreateFileEx(FltObjects->Filter, FltObjects->Instance, &redirected->Handle, &redirected->Target,
+                             GENERIC_READ | SYNCHRONIZE, &attributes, &iosb, NULL, FILE_ATTRIBUTE_NORMAL,
+                             FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE, FILE_OPEN,
+                             FILE_SYNCHRONOUS_IO_NONALERT, NULL, 0, 0);
+    CHECK(NT_SUCCESS(status));
+    if (!NT_SUCCESS(status)) {
+        ExFreePoolWithTag(redirected, REDIRECTED_TAG);
+        return NULL;
+    }
+    return redirected;
+}
+
+/* Sends reads to another file of the same volume. */
+static FLT_PREOP_CALLBACK_STATUS PreRedirect(PFLT_CALLBACK_DATA Data, PCFLT_RELATED_OBJECTS FltObjects,
+                                             PVOID *CompletionContext)
+{
+    REDIRECTED *redirected;
+
+    if (Data->Iopb->MajorFunction != IRP_MJ_READ || !IsChanged(Data)) {
+        return FLT_PREOP_SUCCESS_NO_CALLBACK;
+    }
+    redirected = OpenTarget(FltObjects);
+    if (redirected == NULL) {
+        return FLT_PREOP_SUCCESS_NO_CALLBACK;
+    }
+    redirected->Original = Data->Iopb->TargetFileObject;
+    Data->Iopb->TargetFileObject = redirected->Target;
+    FltSetCallbackDataDirty(Data);
+    *CompletionContext = redirected;
+    return FLT_PREOP_SUCCESS_WITH_CALLBACK;
+}
+
+static FLT_POSTOP_CALLBACK_STATUS PostRedirect(PFLT_CALLBACK_DATA Data, PCFLT_RELATED_OBJECTS FltObjects,
+                                               PVOID CompletionContext)
+{
+    REDIRECTED *redirected = CompletionContext;
+
+    CHECK(Data->Iopb->TargetFileObject == redirected->Original);
+    CHECK(FltObjects->FileObject == redirected->Original);
+    ObDereferenceObject(redirected->Target);
+    CHECK(NT_SUCCESS(FltClose(redirected->Handle)));
+    ExFreePoolWithTag(redirected, REDIRECTED_TAG);
+    return FLT_POSTOP_FINISHED_PROCESSING;
+}
+
 const BEHAVIOUR Modes[] = {
     {L"observe", PreObserve, PostObserve},
     {L"pre-only", PreNoCallback, NULL},
@@ -255,6 +322,7 @@ const BEHAVIOUR Modes[] = {
     {L"change-major", PreChangeMajor, PostObserve},
     {L"change-reserved", PreChangeReserved, PostObserve},
     {L"post-change-dirty", PreObserve, PostChangeDirty},
+    {L"redirect", PreRedirect, PostRedirect},
     {L"bad-return", PreBadReturn, PostObserve},
     {L"bad-post-return", PreObserve, PostBadReturn},
 };

@@ -34,7 +34,7 @@ fn observed() -> (altimeter::Machine, Results) {
 
 #[test]
 fn irp_flags_say_what_the_operation_is() {
-    // spec: SEED-IOPB-03, SEED-IOPB-04, SEED-IOPB-05, SEED-IOPB-06, SEED-IOPB-08
+    // spec: SEED-IOPB-03, SEED-IOPB-04, SEED-IOPB-05, SEED-IOPB-06
     // spec: SEED-IOPB-09, SEED-IOPB-12, SEED-IOPB-13, SEED-IOPB-14
     let (machine, seen) = observed();
     let flags = |major: u8| seen.of(major, false)[0].irp_flags;
@@ -180,7 +180,7 @@ fn offsets(results: &Results) -> (u64, u64) {
 
 #[test]
 fn a_change_marked_dirty_reaches_lower_filters_and_the_file_system_only() {
-    // spec: SEED-IOPB-42, SEED-IOPB-43, SEED-IOPB-47, SEED-IOPB-48, SEED-IOPB-49
+    // spec: SEED-IOPB-43, SEED-IOPB-47, SEED-IOPB-48, SEED-IOPB-49
     let (machine, [top, middle, bottom]) = write_below_a_changer("change-dirty");
     assert_eq!(offsets(&top), (0, 0));
     assert_eq!(
@@ -251,5 +251,41 @@ fn completing_with_a_status_needs_no_mark() {
     let machine = with_recorder(&["Mode=sz:complete-pre", "Major=dword:4", "Status=dword:0xC0000022"]);
     let done = with_file(&machine, "change", |session, handle| session.write(handle, Some(0), b"x"));
     assert_eq!(done.status, NtStatus::ACCESS_DENIED);
+    assert_clean(&machine);
+}
+
+#[test]
+fn a_read_that_is_redirected_is_seen_below_on_the_other_file_only() {
+    // spec: SEED-IOPB-46, SEED-IOPB-53, SEED-IOPB-55, SEED-IOPB-59
+    let machine = machine();
+    recorder(&machine, "top", "380000", &["Mode=sz:observe"]);
+    recorder(&machine, "middle", "370000", &["Mode=sz:redirect"]);
+    recorder(&machine, "bottom", "360000", &["Mode=sz:observe"]);
+    with_file(&machine, "target", |session, handle| session.write(handle, Some(0), b"the target"));
+    let mut data = [0u8; 10];
+    let done = with_file(&machine, "change", |session, handle| {
+        session.write(handle, Some(0), b"the source")?;
+        session.read(handle, Some(0), &mut data)
+    });
+    assert_eq!((done.status, &data), (NtStatus::SUCCESS, b"the target"));
+    let (top, middle, bottom) =
+        (results(&machine, "top"), results(&machine, "middle"), results(&machine, "bottom"));
+    assert_eq!(middle.failed_lines, Vec::<u32>::new(), "lines of modes.c");
+    let read = |seen: &Results, post| seen.of(IRP_MJ_READ, post)[0].clone();
+    let original = read(&middle, false).file_object;
+    assert_eq!(
+        [read(&top, false), read(&top, true), read(&middle, true)].map(|r| r.file_object),
+        [original; 3]
+    );
+    let target = read(&bottom, false).file_object;
+    assert_ne!(target, original);
+    assert_eq!(read(&bottom, true).file_object, target);
+    assert_eq!(read(&bottom, false).equal & 1, 1, "FltObjects->FileObject follows");
+    // The open of the target was generated below `middle`: only `bottom` saw it.
+    let creates = |seen: &Results| seen.of(IRP_MJ_CREATE, false);
+    assert_eq!((creates(&top).len(), creates(&middle).len(), creates(&bottom).len()), (2, 2, 3));
+    let generated = creates(&bottom)[2].data_flags & 0x10000;
+    assert_ne!(generated, 0, "FLTFL_CALLBACK_DATA_GENERATED_IO");
+    machine.unload_all();
     assert_clean(&machine);
 }

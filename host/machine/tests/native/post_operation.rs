@@ -23,7 +23,7 @@ fn a_postoperation_callback_sees_the_result_from_below() {
 
 #[test]
 fn each_preoperation_callback_that_asks_gets_one_postoperation_callback() {
-    // spec: POST-01, POST-18
+    // spec: POST-01
     let machine = with_recorder(&["Mode=sz:observe"]);
     with_file(&machine, "file", |session, handle| {
         for _ in 0..20 {

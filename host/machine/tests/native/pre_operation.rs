@@ -9,7 +9,7 @@ use crate::support::*;
 
 #[test]
 fn callbacks_run_from_the_highest_altitude_down_whatever_the_load_order() {
-    // spec: PRE-01, POST-01, ALT-05, ALT-08
+    // spec: PRE-01, ALT-08
     let machine = machine();
     for (name, altitude) in [("low", "320000"), ("high", "389999.5"), ("mid", "370000")] {
         recorder(&machine, name, altitude, &["Mode=sz:change-dirty", "Offset=dword:1"]);
@@ -132,7 +132,7 @@ fn completing_with_pending_or_the_manager_s_own_status_is_reported() {
 
 #[test]
 fn cleanup_and_close_cannot_fail_but_may_be_completed_with_success() {
-    // spec: PRE-16, PRE-17
+    // spec: PRE-16
     for major in [IRP_MJ_CLEANUP, IRP_MJ_CLOSE] {
         let machine = with_recorder(&[
             "Mode=sz:complete-pre",

@@ -7,7 +7,6 @@ use crate::support::*;
 
 #[test]
 fn a_filter_without_an_instance_definition_cannot_register() {
-    // spec: REG-12
     let machine = machine();
     let mut source = DriverSource::from_path(&driver_path("iopbtest.sys")).expect("the sample is there");
     source.inf = None;
@@ -44,7 +43,6 @@ fn an_unknown_setting_fails_driver_entry_with_its_status() {
 
 #[test]
 fn a_filter_can_be_loaded_again_after_it_was_unloaded() {
-    // spec: ALT-10
     let machine = machine();
     for round in 1..=3 {
         recorder(&machine, "r", "365000", &["Mode=sz:observe"]);
