@@ -23,6 +23,8 @@ const SERVICES: &str = r"\Registry\Machine\System\CurrentControlSet\Services";
 pub(crate) struct Loaded {
     name: String,
     image: String,
+    /// Altitude of its default instance, as installed.
+    altitude: String,
     driver: Option<driver::LoadedDriver>,
 }
 
@@ -110,9 +112,7 @@ impl Machine {
     ///
     /// Errors: the image cannot be used, it has no altitude, `DriverEntry` failed, or the machine bug checked
     pub fn load(&self, source: &DriverSource) -> Result<(), LoadError> {
-        let has_altitude = source.altitude.is_some()
-            || source.inf.as_ref().is_some_and(|inf| inf.instances().iter().any(|i| i.altitude.is_some()));
-        if !has_altitude {
+        if source.default_altitude().is_none() {
             return Err(LoadError::File(format!(
                 "{}: no INF beside it gives an altitude; put its INF beside it, or give --altitude",
                 source.image_path
@@ -141,6 +141,7 @@ impl Machine {
                 self.loaded.lock().push(Loaded {
                     name: source.name.clone(),
                     image: source.image_path.clone(),
+                    altitude: source.default_altitude().unwrap_or_default(),
                     driver: Some(driver),
                 });
                 Ok(())
@@ -198,12 +199,10 @@ impl Machine {
                 let mut report = DriverReport {
                     name: loaded.name.clone(),
                     image: loaded.image.clone(),
+                    altitude: loaded.altitude.clone(),
                     ..DriverReport::default()
                 };
                 for instance in statistics.iter().filter(|i| i.filter.eq_ignore_ascii_case(&loaded.name)) {
-                    if report.altitude.is_empty() {
-                        report.altitude.clone_from(&instance.altitude);
-                    }
                     report.instances.push(InstanceReport {
                         name: instance.instance.clone(),
                         volume: instance.volume.clone(),

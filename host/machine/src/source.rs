@@ -84,6 +84,16 @@ impl DriverSource {
         })
     }
 
+    /// Altitude of the default instance: the one given, else that of the INF.
+    pub fn default_altitude(&self) -> Option<String> {
+        let from_inf = || {
+            let instances = self.inf.as_ref()?.instances();
+            let chosen = instances.iter().find(|instance| instance.default).or(instances.first())?;
+            chosen.altitude.clone()
+        };
+        self.altitude.clone().or_else(from_inf)
+    }
+
     /// A built-in sample.
     pub fn embedded(name: &str) -> Option<Self> {
         let (name, image, inf) = EMBEDDED.iter().find(|(known, ..)| known.eq_ignore_ascii_case(name))?;

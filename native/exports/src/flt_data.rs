@@ -1,7 +1,7 @@
 //! Callback data: dirty marks, decoding, predicates.
 
 use boundary::export;
-use nt_abi::irql::{APC_LEVEL, HIGH_LEVEL};
+use nt_abi::irql::{APC_LEVEL, DISPATCH_LEVEL, HIGH_LEVEL};
 use nt_abi::{FLT_CALLBACK_DATA, NtStatus};
 
 use crate::argument::{arg, rows, store_if};
@@ -12,6 +12,8 @@ rows! { "fltmgr.sys", "fltmgr";
     FltIsCallbackDataDirty done "IOPB-14";
     FltDecodeParameters done "SWAP-05 to SWAP-08";
     FltIsOperationSynchronous done "GIO-39";
+    FltGetIrpName done "";
+    FltGetRoutineAddress done "OBJ-26; NULL for what the table does not have";
     FltGetRequestorProcess done "GIO-40";
     FltGetRequestorProcessId done "OBJ-25";
     FltGetSwappedBufferMdlAddress done "SWAP-17, SWAP-18";
@@ -54,6 +56,18 @@ export! {
         }
     }
 
+    /// The name of a major function, as a zero-terminated string.
+    pub fn FltGetIrpName(major: u8) -> usize [irql <= HIGH_LEVEL] {
+        Ok(irp_name(major).as_ptr() as usize)
+    }
+
+    /// The address of a filter-manager export, or null.
+    pub fn FltGetRoutineAddress(name: usize) -> usize [irql <= DISPATCH_LEVEL] {
+        let name = nt_rtl::string::read_zero_terminated_bytes(name, 256).map_err(crate::argument::fault)?;
+        let found = std::str::from_utf8(&name).ok().and_then(|name| crate::find("fltmgr.sys", name));
+        Ok(found.map_or(0, |row| (row.address)()))
+    }
+
     /// Whether the issuer waits.
     pub fn FltIsOperationSynchronous(data: *mut FLT_CALLBACK_DATA) -> bool [irql <= HIGH_LEVEL] {
         arg!(FltIsOperationSynchronous: data);
@@ -82,4 +96,15 @@ export! {
         fltmgr::flt_retain_swapped_buffer_mdl_address(fltmgr::operation_from(data)?);
         Ok(())
     }
+}
+
+/// Names of all major functions, zero-terminated, made once per process.
+fn irp_name(major: u8) -> &'static std::ffi::CStr {
+    static NAMES: std::sync::OnceLock<Vec<std::ffi::CString>> = std::sync::OnceLock::new();
+    let names = NAMES.get_or_init(|| {
+        (0..=u8::MAX)
+            .map(|major| std::ffi::CString::new(fltmgr::flt_get_irp_name(major)).unwrap_or_default())
+            .collect()
+    });
+    &names[usize::from(major)]
 }

@@ -27,6 +27,7 @@ mod flt_string;
 mod fsrtl;
 mod hal;
 mod io;
+mod io_device;
 mod ke;
 mod ke_irql;
 mod ke_time;
@@ -59,6 +60,7 @@ const TABLES: &[&[Export]] = &[
     fsrtl::ROWS,
     hal::ROWS,
     io::ROWS,
+    io_device::ROWS,
     ke::ROWS,
     ke_irql::ROWS,
     ke_time::ROWS,

@@ -1,0 +1,143 @@
+//! Io: devices, symbolic links, work items.
+
+use boundary::{Raise, export};
+use nt_abi::irql::{APC_LEVEL, DISPATCH_LEVEL, PASSIVE_LEVEL};
+use nt_abi::{DEVICE_OBJECT, DRIVER_OBJECT, NativeFn, NtStatus, UNICODE_STRING};
+use nt_ex::work::{self, WorkQueue};
+
+use crate::argument::{arg, optional, rows, store, wrong};
+use crate::flt_string::units;
+
+rows! { "ntoskrnl.exe", "nt-io";
+    IoCreateDevice done "";
+    IoDeleteDevice done "";
+    IoAttachDeviceToDeviceStack done "";
+    IoDetachDevice done "";
+    IoGetAttachedDevice done "";
+    IoCreateSymbolicLink done "";
+    IoDeleteSymbolicLink done "";
+    IoAllocateWorkItem done "EXEC-36";
+    IoQueueWorkItem done "EXEC-36, EXEC-37";
+    IoFreeWorkItem done "EXEC-37";
+}
+
+const TAG: u32 = u32::from_le_bytes(*b"AWrk");
+const IDLE: u32 = 0;
+const QUEUED: u32 = 1;
+
+/// `IO_WORKITEM`, which drivers see as opaque.
+#[repr(C)]
+struct WorkItem {
+    device: std::sync::atomic::AtomicUsize,
+    state: std::sync::atomic::AtomicU32,
+}
+
+// SAFETY: zero bytes are an idle item without a device, and there is nothing to drop.
+unsafe impl nt_ex::pool::ZeroedInPool for WorkItem {}
+
+fn item(address: usize, export: &str) -> Result<&'static WorkItem, Raise> {
+    if nt_ex::pool::size_of_block(address as *const u8) != Some(size_of::<WorkItem>()) {
+        return Err(wrong(
+            export,
+            "IoWorkItem",
+            address as u64,
+            "which is no work item: it was freed, or never allocated",
+        ));
+    }
+    // SAFETY: a live pool block of this very size, made by `IoAllocateWorkItem`.
+    Ok(unsafe { &*(address as *const WorkItem) })
+}
+
+export! {
+    /// Makes a device.
+    pub fn IoCreateDevice(driver: *mut DRIVER_OBJECT, extension: u32, name: *mut UNICODE_STRING, kind: u32, characteristics: u32, exclusive: u8, out: *mut usize) -> NtStatus [irql <= APC_LEVEL] {
+        arg!(IoCreateDevice: driver);
+        let name = optional(name, "IoCreateDevice", "DeviceName")?.map(units).transpose()?;
+        match nt_io::io_create_device(driver, extension, name.as_deref(), kind, characteristics, exclusive != 0)? {
+            Ok(device) => {
+                store(out, std::ptr::from_ref(device) as usize, "IoCreateDevice", "DeviceObject")?;
+                Ok(NtStatus::SUCCESS)
+            }
+            Err(status) => Ok(status),
+        }
+    }
+
+    /// Deletes a device.
+    pub fn IoDeleteDevice(device: *mut DEVICE_OBJECT) -> () [irql <= APC_LEVEL] {
+        arg!(IoDeleteDevice: device);
+        nt_io::io_delete_device(device)
+    }
+
+    /// Puts a device on top of a stack; returns the one below it, or null.
+    pub fn IoAttachDeviceToDeviceStack(source: *mut DEVICE_OBJECT, target: *mut DEVICE_OBJECT) -> usize [irql <= DISPATCH_LEVEL] {
+        arg!(IoAttachDeviceToDeviceStack: source, target);
+        Ok(nt_io::io_attach_device(source, target).map_or(0, |lower| std::ptr::from_ref(lower) as usize))
+    }
+
+    /// Takes the device above `lower` off the stack.
+    pub fn IoDetachDevice(lower: *mut DEVICE_OBJECT) -> () [irql <= DISPATCH_LEVEL] {
+        arg!(IoDetachDevice: lower);
+        nt_io::io_detach_device(lower);
+        Ok(())
+    }
+
+    /// The top of a stack.
+    pub fn IoGetAttachedDevice(device: *mut DEVICE_OBJECT) -> usize [irql <= DISPATCH_LEVEL] {
+        arg!(IoGetAttachedDevice: device);
+        Ok(std::ptr::from_ref(nt_io::io_get_attached_device(device)) as usize)
+    }
+
+    /// Makes a symbolic link.
+    pub fn IoCreateSymbolicLink(name: *mut UNICODE_STRING, target: *mut UNICODE_STRING) -> NtStatus [irql <= PASSIVE_LEVEL] {
+        arg!(IoCreateSymbolicLink: name, target);
+        match nt_ob::ob_create_symbolic_link(&units(name)?, &units(target)?)? {
+            Ok(()) => Ok(NtStatus::SUCCESS),
+            Err(status) => Ok(status),
+        }
+    }
+
+    /// Deletes a symbolic link.
+    pub fn IoDeleteSymbolicLink(name: *mut UNICODE_STRING) -> NtStatus [irql <= PASSIVE_LEVEL] {
+        arg!(IoDeleteSymbolicLink: name);
+        match nt_ob::ob_delete_symbolic_link(&units(name)?)? {
+            Ok(()) => Ok(NtStatus::SUCCESS),
+            Err(status) => Ok(status),
+        }
+    }
+
+    /// A work item, or null.
+    pub fn IoAllocateWorkItem(device: usize) -> usize [irql <= DISPATCH_LEVEL] {
+        Ok(match nt_ex::pool::allocate_new::<WorkItem>(TAG) {
+            Ok(item) => {
+                item.device.store(device, std::sync::atomic::Ordering::Relaxed);
+                std::ptr::from_ref(item) as usize
+            }
+            Err(_) => 0,
+        })
+    }
+
+    /// Runs `routine` in a system thread. The device is referenced until it has returned.
+    pub fn IoQueueWorkItem(address: usize, routine: NativeFn, queue: u32, context: u64) -> () [irql <= DISPATCH_LEVEL] {
+        let item = item(address, "IoQueueWorkItem")?;
+        if item.state.swap(QUEUED, std::sync::atomic::Ordering::AcqRel) != IDLE {
+            return Err(wrong("IoQueueWorkItem", "IoWorkItem", address as u64, "which is queued already (EXEC-37)"));
+        }
+        let device = item.device.load(std::sync::atomic::Ordering::Relaxed);
+        nt_ob::ob_reference(device)?;
+        work::queue(WorkQueue::from_type(queue), move || {
+            item.state.store(IDLE, std::sync::atomic::Ordering::Release);
+            boundary::call(routine, [device as u64, context])?;
+            nt_ob::ob_dereference(device)
+        });
+        Ok(())
+    }
+
+    /// Frees a work item.
+    pub fn IoFreeWorkItem(address: usize) -> () [irql <= DISPATCH_LEVEL] {
+        let item = item(address, "IoFreeWorkItem")?;
+        if item.state.load(std::sync::atomic::Ordering::Acquire) != IDLE {
+            return Err(wrong("IoFreeWorkItem", "IoWorkItem", address as u64, "which is queued (EXEC-37)"));
+        }
+        nt_ex::pool::free(address as *const u8, Some(TAG))
+    }
+}
