@@ -142,9 +142,12 @@ fn cleanup_and_close_cannot_fail_but_may_be_completed_with_success() {
         with_file(&machine, "file", |_, _| Ok(()));
         assert_found(&machine, "PRE-16", "r");
     }
-    let machine = with_recorder(&["Mode=sz:complete-pre", "Major=dword:0x12", "Status=dword:0"]);
-    with_file(&machine, "file", |_, _| Ok(()));
-    assert!(!rules(&machine).contains(&"PRE-16".to_owned()));
+    for major in [IRP_MJ_CLEANUP, IRP_MJ_CLOSE] {
+        let machine =
+            with_recorder(&["Mode=sz:complete-pre", &format!("Major=dword:{major}"), "Status=dword:0"]);
+        with_file(&machine, "file", |_, _| Ok(()));
+        assert!(!rules(&machine).contains(&"PRE-16".to_owned()));
+    }
 }
 
 #[test]
@@ -187,6 +190,26 @@ fn synchronize_brings_the_postoperation_callback_to_the_same_thread() {
     assert_eq!(seen.of(IRP_MJ_READ, true).len(), 1);
     assert_eq!((seen.failed, seen.checks > 4), (0, true));
     assert_clean(&machine);
+}
+
+#[test]
+fn synchronizing_an_asynchronous_write_is_reported() {
+    // spec: PRE-21
+    let machine = with_recorder(&["Mode=sz:bad-return", "Major=dword:4", "Return=dword:5"]);
+    with_file(&machine, "file", |session, handle| session.write(handle, Some(0), b"x"));
+    assert!(!rules(&machine).contains(&"PRE-21".to_owned()), "the handle is synchronous");
+    machine
+        .run(|session| {
+            let name = altimeter::utf16("\\file");
+            let request = altimeter::session::OpenRequest::on_volume(&name)
+                .access(nt_abi::GENERIC_WRITE)
+                .asynchronous();
+            let handle = session.open(&request)?.expect("the file").handle;
+            session.write(&handle, Some(0), b"y")?;
+            session.close(handle)
+        })
+        .expect("the machine runs");
+    assert_found(&machine, "PRE-21", "r");
 }
 
 #[test]
