@@ -32,6 +32,8 @@ fn boot(filters: usize) -> Subject {
     for index in 0..filters {
         let mut source = DriverSource::embedded("passthrough").expect("it is built in");
         source.name = format!("pass{index}");
+        // Instance names are unique on a volume: each copy gets one made from its own name.
+        source.inf = None;
         source.altitude = Some(format!("{}", 370_000 + index));
         machine.load(&source).expect("the sample loads");
     }
@@ -69,6 +71,10 @@ fn main() {
     for subject in &mut subjects {
         round(subject);
         subject.nanoseconds.clear();
+        let report = subject.machine.report();
+        assert!(report.findings.is_empty(), "{:?}", report.findings);
+        let attached = report.drivers.iter().filter(|driver| driver.instances.len() == 1).count();
+        assert_eq!(attached, subject.filters, "every filter is attached");
     }
     for _ in 0..ROUNDS {
         for subject in &mut subjects {
