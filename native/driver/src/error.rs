@@ -17,6 +17,7 @@ pub(crate) enum What {
     Image(PeError),
     NoRelocations(u64),
     NoEntry,
+    EntryNotExecutable(u32),
     NoRoom,
     Host(std::io::Error),
     Object(NtStatus),
@@ -44,12 +45,17 @@ impl fmt::Display for LoadError {
             What::Image(error) => write!(f, "{error}"),
             What::NoRelocations(base) => write!(
                 f,
-                "the image has no relocations and wants address {base:#x}, which no machine has; \
-                 link it without /FIXED"
+                "the image has no relocation directory and wants {base:#x}, which lies outside every machine: \
+                 link it with /DYNAMICBASE or without /FIXED"
             ),
             What::NoEntry => {
                 write!(f, "the image has no entry point; link it with /ENTRY:DriverEntry or GsDriverEntry")
             }
+            What::EntryNotExecutable(rva) => write!(
+                f,
+                "the entry point at RVA {rva:#x} stands in no executable section; \
+                 link it with /ENTRY:DriverEntry or GsDriverEntry"
+            ),
             What::NoRoom => {
                 write!(f, "no addresses are left for driver images in this machine; boot a fresh one")
             }

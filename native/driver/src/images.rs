@@ -15,13 +15,35 @@ pub(crate) struct LoadedImage {
     pub(crate) module: String,
     pub(crate) range: Range<usize>,
     pub(crate) image: pe::Image,
-    pub(crate) file: Arc<Vec<u8>>,
+    /// The bytes of the file.
+    pub(crate) file: Vec<u8>,
+    /// Where the file is, as it was given.
     pub(crate) path: String,
     pub(crate) symbols: OnceLock<Symbols>,
 }
 
+impl LoadedImage {
+    /// `bytes` bytes at an offset as the file holds them: good whatever the driver did to its memory, and after it
+    /// has gone.
+    pub(crate) fn bytes(&self, rva: u32, bytes: usize) -> Option<&[u8]> {
+        let section = self.image.section_at(rva)?;
+        let raw = self.file.get(section.file_range.start as usize..section.file_range.end as usize)?;
+        raw.get((rva - section.rva) as usize..)?.get(..bytes)
+    }
+
+    /// A number at an offset.
+    pub(crate) fn u16(&self, rva: u32) -> Option<u16> {
+        self.bytes(rva, 2)?.try_into().ok().map(u16::from_le_bytes)
+    }
+
+    /// A number at an offset.
+    pub(crate) fn u32(&self, rva: u32) -> Option<u32> {
+        self.bytes(rva, 4)?.try_into().ok().map(u32::from_le_bytes)
+    }
+}
+
 /// Where an address is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Place {
     /// Service name of the driver.
     pub driver: String,
@@ -29,8 +51,16 @@ pub struct Place {
     pub module: String,
     /// Offset in the image.
     pub offset: usize,
-    /// `Function+0x12 at file.c:34`, as far as known; empty without symbols.
+    /// `Function at file.c:34`, or `Function+0x12` where the line is not known; empty without symbols.
     pub symbol: String,
+    /// Name of the innermost function (inlined ones too), `sub_1234` without symbols, or empty.
+    pub function: String,
+    /// Offset from the function's first byte, where that is known.
+    pub function_offset: Option<usize>,
+    /// Source file without its folders, or empty.
+    pub file: String,
+    /// Line in it; 0 if not known.
+    pub line: u32,
 }
 
 /// All images of a machine.
@@ -61,11 +91,16 @@ impl Images {
         let image = self.at(address)?;
         let offset = address - image.range.start;
         let symbols = image.symbols.get_or_init(|| Symbols::of(&image));
+        let symbol = symbols.at(&image, offset as u32);
         Some(Place {
             driver: image.driver.clone(),
             module: image.module.clone(),
             offset,
-            symbol: symbols.name(&image, offset as u32),
+            symbol: symbol.to_string(),
+            function: symbol.function,
+            function_offset: symbol.offset.map(|offset| offset as usize),
+            file: symbol.file,
+            line: symbol.line,
         })
     }
 

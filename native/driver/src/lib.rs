@@ -5,22 +5,26 @@
 //!                                   │ loaded ─unload─► inaccessible for ever (addresses are never used twice)
 //! ```
 //!
-//! It owns the table of images, by which addresses become places in drivers, the page of helper code that
-//! bound images call (Control Flow Guard, missing imports), and the walk of a driver's stack by its unwind tables.
+//! It owns the table of images, by which addresses become places in drivers, the stubs that bound images call
+//! (Control Flow Guard, missing imports), and the walk of a driver's stack by its unwind tables.
 //!
 //! It refuses images without relocations: each machine has its own addresses.
 //!
 //! UNSAFETY: modules that run or write image memory say why.
 
 mod bind;
+mod dwarf;
+mod epilogue;
 mod error;
-mod helpers;
 mod images;
 mod load;
 mod map;
+mod pdb;
 mod rewrite;
+mod stubs;
 mod symbols;
 mod unwind;
+mod walk;
 
 use std::sync::{Arc, OnceLock};
 
@@ -35,12 +39,17 @@ pub use load::{LoadRequest, LoadedDriver, load, unload};
 pub trait Resolver: Sync {
     /// Address of `symbol` exported by `image` (`ntoskrnl.exe`, `fltmgr.sys`, `hal.dll`); `None` if it is not there.
     fn resolve(&self, image: &str, symbol: &str) -> Option<usize>;
+
+    /// Address of what `image` exports under a number; nothing of the kernel's has a stable one.
+    fn resolve_ordinal(&self, _image: &str, _ordinal: u16) -> Option<usize> {
+        None
+    }
 }
 
 /// The loader of one machine.
 pub struct Loader {
     images: Arc<Images>,
-    helpers: OnceLock<helpers::Helpers>,
+    stubs: OnceLock<stubs::Stubs>,
 }
 
 impl Subsystem for Loader {
@@ -52,12 +61,25 @@ impl Loader {
     pub fn new(core: &Arc<Core>) -> Self {
         let images = Arc::new(Images::default());
         let walker = Arc::clone(&images);
-        core.set_stack_walker(Box::new(move |fault| unwind::walk(&walker, fault)));
-        Self { images, helpers: OnceLock::new() }
+        core.set_stack_walker(Box::new(move |fault| walk::walk(&walker, fault)));
+        Self { images, stubs: OnceLock::new() }
     }
 
     /// The table of images; it can be asked from any thread, also after the machine has stopped.
     pub fn images(&self) -> &Arc<Images> {
         &self.images
+    }
+
+    /// Service name of the driver that `address` belongs to, loaded or gone.
+    pub fn driver_of(&self, address: usize) -> Option<String> {
+        self.images.driver_of(address)
+    }
+
+    /// The stubs, written when the first image needs them.
+    fn stubs(&self) -> Result<&stubs::Stubs, error::What> {
+        if self.stubs.get().is_none() {
+            let _ = self.stubs.set(stubs::Stubs::new()?);
+        }
+        self.stubs.get().ok_or(error::What::NoRoom)
     }
 }

@@ -3,14 +3,14 @@
 use std::sync::{Arc, OnceLock};
 
 use boundary::Raise;
-use boundary::slot::Protection;
 use nt_abi::{DRIVER_OBJECT, NtStatus, UNICODE_STRING};
+use nt_ex::pool::PoolKind;
 use nt_ke::{Finding, current_core};
 use pe::Image;
 
 use crate::error::{LoadError, What};
-use crate::helpers::Helpers;
 use crate::images::LoadedImage;
+use crate::map::Mapped;
 use crate::{Loader, Resolver, bind, map};
 
 const TAG: u32 = u32::from_le_bytes(*b"ADrv");
@@ -36,6 +36,16 @@ pub struct LoadedDriver {
 }
 
 impl LoadedDriver {
+    /// Where its image stands, and how many bytes it has.
+    pub fn image(&self) -> (usize, usize) {
+        (self.image.range.start, self.image.range.len())
+    }
+
+    /// Oddities of the image that kept it from nothing.
+    pub fn warnings(&self) -> &[pe::Warning] {
+        &self.image.image.warnings
+    }
+
     /// Its driver object.
     pub fn object(&self) -> &'static DRIVER_OBJECT {
         self.object
@@ -56,82 +66,113 @@ pub fn load(request: &LoadRequest<'_>) -> Result<Result<LoadedDriver, LoadError>
         Ok(placed) => placed,
         Err(what) => return Ok(Err(error(what))),
     };
-    let name: Vec<u16> = format!("\\Driver\\{}", request.service).encode_utf16().collect();
     let path: Vec<u16> = request.registry_path.encode_utf16().collect();
-    let object = match nt_io::io_create_native_driver(&name, mapped.base, image.size_of_image, &path)? {
-        Ok(object) => object,
+    let string = match RegistryString::new(&path)? {
+        Ok(string) => string,
         Err(status) => {
-            withdraw(&loaded);
+            map::withdraw(mapped);
             return Ok(Err(error(What::Object(status))));
         }
     };
-    let entry = mapped.base + image.entry_rva as usize;
-    object.DriverInit.set(nt_abi::NativeFn(entry));
-    let string = match registry_string(&path) {
-        Ok(string) => string,
-        Err(status) => return Ok(Err(error(What::Object(status)))),
+    let name: Vec<u16> = format!("\\Driver\\{}", request.service).encode_utf16().collect();
+    let object = match nt_io::io_create_native_driver(&name, mapped.base, image.size_of_image, &path)? {
+        Ok(object) => object,
+        Err(status) => {
+            string.free()?;
+            map::withdraw(mapped);
+            return Ok(Err(error(What::Object(status))));
+        }
     };
-    let arguments = [std::ptr::from_ref(object) as u64, std::ptr::from_ref(string) as u64];
-    let status = NtStatus(boundary::call(nt_abi::NativeFn(entry), arguments)? as i32);
-    nt_ex::pool::free(string.Buffer.get().cast::<u8>().cast_const(), None)?;
-    nt_ex::pool::free_new(string)?;
+    let entry = nt_abi::NativeFn(mapped.base + image.entry_rva as usize);
+    object.DriverInit.set(entry);
+    let arguments = [std::ptr::from_ref(object) as u64, std::ptr::from_ref(string.string) as u64];
+    let status = NtStatus(boundary::call(entry, arguments)? as i32);
+    string.free()?;
     if !status.is_success() {
         report_leaks(&loaded, "after DriverEntry had failed");
         nt_io::io_delete_driver(object)?;
-        withdraw(&loaded);
+        map::withdraw(mapped);
         return Ok(Err(error(What::Entry(status))));
     }
-    map::discard_initialization(&image, &mapped);
+    map::discard_initialization(&image, mapped);
     Ok(Ok(LoadedDriver { object, image: loaded }))
 }
 
-fn place(request: &LoadRequest<'_>, image: &Image) -> Result<(Arc<LoadedImage>, map::Mapped), What> {
-    if image.entry_rva == 0 {
-        return Err(What::NoEntry);
+/// Gives the image addresses and writes it there, ready to run.
+fn place(request: &LoadRequest<'_>, image: &Image) -> Result<(Arc<LoadedImage>, Mapped), What> {
+    let entry_rva = image.entry_rva;
+    match image.section_at(entry_rva) {
+        _ if entry_rva == 0 => return Err(What::NoEntry),
+        Some(section) if section.is_executable() => {}
+        _ => return Err(What::EntryNotExecutable(entry_rva)),
     }
     let loader = current_core().get::<Loader>();
-    if loader.helpers.get().is_none() {
-        let _ = loader.helpers.set(Helpers::new()?);
+    let stubs = loader.stubs()?;
+    let mapped = map::reserve(image)?;
+    let ready = map::fill(image, request.image, mapped, stubs)
+        .and_then(|()| bind::bind(image, mapped.base, request.resolver, stubs))
+        .and_then(|()| map::protect(image, mapped));
+    if let Err(what) = ready {
+        map::withdraw(mapped);
+        return Err(what);
     }
-    let helpers = loader.helpers.get().ok_or(What::NoRoom)?;
-    let mapped = map::map(image, request.image, helpers)?;
-    bind::bind(image, mapped.base, request.resolver, helpers)?;
-    map::protect(image, &mapped)?;
     let loaded = loader.images.add(LoadedImage {
         driver: request.service.to_owned(),
         module: request.file.rsplit(['/', '\\']).next().unwrap_or(request.file).to_owned(),
         range: mapped.base..mapped.base + mapped.bytes,
         image: image.clone(),
-        file: Arc::new(request.image.to_vec()),
+        file: request.image.to_vec(),
         path: request.file.to_owned(),
         symbols: OnceLock::new(),
     });
     Ok((loaded, mapped))
 }
 
-/// A `UNICODE_STRING` in pool, as `DriverEntry` gets its registry path.
-fn registry_string(path: &[u16]) -> Result<&'static UNICODE_STRING, NtStatus> {
-    let string = nt_ex::pool::allocate_new::<UNICODE_STRING>(TAG)?;
-    let bytes: Vec<u8> = path.iter().chain([&0]).flat_map(|unit| unit.to_le_bytes()).collect();
-    let buffer = nt_ex::pool::allocate_engine(nt_ex::pool::PoolKind::NonPaged, bytes.len(), TAG)
-        .ok_or(NtStatus::INSUFFICIENT_RESOURCES)?;
-    let _ = boundary::copy::write(buffer.as_ptr() as usize, &bytes);
-    string.Buffer.set(buffer.as_ptr().cast());
-    string.Length.set((path.len() * 2) as u16);
-    string.MaximumLength.set(bytes.len() as u16);
-    Ok(string)
+/// A `UNICODE_STRING` in pool, as `DriverEntry` gets its registry path. The driver may write over it: what is freed
+/// is remembered here.
+struct RegistryString {
+    string: &'static UNICODE_STRING,
+    buffer: *const u8,
 }
 
-/// Makes an image inaccessible for ever.
-fn withdraw(image: &LoadedImage) {
-    let _ = current_core().slot.protect(image.range.start, image.range.len(), Protection::None);
+impl RegistryString {
+    fn new(path: &[u16]) -> Result<Result<Self, NtStatus>, Raise> {
+        let bytes: Vec<u8> = path.iter().chain([&0]).flat_map(|unit| unit.to_le_bytes()).collect();
+        let (Ok(length), Ok(maximum)) = (u16::try_from(path.len() * 2), u16::try_from(bytes.len())) else {
+            return Ok(Err(NtStatus::NAME_TOO_LONG));
+        };
+        let string = match nt_ex::pool::allocate_new::<UNICODE_STRING>(TAG) {
+            Ok(string) => string,
+            Err(status) => return Ok(Err(status)),
+        };
+        let Some(buffer) = nt_ex::pool::allocate_engine(PoolKind::NonPaged, bytes.len(), TAG) else {
+            nt_ex::pool::free_new(string)?;
+            return Ok(Err(NtStatus::INSUFFICIENT_RESOURCES));
+        };
+        let buffer = buffer.as_ptr();
+        // Fresh pool is writable.
+        let _ = boundary::copy::write(buffer as usize, &bytes);
+        string.Buffer.set(buffer.cast());
+        string.Length.set(length);
+        string.MaximumLength.set(maximum);
+        Ok(Ok(Self { string, buffer }))
+    }
+
+    fn free(self) -> Result<(), Raise> {
+        nt_ex::pool::free(self.buffer, None)?;
+        nt_ex::pool::free_new(self.string)
+    }
 }
 
-/// Unloads a driver that has unregistered from everything.
+/// Unloads a driver that has unregistered from everything and whose unload routine has run: what it left in pool
+/// becomes findings (rule `pool-leak`), its image inaccessible for ever.
+///
+/// IRQL:    PASSIVE_LEVEL, in the System process
 pub fn unload(driver: LoadedDriver) -> Result<(), Raise> {
     report_leaks(&driver.image, "when it was unloaded");
     nt_io::io_delete_driver(driver.object)?;
-    withdraw(&driver.image);
+    let range = &driver.image.range;
+    map::withdraw(Mapped { base: range.start, bytes: range.len() });
     Ok(())
 }
 

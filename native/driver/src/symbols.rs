@@ -1,99 +1,106 @@
-//! Names for offsets: DWARF in the image, a PDB beside it, exports, function bounds.
+//! Names for offsets, from the best source there is: DWARF, a PDB, exports, bounds of functions.
+//!
+//! Looked into for reports only. An image without symbols, or with damaged ones, is no error: its places are told
+//! by function bounds and offsets.
 
-use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
 
-use addr2line::Context;
-use addr2line::gimli::{EndianSlice, LittleEndian, SectionId};
-use object::{Object, ObjectSection};
-use pdb2::FallibleIterator;
-
+use crate::dwarf::Dwarf;
 use crate::images::LoadedImage;
+use crate::pdb::Pdb;
 
-/// DWARF sections by name. Looked into for reports only, so each question parses them afresh.
-type Sections = BTreeMap<String, Vec<u8>>;
+/// What is known of an offset.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Symbol {
+    pub(crate) function: String,
+    pub(crate) offset: Option<u32>,
+    pub(crate) file: String,
+    pub(crate) line: u32,
+}
+
+impl Symbol {
+    pub(crate) fn new(function: impl Into<String>, offset: Option<u32>) -> Self {
+        Self { function: function.into(), offset, ..Self::default() }
+    }
+
+    /// Adds the line; of a path only the file's name is kept.
+    pub(crate) fn at_line(mut self, path: &str, line: u32) -> Self {
+        self.file = path.rsplit(['/', '\\']).next().unwrap_or(path).to_owned();
+        self.line = line;
+        self
+    }
+}
+
+impl fmt::Display for Symbol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.offset, self.file.is_empty()) {
+            _ if self.function.is_empty() => Ok(()),
+            (_, false) => write!(f, "{} at {}:{}", self.function, self.file, self.line),
+            (Some(offset), true) => write!(f, "{}+{offset:#x}", self.function),
+            (None, true) => f.write_str(&self.function),
+        }
+    }
+}
 
 /// What is known of an image's functions.
 pub(crate) struct Symbols {
-    dwarf: Option<Sections>,
-    /// Functions of a PDB by offset.
-    functions: Vec<(u32, String)>,
+    dwarf: Option<Dwarf>,
+    pdb: Option<Pdb>,
 }
 
 impl Symbols {
-    /// Reads what there is; an image without symbols has none, which is no error.
+    /// Reads what there is.
     pub(crate) fn of(image: &LoadedImage) -> Self {
-        Self { dwarf: dwarf(image), functions: pdb(image).unwrap_or_default() }
-    }
-
-    /// `Function+0x12 at file.c:34`, or what is known of it.
-    pub(crate) fn name(&self, image: &LoadedImage, offset: u32) -> String {
-        if let Some(dwarf) = &self.dwarf
-            && let Some(name) = from_dwarf(dwarf, image, offset)
-        {
-            return name;
-        }
-        let at = self.functions.partition_point(|(start, _)| *start <= offset);
-        if at > 0 {
-            let (start, name) = &self.functions[at - 1];
-            return format!("{name}+{:#x}", offset - start);
-        }
-        let exported = image.image.exports.iter().filter_map(|export| match export.target {
-            pe::ExportTarget::Rva(rva) if rva <= offset => Some((rva, export.name.clone())),
-            _ => None,
+        let dwarf = Dwarf::of(&image.file).or_else(|| {
+            debug_files(&image.path).iter().find_map(|path| Dwarf::of(&std::fs::read(path).ok()?))
         });
-        match (exported.max(), image.image.runtime_function_at(offset)) {
-            (Some((rva, name)), _) => format!("{name}+{:#x}", offset - rva),
-            (None, Some(function)) => format!("sub_{:x}+{:#x}", function.begin, offset - function.begin),
-            (None, None) => String::new(),
-        }
+        let pdb = if dwarf.is_some() { None } else { find_pdb(image) };
+        Self { dwarf, pdb }
+    }
+
+    /// What stands at `rva`.
+    pub(crate) fn at(&self, image: &LoadedImage, rva: u32) -> Symbol {
+        let dwarf = self.dwarf.as_ref().and_then(|dwarf| dwarf.at(image, rva));
+        dwarf
+            .or_else(|| self.pdb.as_ref().and_then(|pdb| pdb.at(rva)))
+            .or_else(|| exported(image, rva))
+            .or_else(|| bounds(image, rva))
+            .unwrap_or_default()
     }
 }
 
-/// The image's DWARF sections, if it has any.
-fn dwarf(image: &LoadedImage) -> Option<Sections> {
-    let file = object::File::parse(image.file.as_slice()).ok()?;
-    file.section_by_name(SectionId::DebugInfo.name())?;
-    let sections = file.sections().filter_map(|section| {
-        let name = section.name().ok().filter(|name| name.starts_with(".debug_"))?.to_owned();
-        Some((name, section.uncompressed_data().ok()?.into_owned()))
+/// Files that hold the DWARF of a stripped image.
+fn debug_files(path: &str) -> [PathBuf; 2] {
+    [PathBuf::from(format!("{path}.debug")), Path::new(path).with_extension("debug")]
+}
+
+/// The PDB of the image: beside it, by its own name or the linker's, or where the linker wrote it.
+fn find_pdb(image: &LoadedImage) -> Option<Pdb> {
+    let path = Path::new(&image.path);
+    let mut candidates = vec![path.with_extension("pdb")];
+    if let Some(debug) = &image.image.debug {
+        let name = debug.pdb_name.rsplit(['/', '\\']).next().unwrap_or_default();
+        candidates.push(path.with_file_name(name));
+        candidates.push(PathBuf::from(&debug.pdb_name));
+    }
+    candidates.iter().find_map(|path| Pdb::open(path, image.image.debug.as_ref()))
+}
+
+/// The exported name in the same function, if one is.
+fn exported(image: &LoadedImage, rva: u32) -> Option<Symbol> {
+    let first = image.image.runtime_function_at(rva).map_or(0, |function| function.begin);
+    let candidates = image.image.exports.iter().filter_map(|export| match export.target {
+        pe::ExportTarget::Rva(start) if (first..=rva).contains(&start) => Some((start, &export.name)),
+        _ => None,
     });
-    Some(sections.collect())
+    let (start, name) = candidates.max()?;
+    // Without unwind information nothing says where a function ends: stay in its section at least.
+    image.image.section_at(start).filter(|section| section.contains(rva))?;
+    Some(Symbol::new(name, Some(rva - start)))
 }
 
-fn from_dwarf(sections: &Sections, image: &LoadedImage, offset: u32) -> Option<String> {
-    let load = |id: SectionId| -> Result<EndianSlice<'_, LittleEndian>, ()> {
-        Ok(EndianSlice::new(sections.get(id.name()).map(Vec::as_slice).unwrap_or_default(), LittleEndian))
-    };
-    let context = Context::from_dwarf(addr2line::gimli::Dwarf::load(load).ok()?).ok()?;
-    let address = image.image.image_base + u64::from(offset);
-    let mut frames = context.find_frames(address).skip_all_loads().ok()?;
-    let frame = frames.next().ok()??;
-    let mut text = frame.function.as_ref().and_then(|f| f.raw_name().ok().map(|n| n.into_owned()))?;
-    if let Some(location) = frame.location
-        && let Some(file) = location.file
-    {
-        let file = file.rsplit(['/', '\\']).next().unwrap_or(file);
-        text = format!("{text} at {file}:{}", location.line.unwrap_or(0));
-    }
-    Some(text)
-}
-
-/// Functions of the PDB that stands beside the image, by offset.
-fn pdb(image: &LoadedImage) -> Option<Vec<(u32, String)>> {
-    let path = std::path::Path::new(&image.path).with_extension("pdb");
-    let mut pdb = pdb2::PDB::open(std::fs::File::open(path).ok()?).ok()?;
-    let map = pdb.address_map().ok()?;
-    let symbols = pdb.global_symbols().ok()?;
-    let mut functions = Vec::new();
-    let mut iter = symbols.iter();
-    while let Ok(Some(symbol)) = iter.next() {
-        if let Ok(pdb2::SymbolData::Public(public)) = symbol.parse()
-            && public.function
-            && let Some(rva) = public.offset.to_rva(&map)
-        {
-            functions.push((rva.0, public.name.to_string().into_owned()));
-        }
-    }
-    functions.sort();
-    Some(functions)
+fn bounds(image: &LoadedImage, rva: u32) -> Option<Symbol> {
+    let function = image.image.runtime_function_at(rva)?;
+    Some(Symbol::new(format!("sub_{:x}", function.begin), Some(rva - function.begin)))
 }

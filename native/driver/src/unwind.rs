@@ -1,157 +1,238 @@
-//! Walking a driver's stack by `.pdata` and `.xdata`.
+//! One step up a driver's stack, by `.pdata` and `.xdata`.
 //!
-//! Starts at the registers of a fault, or at the driver's call of the innermost export, and goes on while return
-//! addresses lie in images. Below that are the engine's own frames; further calls into exports on the same
-//! thread are known from the boundary's shadow stack and are added.
+//! Unwind information is read from the file, not from the driver's memory; only the stack is memory, and it is
+//! read by copies that survive a bad address. The information may be damaged: every step either goes up the
+//! stack or ends the walk.
 
 use boundary::processor::FaultInfo;
 
-use crate::images::Images;
+use crate::epilogue;
+use crate::images::LoadedImage;
 
-const DEPTH: usize = 64;
-const RSP: usize = 4;
-const RIP: usize = 16;
+/// Number of `rsp` in unwind information.
+pub(crate) const RSP: usize = 4;
+const CHAIN: usize = 32;
+const CHAINED: u32 = 4;
 
-fn read(address: u64) -> Option<u64> {
-    boundary::copy::read_value::<u64>(address as usize).ok()
+/// Reads eight bytes of the stack.
+pub(crate) type Memory<'a> = &'a dyn Fn(u64) -> Option<u64>;
+
+/// Registers of a frame, as far as they are known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Frame {
+    /// `rax rcx rdx rbx rsp rbp rsi rdi r8 … r15`, the order of unwind information.
+    pub(crate) registers: [u64; 16],
+    /// One bit for each register that holds what it held in the frame.
+    pub(crate) known: u16,
+    /// The next instruction.
+    pub(crate) rip: u64,
+    /// Whether `rip` was interrupted there; else it is a return address.
+    pub(crate) exact: bool,
 }
 
-/// Return addresses, innermost first.
-pub(crate) fn walk(images: &Images, fault: Option<&FaultInfo>) -> Vec<usize> {
-    let Some(block) = boundary::try_current() else { return Vec::new() };
-    let callers = block.export_callers();
-    let mut frames = Vec::new();
-    if let Some(fault) = fault {
-        let mut registers = fault.registers;
-        if images.at(registers[RIP] as usize).is_none() {
-            frames.push(registers[RIP] as usize);
-            // A call to nowhere left its return address on top of the stack.
-            match read(registers[RSP]) {
-                Some(back) if images.at(back as usize).is_some() => {
-                    registers[RIP] = back;
-                    registers[RSP] += 8;
-                }
-                _ => registers[RIP] = 0,
-            }
-        }
-        while frames.len() < DEPTH && images.at(registers[RIP] as usize).is_some() {
-            frames.push(registers[RIP] as usize);
-            if !unwind(images, &mut registers) {
-                break;
-            }
-        }
+impl Frame {
+    /// The frame that a fault interrupted.
+    pub(crate) fn of_fault(fault: &FaultInfo) -> Self {
+        let mut registers = [0; 16];
+        registers.copy_from_slice(&fault.registers[..16]);
+        Self { registers, known: u16::MAX, rip: fault.registers[16], exact: true }
     }
-    for caller in callers {
-        if !frames.contains(&caller) && images.at(caller).is_some() {
-            frames.push(caller);
-        }
+
+    /// A frame that called something and of which only its stack pointer is known.
+    pub(crate) fn of_call(rip: u64, rsp: u64) -> Self {
+        let mut registers = [0; 16];
+        registers[RSP] = rsp;
+        Self { registers, known: 1 << RSP, rip, exact: false }
     }
-    frames
+
+    pub(crate) fn set(&mut self, register: usize, value: u64) {
+        self.registers[register] = value;
+        self.known |= 1 << register;
+    }
+
+    pub(crate) fn knows(&self, register: usize) -> bool {
+        self.known & 1 << register != 0
+    }
+
+    pub(crate) fn pop(&mut self, memory: Memory<'_>) -> Option<u64> {
+        let value = memory(self.registers[RSP])?;
+        self.registers[RSP] = self.registers[RSP].checked_add(8)?;
+        Some(value)
+    }
 }
 
-/// Turns the registers of a frame into those of its caller.
-fn unwind(images: &Images, registers: &mut [u64; 18]) -> bool {
-    let Some(image) = images.at(registers[RIP] as usize) else { return false };
-    let base = image.range.start as u64;
-    let offset = (registers[RIP] - base) as u32;
-    if let Some(function) = image.image.runtime_function_at(offset) {
-        let mut unwind_rva = function.unwind;
-        let mut prologue_offset = offset - function.begin;
-        for _ in 0..32 {
-            match apply(base + u64::from(unwind_rva), prologue_offset, registers) {
-                Some(Some(next)) => {
-                    unwind_rva = next;
-                    prologue_offset = u32::MAX;
-                }
-                Some(None) => break,
-                None => return false,
-            }
+/// Turns a frame of `image` into its caller's. `None`: it cannot be told.
+pub(crate) fn step(image: &LoadedImage, frame: &mut Frame, memory: Memory<'_>) -> Option<()> {
+    let before = frame.registers[RSP];
+    let offset = u32::try_from(frame.rip.checked_sub(image.range.start as u64)?).ok()?;
+    // A call may be the last instruction of its function: what it returns to is another one then.
+    let inside = if frame.exact { offset } else { offset.checked_sub(1)? };
+    let mut returned = false;
+    if let Some(function) = image.image.runtime_function_at(inside) {
+        let unwind = resolve(image, function.unwind)?;
+        let register = frame_register(image, unwind)?;
+        let in_prologue = offset - function.begin < u32::from(image.bytes(unwind + 1, 1)?[0]);
+        if !in_prologue && let Some(done) = epilogue::finish(image, offset, *function, register, frame, memory) {
+            *frame = done;
+            returned = true;
+        } else {
+            returned = undo(image, unwind, offset - function.begin, frame, memory)?;
         }
     }
-    // A leaf function, or one whose frame has just been taken down: the return address is on top.
-    let Some(back) = read(registers[RSP]) else { return false };
-    registers[RSP] += 8;
-    registers[RIP] = back;
-    back != 0
+    if !returned {
+        // A leaf function, or one whose frame has just been taken down: the return address is on top.
+        frame.rip = frame.pop(memory)?;
+    }
+    frame.exact = false;
+    (frame.rip != 0 && frame.registers[RSP] > before).then_some(())
 }
 
-/// Undoes the prologue that the unwind information at `address` describes. Inner `Some`: chained information.
-fn apply(address: u64, prologue_offset: u32, registers: &mut [u64; 18]) -> Option<Option<u32>> {
-    let header: u32 = boundary::copy::read_value(address as usize).ok()?;
-    let flags = (header >> 3) & 0x1F;
-    let count = (header >> 16) & 0xFF;
-    let frame_register = ((header >> 24) & 0xF) as usize;
-    let frame_offset = ((header >> 28) & 0xF) * 16;
-    let code = |index: u32| -> Option<u16> {
-        boundary::copy::read_value((address + 4 + u64::from(index) * 2) as usize).ok()
-    };
-    // With a frame register, the stack pointer is found through it once it is set.
-    let mut index = 0;
-    while index < count {
-        let entry = code(index)?;
-        let at = u32::from(entry & 0xFF);
-        let operation = (entry >> 8) & 0xF;
-        let info = usize::from(entry >> 12);
-        let done = at <= prologue_offset;
-        let slots = match operation {
-            0 => {
-                if done {
-                    registers[info] = read(registers[RSP])?;
-                    registers[RSP] += 8;
-                }
-                1
-            }
-            1 => {
-                let (bytes, slots) = if info == 0 {
-                    (u64::from(code(index + 1)?) * 8, 2)
-                } else {
-                    (u64::from(code(index + 1)?) | u64::from(code(index + 2)?) << 16, 3)
-                };
-                if done {
-                    registers[RSP] += bytes;
-                }
-                slots
-            }
-            2 => {
-                if done {
-                    registers[RSP] += info as u64 * 8 + 8;
-                }
-                1
-            }
-            3 => {
-                if done {
-                    registers[RSP] = registers[frame_register].wrapping_sub(u64::from(frame_offset));
-                }
-                1
-            }
-            4 | 5 => {
-                let (distance, slots) = if operation == 4 {
-                    (u64::from(code(index + 1)?) * 8, 2)
-                } else {
-                    (u64::from(code(index + 1)?) | u64::from(code(index + 2)?) << 16, 3)
-                };
-                if done {
-                    registers[info] = read(registers[RSP] + distance)?;
-                }
-                slots
-            }
-            8 => 2,
-            9 => 3,
-            10 => {
-                // A machine frame: an error code may lie below rip, cs, flags, rsp.
-                let frame = registers[RSP] + if info != 0 { 8 } else { 0 };
-                registers[RIP] = read(frame)?;
-                registers[RSP] = read(frame + 24)?;
-                1
-            }
-            _ => return None,
+/// Follows an entry that stands for another one.
+fn resolve(image: &LoadedImage, mut unwind: u32) -> Option<u32> {
+    for _ in 0..CHAIN {
+        if unwind & 1 == 0 {
+            return Some(unwind);
+        }
+        unwind = image.u32((unwind & !1).checked_add(8)?)?;
+    }
+    None
+}
+
+fn frame_register(image: &LoadedImage, unwind: u32) -> Option<Option<usize>> {
+    let register = usize::from(image.bytes(unwind.checked_add(3)?, 1)?[0] & 0xF);
+    Some((register != 0).then_some(register))
+}
+
+/// Undoes a prologue and those that it is chained to. `true`: a machine frame gave the caller's `rip` already.
+fn undo(
+    image: &LoadedImage,
+    mut unwind: u32,
+    mut executed: u32,
+    frame: &mut Frame,
+    memory: Memory<'_>,
+) -> Option<bool> {
+    for _ in 0..CHAIN {
+        let information = Information::read(image, unwind)?;
+        if information.undo(image, executed, frame, memory)? {
+            return Some(true);
+        }
+        match information.chained {
+            Some(next) => unwind = resolve(image, next)?,
+            None => return Some(false),
+        }
+        executed = u32::MAX;
+    }
+    None
+}
+
+/// One `UNWIND_INFO`.
+struct Information {
+    version: u32,
+    register: usize,
+    register_offset: u64,
+    codes: u32,
+    count: u32,
+    chained: Option<u32>,
+}
+
+impl Information {
+    fn read(image: &LoadedImage, rva: u32) -> Option<Self> {
+        let header = image.u32(rva)?;
+        let version = header & 7;
+        if !(1..=2).contains(&version) {
+            return None;
+        }
+        let count = (header >> 16) & 0xFF;
+        let codes = rva.checked_add(4)?;
+        let chained = if header >> 3 & CHAINED != 0 {
+            Some(image.u32(codes.checked_add(count.next_multiple_of(2) * 2)?.checked_add(8)?)?)
+        } else {
+            None
         };
-        index += slots;
+        Some(Self {
+            version,
+            register: (header >> 24 & 0xF) as usize,
+            register_offset: u64::from(header >> 28) * 16,
+            codes,
+            count,
+            chained,
+        })
     }
-    if flags & 4 != 0 {
-        let chained = address + 4 + u64::from(count.next_multiple_of(2)) * 2;
-        let next: u32 = boundary::copy::read_value((chained + 8) as usize).ok()?;
-        return Some(Some(next));
+
+    fn code(&self, image: &LoadedImage, index: u32) -> Option<u16> {
+        if index < self.count { image.u16(self.codes + index * 2) } else { None }
     }
-    Some(None)
+
+    /// An offset of one slot (scaled) or two (in bytes), from the slot after `index`.
+    fn operand(&self, image: &LoadedImage, index: u32, scale: u64, far: bool) -> Option<u64> {
+        let low = u64::from(self.code(image, index + 1)?);
+        if far { Some(low | u64::from(self.code(image, index + 2)?) << 16) } else { Some(low * scale) }
+    }
+
+    /// Slots that the code at `index` takes.
+    fn slots(&self, entry: u16) -> Option<u32> {
+        Some(match (entry >> 8 & 0xF, self.version) {
+            (0 | 2 | 3 | 10, _) | (6, 2) => 1,
+            (1, _) if entry >> 12 == 0 => 2,
+            (4 | 8, _) | (6, 1) | (7, 2) => 2,
+            (1 | 5 | 9, _) | (7, 1) => 3,
+            _ => return None,
+        })
+    }
+
+    /// What saved registers are addressed from: the frame register once it is set, else the stack pointer.
+    fn frame_base(&self, image: &LoadedImage, executed: u32, frame: &Frame) -> Option<u64> {
+        let mut index = 0;
+        while index < self.count {
+            let entry = self.code(image, index)?;
+            let set = entry >> 8 & 0xF == 3 && u32::from(entry & 0xFF) <= executed;
+            if (set || executed == u32::MAX) && self.register != 0 && frame.knows(self.register) {
+                return Some(frame.registers[self.register].wrapping_sub(self.register_offset));
+            }
+            index += self.slots(entry)?;
+        }
+        Some(frame.registers[RSP])
+    }
+
+    /// Undoes the part of the prologue that ends at or before `executed`.
+    fn undo(
+        &self,
+        image: &LoadedImage,
+        executed: u32,
+        frame: &mut Frame,
+        memory: Memory<'_>,
+    ) -> Option<bool> {
+        let base = self.frame_base(image, executed, frame)?;
+        let mut index = 0;
+        while index < self.count {
+            let entry = self.code(image, index)?;
+            let info = usize::from(entry >> 12);
+            let slots = self.slots(entry)?;
+            if u32::from(entry & 0xFF) <= executed {
+                let rsp = frame.registers[RSP];
+                match entry >> 8 & 0xF {
+                    0 => {
+                        let value = frame.pop(memory)?;
+                        frame.set(info, value);
+                    }
+                    1 => frame.set(RSP, rsp.checked_add(self.operand(image, index, 8, info != 0)?)?),
+                    2 => frame.set(RSP, rsp.checked_add(info as u64 * 8 + 8)?),
+                    // Unknown only where no fault gave the registers: right as long as nothing was allocated since.
+                    3 if frame.knows(self.register) => frame.set(RSP, base),
+                    4 => frame.set(info, memory(base.checked_add(self.operand(image, index, 8, false)?)?)?),
+                    5 => frame.set(info, memory(base.checked_add(self.operand(image, index, 1, true)?)?)?),
+                    10 => {
+                        // rip, cs, rflags, rsp; with an error code below when the code says so.
+                        let at = rsp.checked_add(if info != 0 { 8 } else { 0 })?;
+                        frame.rip = memory(at)?;
+                        frame.set(RSP, memory(at.checked_add(24)?)?);
+                        return Some(true);
+                    }
+                    _ => {}
+                }
+            }
+            index += slots;
+        }
+        Some(false)
+    }
 }
