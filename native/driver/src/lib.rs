@@ -12,6 +12,11 @@
 //!
 //! UNSAFETY: modules that run or write image memory say why.
 
+#[cfg(test)]
+#[allow(dead_code)]
+#[path = "../../pe/tests/builder/mod.rs"]
+mod builder;
+
 mod bind;
 mod dwarf;
 mod epilogue;

@@ -77,11 +77,7 @@ impl Stubs {
         let base = reserve()?;
         write(base, &GUARD)?;
         let traps = Traps { next: base + STUB, end: base + AREA, missing: Vec::new() };
-        Ok(Self {
-            guard_check: base,
-            guard_dispatch: base + 8,
-            traps: Lock::new(Rank::DriverImages, traps),
-        })
+        Ok(Self { guard_check: base, guard_dispatch: base + 8, traps: Lock::new(Rank::DriverImages, traps) })
     }
 
     /// A stub that bug checks naming `name` when it is called.

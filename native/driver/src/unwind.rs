@@ -72,7 +72,9 @@ pub(crate) fn step(image: &LoadedImage, frame: &mut Frame, memory: Memory<'_>) -
         let unwind = resolve(image, function.unwind)?;
         let register = frame_register(image, unwind)?;
         let in_prologue = offset - function.begin < u32::from(image.bytes(unwind + 1, 1)?[0]);
-        if !in_prologue && let Some(done) = epilogue::finish(image, offset, *function, register, frame, memory) {
+        if !in_prologue
+            && let Some(done) = epilogue::finish(image, offset, *function, register, frame, memory)
+        {
             *frame = done;
             returned = true;
         } else {
@@ -236,3 +238,7 @@ impl Information {
         Some(false)
     }
 }
+
+#[cfg(test)]
+#[path = "unwind_tests.rs"]
+mod unwind_step;
