@@ -79,6 +79,40 @@ fn every_instruction_of_a_function_leads_to_its_caller() {
 }
 
 #[test]
+fn jumps_that_leave_the_function_end_an_epilogue_and_others_do_not() {
+    // Interrupted at a jump with the frame taken down already (a tail call), or with all of it still there.
+    let jumps: [(&[u8], bool); 6] = [
+        (&[0xE9, 0x00, 0x01, 0, 0], true),
+        (&[0xEB, 0x02], false),
+        (&[0x48, 0xFF, 0xE0], true),
+        (&[0xFF, 0xE0], false),
+        (&[0xFF, 0x25, 0, 0, 0, 0], true),
+        (&[0xFF, 0x24, 0xC5, 0, 0, 0, 0], false),
+    ];
+    for (jump, leaves) in jumps {
+        let mut code = PLAIN[..5].to_vec();
+        code.extend_from_slice(jump);
+        let image = image(&code, &[[TEXT, TEXT + 0x20, XDATA]], PLAIN_XDATA);
+        let mut frame = at(5);
+        let stack: &[u64] = if leaves { &[BACK] } else { &[0, 0, 0, 0, 0xB0, BACK] };
+        assert_eq!(step_over(&image, &mut frame, stack), Some(()), "{jump:x?}");
+        assert_eq!((frame.rip, frame.registers[RSP]), (BACK, STACK + stack.len() as u64 * 8), "{jump:x?}");
+    }
+}
+
+#[test]
+fn an_epilogue_through_the_frame_register_frees_what_was_allocated_since() {
+    // lea rsp, [rbp + 10h]; pop rbp; ret
+    let code = [0x48, 0x8D, 0x65, 0x10, 0x5D, 0xC3];
+    let xdata = [1, 0, 2, 0x25, 0, 0x03, 0, 0x50];
+    let image = image(&code, &[[TEXT, TEXT + 6, XDATA]], &xdata);
+    let mut frame = at(0);
+    frame.registers[5] = STACK + 0x30;
+    step_over(&image, &mut frame, &[0, 0, 0, 0, 0, 0, 0, 0, 0xBB, BACK]).expect("a caller");
+    assert_eq!((frame.rip, frame.registers[5]), (BACK, 0xBB));
+}
+
+#[test]
 fn a_call_at_the_end_of_a_function_belongs_to_it() {
     let functions = [[TEXT, TEXT + 12, XDATA], [TEXT + 12, TEXT + 0x20, XDATA + 8]];
     let xdata = [PLAIN_XDATA, &[1, 0, 0, 0]].concat();
