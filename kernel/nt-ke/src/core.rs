@@ -220,6 +220,8 @@ impl Core {
 
 impl Drop for Core {
     fn drop(&mut self) {
+        // What waits to be freed may point into the slot, which goes with the fields.
+        self.epochs.forget();
         // Higher layers first: they were installed later.
         let owners = std::mem::take(self.owners.get_mut());
         for owner in owners.into_iter().rev() {
