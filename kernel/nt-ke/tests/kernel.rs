@@ -243,6 +243,20 @@ fn native_code_gets_its_arguments_and_gives_its_result() {
 }
 
 #[test]
+fn what_native_code_writes_behind_a_reference_is_seen() {
+    machine(|core| {
+        // mov qword ptr [rcx], 0x539; ret
+        let write = code(core, &[0x48, 0xC7, 0x01, 0x39, 0x05, 0x00, 0x00, 0xC3]);
+        let entry = lasting(nt_abi::LIST_ENTRY::default());
+        let field = &entry.Flink;
+        assert!(field.get().is_null());
+        boundary::call(write, [std::ptr::from_ref(entry) as u64]).expect("legal code");
+        // A plain reference would let the compiler keep the null that it has just read.
+        assert_eq!(field.get() as usize, 0x539);
+    });
+}
+
+#[test]
 fn a_fault_in_native_code_unwinds_to_the_call_with_registers_whole() {
     let core = Core::new(Config::default()).expect("a machine");
     let outcome = core.attach(0, || {
