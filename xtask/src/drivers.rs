@@ -103,6 +103,8 @@ fn clang(resources: &str) -> Command {
     let mut clang = command("clang-19");
     clang.args(["-target", "x86_64-pc-windows-msvc", "-c", "-O2", "-ffreestanding", "-nostdinc"]);
     clang.args(["-fms-extensions", "-fms-compatibility", "-fasync-exceptions"]);
+    // Functions that cannot throw need unwind tables as well: reports walk their stacks.
+    clang.arg("-fasynchronous-unwind-tables");
     clang.args(["-fstack-protector-strong", "-Xclang", "-cfguard"]);
     clang.args(["-gdwarf-4", "-fdebug-compilation-dir=.", "-no-canonical-prefixes"]);
     clang.args(["-Wall", "-Wextra", "-Werror", "-Wno-unused-parameter", "-Wno-four-char-constants"]);

@@ -133,8 +133,3 @@ impl Drop for Machine {
         self.core.stop();
     }
 }
-impl Machine {
-    pub fn bugcheck_debug(&self) -> Option<String> {
-        self.core.bug_checked().map(|b| format!("{b:#x?}"))
-    }
-}

@@ -178,7 +178,7 @@ fn describe(block: &ProcessorBlock, fault: &FaultInfo) -> (u32, [u64; 4], String
         ),
         _ => {
             let what = if fault.write != 0 { "wrote to" } else { "read" };
-            let message = if rip == 0 || rip == address {
+            let message = if fault.write == 0 && (rip == 0 || rip == address) {
                 format!("the driver called address {address:#x}, where no code is")
             } else if address < 0x10000 {
                 format!("the driver {what} address {address:#x}: a null pointer")
