@@ -3,7 +3,7 @@
 //! ```text
 //! slot (64 GiB at a fixed address)
 //!   +0      user part: user buffers, mapped views of processes        8 GiB
-//!   +8 GiB  system page, threads (blocks and stacks), pool, images   24 GiB
+//!   +8 GiB  system page, threads (blocks and stacks), pool, cache, images   24 GiB
 //!   +32 GiB alias of everything below, always writable by the engine 32 GiB
 //! ```
 //!
@@ -41,7 +41,11 @@ pub const THREADS_SIZE: usize = 4 * GIB - (1 << 20);
 /// Offset of the pool.
 pub const POOL_OFFSET: usize = 12 * GIB;
 /// Bytes of the pool.
-pub const POOL_SIZE: usize = 16 * GIB;
+pub const POOL_SIZE: usize = 8 * GIB;
+/// Offset of the cache's pages.
+pub const CACHE_OFFSET: usize = 20 * GIB;
+/// Bytes of the cache's pages: addresses, not memory.
+pub const CACHE_SIZE: usize = 8 * GIB;
 /// Offset of driver images.
 pub const IMAGES_OFFSET: usize = 28 * GIB;
 /// Bytes of the image area.
@@ -132,7 +136,7 @@ impl Slot {
         let read_write = ProtFlags::READ | ProtFlags::WRITE;
         let result = map(0, 0, USER_SIZE, read_write)
             .and_then(|()| map(USER_SIZE, USER_SIZE, POOL_OFFSET - USER_SIZE, ProtFlags::empty()))
-            .and_then(|()| map(POOL_OFFSET, POOL_OFFSET, POOL_SIZE, read_write))
+            .and_then(|()| map(POOL_OFFSET, POOL_OFFSET, POOL_SIZE + CACHE_SIZE, read_write))
             .and_then(|()| {
                 map(IMAGES_OFFSET, IMAGES_OFFSET, ALIAS_OFFSET - IMAGES_OFFSET, ProtFlags::empty())
             })

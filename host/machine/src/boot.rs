@@ -34,6 +34,8 @@ pub struct Options {
     pub statistics: bool,
     /// Size of a volume in memory.
     pub memory_capacity: u64,
+    /// What the cache may hold.
+    pub cache: nt_cc::CacheLimits,
 }
 
 impl Default for Options {
@@ -45,6 +47,7 @@ impl Default for Options {
             detect_hangs: false,
             statistics: false,
             memory_capacity: 4 << 30,
+            cache: nt_cc::CacheLimits::default(),
         }
     }
 }
@@ -160,6 +163,7 @@ pub(crate) fn layers(
     let io = core.install(nt_io::Io::new());
     step("the I/O manager", io.initialize().map(ok))?;
     core.install(nt_fsrtl::FsRtl::new());
+    core.install(Box::new(nt_cc::Cc::new(core, options.cache, system_process)));
     crate::loading::boot(core, options)?;
     step("the file system", fsd::register())?;
     for ((store, letter), number) in stores.into_iter().zip('C'..='Z').zip(1..) {

@@ -295,7 +295,7 @@ impl Request {
     }
 }
 
-fn wait_for(tail: &Tail) -> Result<(), Raise> {
+pub(crate) fn wait_for(tail: &Tail) -> Result<(), Raise> {
     if !meet(tail, state::LEFT) {
         dispatcher::wait(&tail.event.Header, false, None)?;
     }

@@ -67,6 +67,8 @@ pub mod index {
     pub const FLT: usize = 9;
     /// Loaded images.
     pub const DRIVER: usize = 10;
+    /// Cache manager.
+    pub const CC: usize = 11;
     /// How many there are.
     pub const COUNT: usize = 16;
 }

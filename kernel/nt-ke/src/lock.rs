@@ -22,6 +22,14 @@ pub enum Rank {
     FsdTable = 12,
     /// File system driver: one control block's bookkeeping.
     FsdFcb = 14,
+    /// Cache manager: the table of cached streams.
+    CcMaps = 15,
+    /// Cache manager: one view's pages.
+    CcView = 16,
+    /// Cache manager: one stream's views.
+    CcMap = 17,
+    /// Cache manager: views that nobody uses.
+    CcFree = 18,
     /// I/O manager: mounts and device stacks.
     IoDatabase = 20,
     /// I/O manager: cancellation and per-IRP state.
@@ -71,6 +79,14 @@ impl<T> Lock<T> {
     pub fn lock(&self) -> Guard<'_, T> {
         entered(self.rank);
         Guard { rank: self.rank, inner: self.inner.lock() }
+    }
+
+    /// Takes the lock if it is free.
+    #[track_caller]
+    pub fn try_lock(&self) -> Option<Guard<'_, T>> {
+        let inner = self.inner.try_lock()?;
+        entered(self.rank);
+        Some(Guard { rank: self.rank, inner })
     }
 
     /// The value, when nobody else can have it.

@@ -229,6 +229,16 @@ pub fn build_for_nonpaged_pool(mdl: &MDL) {
     set_flags(mdl, mdl_flags::MDL_SOURCE_IS_NONPAGED_POOL, 0);
 }
 
+/// Fills the frames of kernel pages that their owner keeps where they are, and says that they are locked.
+///
+/// Source:  the MDLs of paging I/O and of the cache manager; IO-33
+/// IRQL:    <= DISPATCH_LEVEL
+pub fn lock_resident(mdl: &MDL, written: bool) {
+    fill_frames(mdl);
+    let write = if written { mdl_flags::MDL_WRITE_OPERATION } else { 0 };
+    set_flags(mdl, mdl_flags::MDL_PAGES_LOCKED | write, 0);
+}
+
 /// Describes `bytes` bytes (0: all that follow) from `address` on, which lie inside the buffer of `source`.
 ///
 /// Source:  IoBuildPartialMdl

@@ -1,0 +1,157 @@
+//! Writing dirty pages: paging writes through all filters, while the pages stay in use.
+//!
+//! A page that is written to while its paging write is under way becomes dirty again, so that nothing is lost.
+//! Statements: CC-14, FSF-15, FSF-20, PAGE-01 to PAGE-03.
+
+use std::sync::atomic::Ordering;
+
+use boundary::Raise;
+use boundary::slot::PAGE_SIZE;
+use nt_abi::{ERESOURCE, MDL, NtStatus, SECTION_OBJECT_POINTERS};
+use nt_ex::resource::{self, ResourceGuard};
+use nt_io::IoStatus;
+
+use crate::copy::count_clean;
+use crate::map::{MapReference, SharedMap, header};
+use crate::pages::{VIEW_SIZE, first_run, span, touched};
+use crate::{cc, view};
+
+/// Writes what is dirty between two offsets (`None`: everything) and waits for it, also for what others write.
+///
+/// Returns: the first failure, with the bytes that were written
+pub fn range(map: &SharedMap, range: Option<(u64, u64)>) -> Result<IoStatus, Raise> {
+    let (start, end) = range.unwrap_or((0, u64::MAX));
+    let mut written = 0;
+    for index in map.views_between(start, end) {
+        let base = index * VIEW_SIZE as u64;
+        let pages = touched(
+            start.saturating_sub(base).min(VIEW_SIZE as u64) as usize,
+            (end - base).min(VIEW_SIZE as u64) as usize,
+        );
+        let result = one_view(map, index, pages, &mut written)?;
+        if result.is_error() {
+            return Ok(IoStatus { status: result, information: written });
+        }
+    }
+    Ok(IoStatus { status: NtStatus::SUCCESS, information: written })
+}
+
+fn one_view(map: &SharedMap, index: u64, pages: u64, written: &mut usize) -> Result<NtStatus, Raise> {
+    loop {
+        let Some(mut locked) = view::find(map, index) else { return Ok(NtStatus::SUCCESS) };
+        if locked.pages.writing & pages != 0 {
+            locked.wait()?;
+            continue;
+        }
+        let Some((first, count)) = first_run(locked.pages.dirty & pages) else {
+            return Ok(NtStatus::SUCCESS);
+        };
+        let run = span(first, first + count);
+        locked.pages.dirty &= !run;
+        locked.pages.writing |= run;
+        let address = locked.address + first * PAGE_SIZE;
+        drop(locked);
+        let offset = (index * VIEW_SIZE as u64) as i64 + (first * PAGE_SIZE) as i64;
+        let result = page_out(map, address, offset, count * PAGE_SIZE);
+        let failed = !matches!(&result, Ok(status) if !status.is_error());
+        let mut locked = view::find(map, index).expect("a view that is being written stays");
+        locked.pages.writing &= !run;
+        if failed {
+            // Pages that became dirty again in the meantime count once.
+            count_clean(map, run & locked.pages.dirty);
+            locked.pages.dirty |= run;
+        } else {
+            count_clean(map, run);
+        }
+        locked.finish();
+        match result? {
+            status if status.is_error() => return Ok(status),
+            _ => *written += count * PAGE_SIZE,
+        }
+    }
+}
+
+/// Writes whole pages with paging I/O. What lies behind the end of file by now needs no writing.
+pub fn page_out(map: &SharedMap, address: usize, offset: i64, bytes: usize) -> Result<NtStatus, Raise> {
+    let left = map.file_size.load(Ordering::Acquire) - offset;
+    if left <= 0 {
+        return Ok(NtStatus::SUCCESS);
+    }
+    let bytes = bytes.min((left as usize).next_multiple_of(PAGE_SIZE));
+    let Some(mdl) = nt_ex::mdl::allocate_engine(address, bytes) else {
+        return Ok(NtStatus::INSUFFICIENT_RESOURCES);
+    };
+    nt_mm::mdl::lock_resident(mdl, false);
+    let result = nt_io::io_page_write(map.file(), mdl, offset);
+    let_go(mdl)?;
+    cc().writes.fetch_add(1, Ordering::Relaxed);
+    Ok(result?.status)
+}
+
+/// Frees an MDL over pages of the cache.
+pub fn let_go(mdl: &MDL) -> Result<(), Raise> {
+    nt_mm::mdl::unlock_pages(mdl)?;
+    nt_ex::mdl::free(mdl)
+}
+
+/// Holds the stream's resources as a flush does: the main one (shared if the thread shares it already, else
+/// exclusive), then the paging one shared. Source: FSF-20.
+struct Acquired(#[expect(dead_code, reason = "released when dropped")] [Option<ResourceGuard<'static>>; 2]);
+
+fn acquire(map: &SharedMap) -> Result<Acquired, Raise> {
+    let Some(header) = header(map.file()) else { return Ok(Acquired([None, None])) };
+    // SAFETY: a stream header names resources that live as long as it does, or none (CC-22).
+    let (main, paging): (Option<&'static ERESOURCE>, Option<&'static ERESOURCE>) =
+        unsafe { (header.Resource.get().as_ref(), header.PagingIoResource.get().as_ref()) };
+    let main = match main {
+        None => None,
+        Some(main) if resource::is_acquired_exclusive(main) => Some(ResourceGuard::exclusive(main)?),
+        Some(main) if resource::is_acquired_shared(main) != 0 => Some(ResourceGuard::shared(main)?),
+        Some(main) => Some(ResourceGuard::exclusive(main)?),
+    };
+    let paging = paging.map(ResourceGuard::shared).transpose()?;
+    // Dropped in this order: the paging resource is given back first.
+    Ok(Acquired([paging, main]))
+}
+
+/// Writes a stream's dirty data and waits for it.
+///
+/// Source:  CcFlushCache; CC-14
+/// IRQL:    <= APC_LEVEL
+/// Locks:   takes the stream's main resource, then its paging resource
+/// Units:   bytes; `None` is the whole stream
+/// Returns: `Information` is the length on success, else what was written
+pub fn cc_flush_cache(
+    section: &SECTION_OBJECT_POINTERS,
+    range_of: Option<(i64, u32)>,
+) -> Result<IoStatus, Raise> {
+    let Some(map) = MapReference::of(section) else { return Ok(IoStatus::of(NtStatus::SUCCESS)) };
+    let _acquired = acquire(&map.0)?;
+    let bytes = range_of.map(|(offset, length)| (offset as u64, offset as u64 + u64::from(length)));
+    let mut result = range(&map.0, bytes)?;
+    if let (Some((_, length)), NtStatus::SUCCESS) = (range_of, result.status) {
+        result.information = length as usize;
+    }
+    Ok(result)
+}
+
+/// Writes everything that is dirty, through the filters, and takes maps apart that nobody uses any more: how a
+/// machine ends its work. Streams whose writing fails stay as they are.
+///
+/// IRQL:   PASSIVE_LEVEL
+/// Locks:  none held
+/// Returns: pages that could not be written
+pub fn flush_all() -> Result<usize, Raise> {
+    if nt_ke::current_core().try_get::<crate::Cc>().is_none() {
+        return Ok(0);
+    }
+    // Twice at least: writing a stream may dirty another one.
+    for _ in 0..4 {
+        crate::lazy::sweep(true)?;
+        if cc().dirty_pages.load(Ordering::Relaxed) == 0 {
+            break;
+        }
+    }
+    crate::lazy::sweep(true)?;
+    Ok(cc().dirty_pages.load(Ordering::Relaxed))
+}
