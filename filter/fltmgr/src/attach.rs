@@ -97,6 +97,7 @@ fn settle(instance: &Arc<Instance>, flags: u32) -> Result<Result<(), NtStatus>, 
         if !answer.is_success() {
             instance.set_stage(GONE);
             instance.anchor().mark_deleting();
+            instance.contexts.close()?;
             forget(instance);
             return Ok(Err(answer));
         }
@@ -310,6 +311,7 @@ pub fn tear_down(instance: &Arc<Instance>, reason: u32) -> Result<bool, Raise> {
     completion::drain_parked(instance)?;
     presence::drain(core, identity)?;
     notify(instance, registration.teardown_complete, reason)?;
+    instance.contexts.close()?;
     instance.set_stage(GONE);
     flt().keep_statistics(instance);
     forget(instance);

@@ -42,6 +42,8 @@ pub struct Filter {
     pub registration: Registration,
     /// Its instances as the registry defines them.
     pub definitions: Definitions,
+    /// Its contexts that are not freed.
+    pub(crate) contexts: crate::contexts::block::Live,
     operations: Box<[Option<OperationCallbacks>]>,
     stage: AtomicU32,
     unload_reason: AtomicU32,
@@ -117,6 +119,7 @@ pub fn flt_register_filter(
         name,
         registration,
         definitions,
+        contexts: crate::contexts::block::Live::default(),
         operations,
         stage: AtomicU32::new(REGISTERED),
         unload_reason: AtomicU32::new(FLTFL_INSTANCE_TEARDOWN_FILTER_UNLOAD),
@@ -173,6 +176,7 @@ pub fn flt_unregister_filter(filter: &Arc<Filter>) -> Result<(), Raise> {
     for volume in flt().volumes() {
         volume.members.lock().considered.retain(|considered| *considered != filter.anchor.address());
     }
+    crate::contexts::objects::forget_filter(filter)?;
     findings::report_held_references(&**filter, &filter.label, &filter.label)?;
     Ok(())
 }

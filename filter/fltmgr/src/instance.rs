@@ -56,6 +56,7 @@ pub struct Instance {
     /// Operations that are pending below and owe this instance a post callback: addresses of frames.
     pub(crate) parked: Lock<Vec<usize>>,
     pub(crate) counters: Box<[Counter]>,
+    pub(crate) contexts: crate::contexts::links::Links,
 }
 
 impl Anchored for Instance {
@@ -83,6 +84,7 @@ impl Instance {
             stage: AtomicU32::new(SETTLING),
             parked: Lock::new(Rank::FltObject, Vec::new()),
             counters: (0..ROWS).map(|_| Counter::default()).collect(),
+            contexts: crate::contexts::links::Links::default(),
         });
         anchor::bind(&instance);
         Some(instance)

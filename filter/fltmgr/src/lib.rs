@@ -9,7 +9,7 @@
 //! in Rust style; `exports` binds drivers to them. It is a Rust driver for `nt-io` and knows no file system.
 //!
 //! Refuses, in this version: operations that a filter pends (bug check 0xF5 that says so), fast I/O and FSFilter
-//! operations (none are issued), contexts, ports, name caching.
+//! operations (none are issued), ports, name caching.
 //!
 //! UNSAFETY: opaque objects, frames and callback tables are reached through addresses that drivers hold or that
 //! are published without locks; `anchor`, `frame`, `nodes`, `operation`, `pointer` say why they may.
@@ -29,6 +29,7 @@ pub mod attach;
 mod callback;
 pub mod callback_data;
 mod completion;
+pub mod contexts;
 pub mod definitions;
 mod device;
 pub mod filter;
@@ -44,6 +45,7 @@ mod nodes;
 mod operation;
 mod parameters;
 mod pointer;
+pub mod properties;
 mod redirect;
 pub mod registration;
 mod registry;
@@ -84,6 +86,8 @@ pub struct Flt {
     pub(crate) tables: Lock<Tables>,
     pub(crate) frames: frame::Frames,
     pub(crate) findings: Lock<findings::Counts>,
+    /// Held while contexts are linked and unlinked.
+    pub(crate) linking: Lock<()>,
     counting: AtomicBool,
     pub(crate) finished: Lock<Vec<statistics::InstanceStatistics>>,
     driver: OnceLock<&'static DRIVER_OBJECT>,
@@ -107,6 +111,7 @@ impl Flt {
             tables: Lock::new(Rank::FltTables, Tables::default()),
             frames: frame::Frames::default(),
             findings: Lock::new(Rank::Leaf, BTreeMap::new()),
+            linking: Lock::new(Rank::FltVolume, ()),
             counting: AtomicBool::new(false),
             finished: Lock::new(Rank::Leaf, Vec::new()),
             driver: OnceLock::new(),
@@ -144,6 +149,7 @@ impl Drop for Flt {
             anchor::forget_driver_references(volume);
         }
         for filter in &tables.filters {
+            contexts::block::forget(filter);
             anchor::forget_driver_references(filter);
         }
         self.counting.store(false, Ordering::Relaxed);

@@ -1,18 +1,18 @@
-//! Finding filters, volumes and instances, and what is known of a volume.
+//! Finding filters, volumes and instances.
 //!
 //! Each pointer that goes out carries a rundown reference (ENUM-03). Statements: ENUM-01 to ENUM-09, OBJ-04 to
-//! OBJ-22.
+//! OBJ-12, OBJ-19 to OBJ-22.
 
 use std::sync::Arc;
 
 use boundary::Raise;
-use nt_abi::{DEVICE_OBJECT, FILE_OBJECT, FLT_VOLUME_PROPERTIES, NtStatus};
+use nt_abi::{DEVICE_OBJECT, FILE_OBJECT, NtStatus};
 
 use crate::anchor::{Anchored, reference_for_driver};
 use crate::filter::Filter;
 use crate::flt;
 use crate::instance::Instance;
-use crate::text::{BACKSLASH, bytes, equal_ignoring_case, wide};
+use crate::text::{BACKSLASH, equal_ignoring_case, wide};
 use crate::volume::Volume;
 
 /// The filter called `name`.
@@ -184,53 +184,4 @@ pub fn flt_get_disk_device_object(volume: &Volume) -> Result<&'static DEVICE_OBJ
 /// The name of a volume. OBJ-11 and OBJ-12 are about the caller's buffer. Source: FltGetVolumeName.
 pub fn flt_get_volume_name(volume: &Volume) -> &[u16] {
     &volume.name
-}
-
-/// Bytes of an `FLT_VOLUME_PROPERTIES` with its strings behind it, for the address where it will lie, and how
-/// many of them a buffer of `room` bytes takes.
-///
-/// Source:  FltGetVolumeProperties; OBJ-15, OBJ-16, OBJ-17, OBJ-18
-/// Returns: status (SUCCESS, BUFFER_OVERFLOW: fixed part only, BUFFER_TOO_SMALL: nothing), bytes to write,
-///          value for LengthReturned
-pub fn flt_get_volume_properties(volume: &Volume, address: usize, room: usize) -> (NtStatus, Vec<u8>, usize) {
-    let fixed = size_of::<FLT_VOLUME_PROPERTIES>();
-    let lower = volume.lower();
-    let driver = lower
-        .and_then(|device| {
-            crate::pointer::driver(nt_io::io_get_device_attachment_base(device).DriverObject.get())
-        })
-        .map(nt_io::driver_name)
-        .unwrap_or_default();
-    let strings = [wide(&driver), Vec::new(), volume.name.clone()].map(|s| bytes(&s));
-    let needed = fixed + strings.iter().map(Vec::len).sum::<usize>();
-    if room == 0 {
-        return (NtStatus::BUFFER_TOO_SMALL, Vec::new(), needed);
-    }
-    if room < fixed {
-        return (NtStatus::BUFFER_TOO_SMALL, Vec::new(), needed);
-    }
-    let mut image = Vec::with_capacity(needed);
-    let word = |image: &mut Vec<u8>, value: u32| image.extend(value.to_le_bytes());
-    word(&mut image, lower.map_or(volume.device_type, |d| d.DeviceType.get()));
-    word(&mut image, lower.map_or(0, |d| d.Characteristics.get()));
-    word(&mut image, lower.map_or(0, |d| d.Flags.get()));
-    word(&mut image, volume.disk.map_or(0, |d| d.AlignmentRequirement.get()));
-    word(&mut image, u32::from(volume.disk.map_or(512, |d| d.SectorSize.get().max(512))));
-    word(&mut image, 0);
-    let whole = room >= needed;
-    let mut place = address + fixed;
-    for string in &strings {
-        let length = if whole { string.len() as u16 } else { 0 };
-        image.extend(length.to_le_bytes());
-        image.extend(length.to_le_bytes());
-        word(&mut image, 0);
-        image.extend((if length == 0 { 0 } else { place as u64 }).to_le_bytes());
-        place += usize::from(length);
-    }
-    if whole {
-        strings.iter().for_each(|string| image.extend(string));
-    }
-    let status = if whole { NtStatus::SUCCESS } else { NtStatus::BUFFER_OVERFLOW };
-    let written = image.len();
-    (status, image, written)
 }

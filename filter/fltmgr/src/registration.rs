@@ -7,8 +7,8 @@ use boundary::copy;
 use nt_abi::{NativeFn, NtStatus};
 
 use nt_abi::{
-    FLT_CONTEXT_END, FLTFL_OPERATION_REGISTRATION_SKIP_NON_DASD_IO, IRP_MJ_OPERATION_END, IRP_MJ_READ,
-    IRP_MJ_SHUTDOWN, IRP_MJ_WRITE,
+    FLT_CONTEXT_END, FLT_VARIABLE_SIZED_CONTEXTS, FLTFL_OPERATION_REGISTRATION_SKIP_NON_DASD_IO,
+    IRP_MJ_OPERATION_END, IRP_MJ_READ, IRP_MJ_SHUTDOWN, IRP_MJ_WRITE,
 };
 
 use crate::rows;
@@ -27,7 +27,7 @@ pub struct OperationCallbacks {
 }
 
 /// One kind of context that the filter wants to use.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ContextDefinition {
     /// `FLT_*_CONTEXT` code.
     pub context_type: u16,
@@ -43,6 +43,18 @@ pub struct ContextDefinition {
     pub allocate: NativeFn,
     /// Frees what `allocate` made.
     pub free: NativeFn,
+}
+
+impl ContextDefinition {
+    /// Whether it serves any size.
+    pub fn is_variable(&self) -> bool {
+        self.size == FLT_VARIABLE_SIZED_CONTEXTS
+    }
+
+    /// Whether the filter has callbacks for the memory: then size and tag mean nothing. Source: CTX-08.
+    pub fn makes_its_own(&self) -> bool {
+        !self.allocate.is_null() || !self.free.is_null()
+    }
 }
 
 /// The checked copy of an `FLT_REGISTRATION`.
@@ -125,7 +137,7 @@ pub fn read(
     let registration = Registration {
         version,
         flags: (words[0] >> 32) as u32,
-        contexts: read_contexts(words[1] as usize)?,
+        contexts: read_contexts(words[1] as usize, &mut complain)?,
         operations: read_operations(words[2] as usize, &mut complain)?,
         unload: word(&words, 3),
         instance_setup: word(&words, 4),
@@ -199,8 +211,11 @@ fn read_operations(
     Err(NtStatus::INVALID_PARAMETER)
 }
 
-fn read_contexts(address: usize) -> Result<Vec<ContextDefinition>, NtStatus> {
-    let mut contexts = Vec::new();
+fn read_contexts(
+    address: usize,
+    complain: &mut impl FnMut(Complaint),
+) -> Result<Vec<ContextDefinition>, NtStatus> {
+    let mut contexts: Vec<ContextDefinition> = Vec::new();
     if address == 0 {
         return Ok(contexts);
     }
@@ -209,9 +224,12 @@ fn read_contexts(address: usize) -> Result<Vec<ContextDefinition>, NtStatus> {
             copy::read_value(address + index * 0x38).map_err(|_| NtStatus::ACCESS_VIOLATION)?;
         let context_type = entry[0] as u16;
         if context_type == FLT_CONTEXT_END {
-            return Ok(contexts);
+            return check_contexts(&contexts, complain).map(|()| contexts);
         }
-        contexts.push(ContextDefinition {
+        if entry[6] != 0 {
+            complain(("CTX-10", format!("context entry {index} has a Reserved1 that is not NULL")));
+        }
+        let definition = ContextDefinition {
             context_type,
             flags: (entry[0] >> 16) as u16,
             cleanup: NativeFn(entry[1] as usize),
@@ -219,9 +237,63 @@ fn read_contexts(address: usize) -> Result<Vec<ContextDefinition>, NtStatus> {
             tag: entry[3] as u32,
             allocate: NativeFn(entry[4] as usize),
             free: NativeFn(entry[5] as usize),
-        });
+        };
+        // The first of two equal entries counts (CTX-04).
+        if !contexts.contains(&definition) {
+            contexts.push(definition);
+        }
     }
-    Err(NtStatus::INVALID_PARAMETER)
+    complain(("CTX-03", "the context registration has no FLT_CONTEXT_END entry".to_owned()));
+    Err(NtStatus::FLT_INVALID_CONTEXT_REGISTRATION)
+}
+
+/// The structural rules. No page names the status; it is FLT_INVALID_CONTEXT_REGISTRATION here (G-02).
+///
+/// Source: CTX-05, CTX-06, CTX-07, CTX-09, CTX-15, CTX-17
+fn check_contexts(
+    contexts: &[ContextDefinition],
+    complain: &mut impl FnMut(Complaint),
+) -> Result<(), NtStatus> {
+    const MOST_FIXED: usize = 3;
+    let mut refuse = |rule, message: String| {
+        complain((rule, message));
+        Err(NtStatus::FLT_INVALID_CONTEXT_REGISTRATION)
+    };
+    for definition in contexts {
+        let kind = definition.context_type;
+        let word = crate::contexts::name(kind);
+        let same = || contexts.iter().filter(|other| other.context_type == kind);
+        if !crate::contexts::is_kind(kind) {
+            return refuse("CTX-17", format!("{kind:#06x} is no context type"));
+        }
+        if definition.makes_its_own() {
+            if same().count() > 1 {
+                return refuse(
+                    "CTX-07",
+                    format!("a {word} with an allocate callback has to be its only entry"),
+                );
+            }
+            continue;
+        }
+        if definition.tag == 0 {
+            return refuse("CTX-09", format!("the entry for the {word} has no pool tag"));
+        }
+        if !definition.is_variable() && definition.size > usize::from(u16::MAX) {
+            return refuse("CTX-15", format!("a {word} of {:#x} bytes: 0xffff at most", definition.size));
+        }
+        let variable = same().filter(|other| other.is_variable()).count();
+        if variable > 1 {
+            return refuse(
+                "CTX-05",
+                format!("{variable} entries for a {word} of variable size: one at most"),
+            );
+        }
+        let fixed = same().filter(|other| !other.is_variable()).count();
+        if fixed > MOST_FIXED {
+            return refuse("CTX-06", format!("{fixed} entries for a {word} of fixed size: three at most"));
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -349,5 +421,60 @@ mod tests {
         words[1] = contexts.as_ptr() as u64;
         let read = read_words(&words).0.expect("valid");
         assert_eq!((read.contexts.len(), read.contexts[0].size), (1, 64));
+    }
+
+    /// Type, flags, size, tag, allocate callback.
+    fn context(kind: u64, size: u64, tag: u64, allocate: u64) -> [u64; 7] {
+        [kind, 0, size, tag, allocate, 0, 0]
+    }
+
+    fn read_contexts_of(contexts: &[[u64; 7]]) -> (Result<usize, NtStatus>, Vec<&'static str>) {
+        let mut all = contexts.to_vec();
+        all.push([0xFFFF, 0, 0, 0, 0, 0, 0]);
+        let mut words = registration(0x203, 0x70, &[]);
+        words[1] = all.as_ptr() as u64;
+        let (result, rules) = read_words(&words);
+        (result.map(|read| read.contexts.len()), rules)
+    }
+
+    #[test]
+    fn context_registrations_with_a_wrong_structure_are_refused() {
+        // spec: CTX-05, CTX-06, CTX-07, CTX-09
+        let any = u64::MAX;
+        let refused = |contexts: &[[u64; 7]], rule| {
+            let expected = (Err(NtStatus::FLT_INVALID_CONTEXT_REGISTRATION), vec![rule]);
+            assert_eq!(read_contexts_of(contexts), expected);
+        };
+        refused(&[context(1, any, 7, 0), context(1, any, 8, 0)], "CTX-05");
+        let fixed = [16, 32, 48, 64].map(|size| context(1, size, 7, 0));
+        refused(&fixed, "CTX-06");
+        let most = [fixed[0], fixed[1], fixed[2], context(1, any, 7, 0)];
+        assert_eq!(read_contexts_of(&most), (Ok(4), vec![]), "three fixed and one variable");
+        refused(&[context(2, 16, 7, 0), context(2, 0, 0, 0x1000)], "CTX-07");
+        assert_eq!(
+            read_contexts_of(&[context(2, any - 1, 0, 0x1000)]),
+            (Ok(1), vec![]),
+            "size and tag are ignored"
+        );
+        refused(&[context(2, 16, 0, 0)], "CTX-09");
+        refused(&[context(2, 0x1_0000, 7, 0)], "CTX-15");
+        refused(&[context(3, 16, 7, 0)], "CTX-17");
+    }
+
+    #[test]
+    fn an_equal_context_entry_is_ignored_and_reserved_fields_are_reported() {
+        // spec: CTX-04, CTX-10
+        assert_eq!(read_contexts_of(&[context(1, 16, 7, 0), context(1, 16, 7, 0)]), (Ok(1), vec![]));
+        assert_eq!(read_contexts_of(&[[1, 0, 16, 7, 0, 0, 5]]), (Ok(1), vec!["CTX-10"]));
+    }
+
+    #[test]
+    fn a_context_registration_without_an_end_is_reported() {
+        // spec: CTX-03
+        let contexts = vec![context(1, 16, 7, 0); 256];
+        let mut words = registration(0x203, 0x70, &[]);
+        words[1] = contexts.as_ptr() as u64;
+        let (result, rules) = read_words(&words);
+        assert_eq!((result.err(), rules), (Some(NtStatus::FLT_INVALID_CONTEXT_REGISTRATION), vec!["CTX-03"]));
     }
 }

@@ -27,6 +27,8 @@ rows! { "fltmgr.sys", "fltmgr";
     FltGetDiskDeviceObject done "OBJ-19";
     FltGetVolumeName done "OBJ-11, OBJ-12";
     FltGetVolumeProperties done "OBJ-15 to OBJ-18";
+    FltAllocatePoolAlignedWithTag done "SEED-FWF-21";
+    FltFreePoolAlignedWithTag done "SEED-FWF-21";
 }
 
 fn enumerated(found: lookup::Enumeration, list: *mut usize, count: *mut u32) -> Result<NtStatus, Raise> {
@@ -170,9 +172,19 @@ export! {
     /// What is known of a volume and its devices.
     pub fn FltGetVolumeProperties(address: usize, properties: usize, room: u32, needed: *mut u32) -> NtStatus [irql <= APC_LEVEL] {
         let volume = volume(address)?;
-        let (status, bytes, length) = lookup::flt_get_volume_properties(&volume, properties, room as usize);
+        let (status, bytes, length) = fltmgr::properties::flt_get_volume_properties(&volume, properties, room as usize);
         copy::write(properties, &bytes).map_err(fault)?;
         store_if(needed, length as u32)?;
         Ok(status)
+    }
+
+    /// Pool that the volume's device can use.
+    pub fn FltAllocatePoolAlignedWithTag(address: usize, pool_type: u32, length: usize, tag: u32) -> *mut u8 [irql <= DISPATCH_LEVEL] {
+        fltmgr::properties::flt_allocate_pool_aligned_with_tag(&*instance(address)?, pool_type, length, tag)
+    }
+
+    /// Frees it.
+    pub fn FltFreePoolAlignedWithTag(address: usize, memory: usize, tag: u32) -> () [irql <= DISPATCH_LEVEL] {
+        fltmgr::properties::flt_free_pool_aligned_with_tag(&*instance(address)?, memory, tag)
     }
 }

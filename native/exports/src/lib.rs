@@ -18,6 +18,7 @@ mod dbg;
 mod ex;
 mod ex_lock;
 mod ex_misc;
+mod flt_context;
 mod flt_data;
 mod flt_filter;
 mod flt_io;
@@ -46,6 +47,7 @@ use nt_ke::Core;
 /// Rows of each file, in the order of the list.
 const TABLES: &[&[Export]] = &[
     flt_filter::ROWS,
+    flt_context::ROWS,
     flt_data::ROWS,
     flt_io::ROWS,
     flt_lookup::ROWS,

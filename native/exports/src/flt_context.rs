@@ -1,0 +1,162 @@
+//! Contexts: allocation, references, those of volumes and instances.
+
+use boundary::{Raise, export};
+use fltmgr::contexts::links::Exchanged;
+use fltmgr::contexts::{block, links, objects};
+use nt_abi::irql::{APC_LEVEL, DISPATCH_LEVEL};
+use nt_abi::{
+    FLT_INSTANCE_CONTEXT, FLT_RELATED_CONTEXTS_EX, FLT_RELATED_OBJECTS, FLT_VOLUME_CONTEXT, NtStatus,
+};
+
+use crate::argument::{arg, load, rows, store, store_if};
+use crate::flt_filter::{filter, instance, volume};
+
+rows! { "fltmgr.sys", "fltmgr";
+    FltAllocateContext done "CTX-11 to CTX-23";
+    FltReferenceContext done "CTX-40";
+    FltReleaseContext done "CTX-24, CTX-38 to CTX-43";
+    FltSetVolumeContext done "CTX-26 to CTX-34";
+    FltGetVolumeContext done "CTX-34, CTX-58";
+    FltDeleteVolumeContext done "CTX-45 to CTX-48";
+    FltSetInstanceContext done "CTX-26 to CTX-33";
+    FltGetInstanceContext done "CTX-58";
+    FltDeleteInstanceContext done "CTX-45 to CTX-48";
+    FltDeleteContext done "CTX-44 to CTX-46";
+    FltGetContexts done "CTX-51, CTX-53; contexts of volumes and instances are all that can be set";
+    FltGetContextsEx done "CTX-52; as FltGetContexts";
+    FltReleaseContexts done "CTX-54";
+    FltReleaseContextsEx done "CTX-54";
+}
+
+/// Members of `FLT_RELATED_CONTEXTS`; the Ex form has the section context behind them.
+const MEMBERS: usize = 6;
+const MEMBERS_EX: usize = 7;
+const _: () = assert!(size_of::<FLT_RELATED_CONTEXTS_EX>() == MEMBERS_EX * 8);
+
+/// A context that a getter found, or its failure with a null pointer.
+fn found(result: Result<usize, NtStatus>, out: *mut usize, export: &str) -> Result<NtStatus, Raise> {
+    store(out, *result.as_ref().unwrap_or(&0), export, "Context")?;
+    Ok(result.err().unwrap_or(NtStatus::SUCCESS))
+}
+
+/// The result of a set or delete, and the old context.
+fn exchanged(result: Exchanged, old: *mut usize) -> Result<NtStatus, Raise> {
+    let (status, context) = result?;
+    store_if(old, context)?;
+    Ok(status)
+}
+
+fn get_contexts(
+    objects: &FLT_RELATED_OBJECTS,
+    desired: u16,
+    out: usize,
+    members: usize,
+) -> Result<(), Raise> {
+    let mut found = [0usize; MEMBERS_EX];
+    if desired & FLT_VOLUME_CONTEXT != 0 {
+        let (filter, volume) =
+            (filter(objects.Filter.get() as usize)?, volume(objects.Volume.get() as usize)?);
+        found[0] = objects::flt_get_volume_context(&filter, &volume).unwrap_or(0);
+    }
+    if desired & FLT_INSTANCE_CONTEXT != 0 && !objects.Instance.get().is_null() {
+        let instance = instance(objects.Instance.get() as usize)?;
+        found[1] = objects::flt_get_instance_context(&instance).unwrap_or(0);
+    }
+    for (index, context) in found[..members].iter().enumerate() {
+        store((out + index * 8) as *mut usize, *context, "FltGetContexts", "Contexts")?;
+    }
+    Ok(())
+}
+
+fn release_contexts(contexts: usize, members: usize) -> Result<(), Raise> {
+    for index in 0..members {
+        let member = (contexts + index * 8) as *mut usize;
+        let context: usize = load(member, "FltReleaseContexts", "Contexts")?;
+        if context != 0 {
+            store(member, 0usize, "FltReleaseContexts", "Contexts")?;
+            block::flt_release_context(context)?;
+        }
+    }
+    Ok(())
+}
+
+export! {
+    /// A context that hangs on nothing yet.
+    pub fn FltAllocateContext(owner: usize, kind: u16, bytes: usize, pool_type: u32, out: *mut usize) -> NtStatus [irql <= APC_LEVEL] {
+        let result = block::flt_allocate_context(&filter(owner)?, kind, bytes, pool_type)?;
+        found(result, out, "FltAllocateContext")
+    }
+
+    /// One more reference.
+    pub fn FltReferenceContext(context: usize) -> () [irql <= DISPATCH_LEVEL] {
+        block::flt_reference_context(context);
+        Ok(())
+    }
+
+    /// One reference less.
+    pub fn FltReleaseContext(context: usize) -> () [irql <= DISPATCH_LEVEL] {
+        block::flt_release_context(context)
+    }
+
+    /// Links a context to a volume.
+    pub fn FltSetVolumeContext(target: usize, operation: u32, context: usize, old: *mut usize) -> NtStatus [irql <= APC_LEVEL] {
+        exchanged(objects::flt_set_volume_context(&*volume(target)?, operation, context, !old.is_null()), old)
+    }
+
+    /// The filter's context of a volume.
+    pub fn FltGetVolumeContext(owner: usize, target: usize, out: *mut usize) -> NtStatus [irql <= APC_LEVEL] {
+        found(objects::flt_get_volume_context(&*filter(owner)?, &*volume(target)?), out, "FltGetVolumeContext")
+    }
+
+    /// Unlinks the filter's context of a volume.
+    pub fn FltDeleteVolumeContext(owner: usize, target: usize, old: *mut usize) -> NtStatus [irql <= APC_LEVEL] {
+        let (owner, target) = (filter(owner)?, volume(target)?);
+        exchanged(objects::flt_delete_volume_context(&owner, &target, !old.is_null()), old)
+    }
+
+    /// Links a context to an instance.
+    pub fn FltSetInstanceContext(address: usize, operation: u32, context: usize, old: *mut usize) -> NtStatus [irql <= APC_LEVEL] {
+        exchanged(objects::flt_set_instance_context(&*instance(address)?, operation, context, !old.is_null()), old)
+    }
+
+    /// The context of an instance.
+    pub fn FltGetInstanceContext(address: usize, out: *mut usize) -> NtStatus [irql <= APC_LEVEL] {
+        found(objects::flt_get_instance_context(&*instance(address)?), out, "FltGetInstanceContext")
+    }
+
+    /// Unlinks the context of an instance.
+    pub fn FltDeleteInstanceContext(address: usize, old: *mut usize) -> NtStatus [irql <= APC_LEVEL] {
+        exchanged(objects::flt_delete_instance_context(&*instance(address)?, !old.is_null()), old)
+    }
+
+    /// Unlinks a context from whatever it hangs on.
+    pub fn FltDeleteContext(context: usize) -> () [irql <= APC_LEVEL] {
+        links::flt_delete_context(context)
+    }
+
+    /// Several contexts at once.
+    pub fn FltGetContexts(objects: *mut FLT_RELATED_OBJECTS, desired: u16, contexts: usize) -> () [irql <= APC_LEVEL] {
+        arg!(FltGetContexts: objects);
+        get_contexts(objects, desired, contexts, MEMBERS)
+    }
+
+    /// Several contexts at once, with room for the section's.
+    pub fn FltGetContextsEx(objects: *mut FLT_RELATED_OBJECTS, desired: u16, bytes: usize, contexts: usize) -> NtStatus [irql <= APC_LEVEL] {
+        arg!(FltGetContextsEx: objects);
+        if bytes != size_of::<FLT_RELATED_CONTEXTS_EX>() {
+            return Ok(NtStatus::INVALID_PARAMETER);
+        }
+        get_contexts(objects, desired, contexts, MEMBERS_EX)?;
+        Ok(NtStatus::SUCCESS)
+    }
+
+    /// Releases what FltGetContexts found.
+    pub fn FltReleaseContexts(contexts: usize) -> () [irql <= DISPATCH_LEVEL] {
+        release_contexts(contexts, MEMBERS)
+    }
+
+    /// Releases what FltGetContextsEx found.
+    pub fn FltReleaseContextsEx(_bytes: usize, contexts: usize) -> () [irql <= DISPATCH_LEVEL] {
+        release_contexts(contexts, MEMBERS_EX)
+    }
+}
