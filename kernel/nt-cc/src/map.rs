@@ -234,6 +234,10 @@ impl MapReference {
 
 impl Drop for MapReference {
     fn drop(&mut self) {
+        if boundary::try_current().is_none() {
+            // Work that was never begun goes with its machine, as the maps do.
+            return;
+        }
         let last = {
             let _maps = crate::cc().maps.lock();
             self.0.busy.fetch_sub(1, Ordering::Relaxed) == 1 && self.0.opens.load(Ordering::Relaxed) == 0

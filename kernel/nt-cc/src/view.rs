@@ -62,14 +62,18 @@ pub struct View {
 }
 
 impl View {
-    fn new() -> Self {
-        let view = Self {
+    /// Views that nobody uses. An event's list of waiters names its own place, so events are made last.
+    fn segment() -> Box<[View]> {
+        let view = |_| View {
             pages: Lock::new(Rank::CcView, Pages::default()),
             used: AtomicU32::new(0),
             moved: DISPATCHER_HEADER::default(),
         };
-        dispatcher::initialize_header(&view.moved, object_type::NOTIFICATION_EVENT, 0);
-        view
+        let segment: Box<[View]> = (0..SEGMENT).map(view).collect();
+        for view in &segment {
+            dispatcher::initialize_header(&view.moved, object_type::NOTIFICATION_EVENT, 0);
+        }
+        segment
     }
 }
 
@@ -167,8 +171,7 @@ impl Views {
     #[inline]
     fn view(&self, number: u32) -> &View {
         let index = number as usize - 1;
-        let segment = self.segments[index / SEGMENT]
-            .get_or_init(|| (0..SEGMENT).map(|_| View::new()).collect::<Vec<_>>().into_boxed_slice());
+        let segment = self.segments[index / SEGMENT].get_or_init(View::segment);
         &segment[index % SEGMENT]
     }
 
