@@ -54,7 +54,7 @@ export! {
     /// Prints a line with a prefix and a `va_list`.
     pub fn vDbgPrintExWithPrefix(prefix: usize, _component: u32, _level: u32, format: usize, arguments: *const u64)
         -> NtStatus [irql <= HIGH_LEVEL] {
-        let prefix = crate::cc_string::bytes_at(prefix)?;
+        let prefix = crate::crt_string::bytes_at(prefix)?;
         Ok(print(&prefix, format, arguments))
     }
 

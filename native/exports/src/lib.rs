@@ -10,9 +10,9 @@
 //! UNSAFETY: thunks are entered by native code; `argument` says what makes a driver's pointer a reference.
 
 mod argument;
-mod cc_format;
-mod cc_runtime;
-mod cc_string;
+mod crt_format;
+mod crt_runtime;
+mod crt_string;
 pub mod data;
 mod dbg;
 mod ex;
@@ -52,9 +52,9 @@ const TABLES: &[&[Export]] = &[
     flt_io::ROWS,
     flt_lookup::ROWS,
     flt_names::ROWS,
-    cc_format::ROWS,
-    cc_runtime::ROWS,
-    cc_string::ROWS,
+    crt_format::ROWS,
+    crt_runtime::ROWS,
+    crt_string::ROWS,
     dbg::ROWS,
     ex::ROWS,
     ex_lock::ROWS,

@@ -154,7 +154,7 @@ export! {
 
     /// Number of a text: blanks, a sign, digits.
     pub fn atoi(text: usize) -> i32 [irql <= HIGH_LEVEL] {
-        let bytes = crate::cc_string::bytes_at(text)?;
+        let bytes = crate::crt_string::bytes_at(text)?;
         let units: Vec<u16> = bytes.into_iter().map(u16::from).collect();
         Ok(nt_rtl::integer::from_text(&units, 10).unwrap_or(0) as i32)
     }
