@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use boundary::Raise;
 use boundary::slot::PAGE_SIZE;
-use nt_abi::{DISPATCHER_HEADER, FILE_OBJECT, NativeFn, NtStatus};
+use nt_abi::{DISPATCHER_HEADER, FILE_OBJECT, NativeFn, NtStatus, VPB};
 use nt_ke::dispatcher::{self, object_type};
 use nt_ke::{Finding, Lock, Rank, current_core, current_thread};
 
@@ -261,4 +261,27 @@ pub fn cc_defer_write(bytes: u32, routine: Deferred) -> Result<(), Raise> {
     cc().lazy.deferred.lock().push((pages, routine));
     cc().lazy.wake();
     Ok(())
+}
+
+/// Whether a volume has data in the cache that is not written yet. Source: CcIsThereDirtyData.
+pub fn cc_is_there_dirty_data(vpb: &VPB) -> bool {
+    let maps = cc().maps.lock();
+    maps.iter().any(|map| {
+        map.dirty_pages.load(Ordering::Relaxed) != 0 && std::ptr::eq(map.file().Vpb.get().cast_const(), vpb)
+    })
+}
+
+/// Waits until the lazy writer has gone over everything that is dirty now.
+///
+/// Source: CcWaitForCurrentLazyWriterActivity. IRQL: PASSIVE_LEVEL. Locks: none that paging writes need.
+pub fn cc_wait_for_current_lazy_writer_activity() -> Result<NtStatus, Raise> {
+    let lazy = &cc().lazy;
+    // One sweep may be under way already, and data is written when it is seen the second time.
+    let until = lazy.sweeps.load(Ordering::Relaxed) + 3;
+    while cc().dirty_pages.load(Ordering::Relaxed) != 0 && lazy.sweeps.load(Ordering::Relaxed) < until {
+        dispatcher::reset_event(&lazy.swept);
+        lazy.wake();
+        dispatcher::wait(&lazy.swept, false, Some(-1_000_000))?;
+    }
+    Ok(NtStatus::SUCCESS)
 }

@@ -47,7 +47,10 @@ pub use copy::{cc_copy_read, cc_copy_write};
 pub use flush::{cc_flush_cache, flush_all};
 pub use fsrtl::{fsrtl_copy_read, fsrtl_copy_write};
 pub use initialize::{cc_initialize_cache_map, cc_uninitialize_cache_map};
-pub use lazy::{Deferred, cc_can_i_write, cc_defer_write};
+pub use lazy::{
+    Deferred, cc_can_i_write, cc_defer_write, cc_is_there_dirty_data,
+    cc_wait_for_current_lazy_writer_activity,
+};
 pub use map::{CcFileSizes, cc_file_object_of, cc_is_file_cached};
 pub use purge::{cc_coherency_flush_and_purge_cache, cc_purge_cache_section, cc_set_file_sizes};
 pub use read_ahead::{cc_set_additional_attributes, cc_set_read_ahead_granularity};

@@ -1,10 +1,11 @@
-//! FsRtl: names, critical regions.
+//! FsRtl: names, critical regions, fast I/O copies.
 
 use boundary::export;
 use nt_abi::irql::{APC_LEVEL, PASSIVE_LEVEL};
-use nt_abi::{NtStatus, UNICODE_STRING};
+use nt_abi::{DEVICE_OBJECT, FILE_OBJECT, IO_STATUS_BLOCK, NtStatus, UNICODE_STRING};
+use nt_io::IoStatus;
 
-use crate::argument::{arg, rows};
+use crate::argument::{arg, load, rows};
 use crate::flt_string::units;
 
 rows! { "ntoskrnl.exe", "nt-fsrtl";
@@ -14,6 +15,17 @@ rows! { "ntoskrnl.exe", "nt-fsrtl";
     FsRtlNormalizeNtstatus done "";
     FsRtlEnterFileSystem done "EXEC-07";
     FsRtlExitFileSystem done "EXEC-07";
+    FsRtlCopyRead done "CC-20, CC-21";
+    FsRtlCopyWrite done "CC-20, PAGE-06";
+}
+
+/// `false` when the operation needs an IRP.
+fn answered(block: &IO_STATUS_BLOCK, result: Option<IoStatus>) -> bool {
+    if let Some(result) = result {
+        block.Status.set(result.status);
+        block.Information.set(result.information);
+    }
+    result.is_some()
 }
 
 export! {
@@ -45,6 +57,22 @@ export! {
     pub fn FsRtlEnterFileSystem() -> () [irql <= APC_LEVEL] {
         nt_fsrtl::enter_file_system();
         Ok(())
+    }
+
+    /// Reads cached data without an IRP.
+    pub fn FsRtlCopyRead(file: *mut FILE_OBJECT, offset: *mut i64, length: u32, wait: u8, key: u32, buffer: usize, status: *mut IO_STATUS_BLOCK, device: *mut DEVICE_OBJECT) -> bool [irql <= PASSIVE_LEVEL] {
+        arg!(FsRtlCopyRead: file, status, device);
+        let offset = load(offset, "FsRtlCopyRead", "FileOffset")?;
+        let result = nt_cc::fsrtl_copy_read(file, offset, length, wait != 0, key, buffer, device)?;
+        Ok(answered(status, result))
+    }
+
+    /// Writes into the cache without an IRP.
+    pub fn FsRtlCopyWrite(file: *mut FILE_OBJECT, offset: *mut i64, length: u32, wait: u8, key: u32, buffer: usize, status: *mut IO_STATUS_BLOCK, device: *mut DEVICE_OBJECT) -> bool [irql <= PASSIVE_LEVEL] {
+        arg!(FsRtlCopyWrite: file, status, device);
+        let offset = load(offset, "FsRtlCopyWrite", "FileOffset")?;
+        let result = nt_cc::fsrtl_copy_write(file, offset, length, wait != 0, key, buffer, device)?;
+        Ok(answered(status, result))
     }
 
     /// Lets them through again.

@@ -10,6 +10,7 @@
 //! UNSAFETY: thunks are entered by native code; `argument` says what makes a driver's pointer a reference.
 
 mod argument;
+mod cc;
 mod crt_format;
 mod crt_runtime;
 mod crt_string;
@@ -52,6 +53,7 @@ const TABLES: &[&[Export]] = &[
     flt_io::ROWS,
     flt_lookup::ROWS,
     flt_names::ROWS,
+    cc::ROWS,
     crt_format::ROWS,
     crt_runtime::ROWS,
     crt_string::ROWS,
