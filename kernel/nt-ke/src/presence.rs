@@ -51,16 +51,32 @@ pub fn own_depth(identity: usize) -> usize {
 ///
 /// Errors: `Stop` when the machine stops meanwhile.
 pub fn drain(core: &Core, identity: usize) -> Result<(), Raise> {
+    drain_where(core, |entered| entered == identity)
+}
+
+/// Waits until no *other* thread is inside something that `inside` is true of. Mark it as going first.
+///
+/// `inside` sees identities while their threads go on: what they are the addresses of may be read only if it is
+/// freed by [`crate::epoch::Epochs::retire`], because an epoch is pinned meanwhile.
+///
+/// Errors: `Stop` when the machine stops meanwhile.
+pub fn drain_where(core: &Core, inside: impl Fn(usize) -> bool) -> Result<(), Raise> {
     crate::epoch::membarrier();
     let me = std::ptr::from_ref(current_thread()) as usize;
     loop {
-        let mut inside = false;
-        core.threads.for_each(|thread| {
-            if std::ptr::from_ref(thread) as usize != me {
-                inside |= thread.presence().iter().any(|s| s.load(Ordering::Acquire) == identity);
-            }
-        });
-        if !inside {
+        let mut found = false;
+        {
+            let _pin = crate::epoch::pin(core);
+            core.threads.for_each(|thread| {
+                if std::ptr::from_ref(thread) as usize != me {
+                    found |= thread.presence().iter().any(|slot| match slot.load(Ordering::Acquire) {
+                        0 => false,
+                        identity => inside(identity),
+                    });
+                }
+            });
+        }
+        if !found {
             return Ok(());
         }
         if core.stopping() {
