@@ -11,7 +11,8 @@ use std::cell::Cell;
 use std::sync::Arc;
 
 use nt_abi::{
-    DEVICE_OBJECT, DRIVER_EXTENSION, DRIVER_OBJECT, FILE_OBJECT, IO_TYPE_DRIVER, IRP, NativeFn, NtStatus,
+    DEVICE_OBJECT, DRIVER_EXTENSION, DRIVER_OBJECT, FAST_IO_DISPATCH, FILE_OBJECT, IO_TYPE_DRIVER, IRP,
+    NativeFn, NtStatus,
 };
 use nt_ke::Raise;
 
@@ -33,7 +34,8 @@ pub trait Dispatch: Send + Sync {
     }
 }
 
-/// Fast I/O of a driver in Rust. Each routine may decline with `None`: the service then sends an IRP.
+/// Fast I/O of a driver in Rust. Each routine may decline with `None`: the service then sends an IRP. Drivers are
+/// asked by `io_fast_transfer` and `io_fast_query`.
 #[allow(clippy::too_many_arguments, reason = "NT's argument lists")]
 pub trait FastIo: Send + Sync {
     /// Reads into `buffer`.
@@ -74,6 +76,16 @@ pub trait FastIo: Send + Sync {
     }
     /// Fills a FILE_STANDARD_INFORMATION at `buffer`.
     fn query_standard(
+        &self,
+        _file: &'static FILE_OBJECT,
+        _wait: bool,
+        _buffer: usize,
+        _device: &'static DEVICE_OBJECT,
+    ) -> Result<Option<IoStatus>, Raise> {
+        Ok(None)
+    }
+    /// Fills a FILE_NETWORK_OPEN_INFORMATION at `buffer`.
+    fn query_network_open(
         &self,
         _file: &'static FILE_OBJECT,
         _wait: bool,
@@ -196,9 +208,22 @@ pub fn driver_dispatch(driver: &DRIVER_OBJECT) -> Option<Arc<dyn Dispatch>> {
     holder(driver).map(|holder| Arc::clone(&holder.0))
 }
 
-/// The fast I/O routines of the driver of `device`.
-pub(crate) fn fast_io(device: &DEVICE_OBJECT) -> Option<&'static dyn FastIo> {
-    holder(at(device.DriverObject.get())?)?.0.fast_io()
+/// Who carries out fast I/O at a device.
+pub(crate) enum FastRoutines {
+    /// A driver in Rust.
+    Rust(&'static dyn FastIo),
+    /// A native driver's table.
+    Native(&'static FAST_IO_DISPATCH),
+}
+
+/// The fast I/O routines of the driver of `device`, if it has some.
+#[inline]
+pub(crate) fn fast_routines(device: &DEVICE_OBJECT) -> Option<FastRoutines> {
+    let driver = at(device.DriverObject.get())?;
+    match holder(driver) {
+        Some(holder) => holder.0.fast_io().map(FastRoutines::Rust),
+        None => at(driver.FastIoDispatch.get()).map(FastRoutines::Native),
+    }
 }
 
 /// Its name as text.

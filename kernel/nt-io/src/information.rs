@@ -17,7 +17,7 @@ use nt_ke::Raise;
 
 use crate::create::{CreateParameters, io_create_file, io_create_file_object};
 use crate::device::io_get_related_device;
-use crate::driver::fast_io;
+use crate::fast::{FastQuery, io_fast_query};
 use crate::file::{FileLock, OpenFile, open_file, reference_file_by_handle};
 use crate::issue::{Direction, IoResult, IoStatus, Request, previous_mode};
 use crate::objects;
@@ -138,15 +138,11 @@ pub fn nt_query_information_file(handle: usize, buffer: usize, length: u32, clas
     }
     let _lock = FileLock::acquire(open.file)?;
     let device = io_get_related_device(open.file);
-    if let Some(fast) = fast_io(device) {
-        let quick = match class {
-            class::FileBasicInformation => fast.query_basic(open.file, true, buffer, device)?,
-            class::FileStandardInformation => fast.query_standard(open.file, true, buffer, device)?,
-            _ => None,
-        };
-        if let Some(result) = quick {
-            return Ok(result);
-        }
+    if let Some(query) = FastQuery::of_class(class)
+        && crate::subsystem().tries_fast_io()
+        && let Some(result) = io_fast_query(device, open.file, query, true, buffer)?
+    {
+        return Ok(result);
     }
     let result = query(open.file, buffer, length, class, IRP_SYNCHRONOUS_API)?;
     if class == class::FileAllInformation && !result.status.is_error() {

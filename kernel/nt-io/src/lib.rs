@@ -5,7 +5,7 @@
 //! names:  object manager ─► device or file: parse (create) ─► mount (volume) ─► IRP_MJ_CREATE ─► FILE_OBJECT
 //! ```
 //!
-//! One file per thing: [`mod@irp`] and [`mod@stack`] are packets, `completion` is their way, `issue` what the
+//! `fast` asks drivers to carry a request out without an IRP. One file per thing: [`mod@irp`] and [`mod@stack`] are packets, `completion` is their way, `issue` what the
 //! I/O manager does around them; `driver`, `device`, `volume`, `disk`, `file` are objects; `create`,
 //! `read_write`, `information`, `control` are services.
 //!
@@ -23,6 +23,7 @@ pub mod create;
 pub mod device;
 pub mod disk;
 pub mod driver;
+pub mod fast;
 pub mod file;
 pub mod information;
 pub mod irp;
@@ -66,6 +67,7 @@ pub use driver::{
     Dispatch, FastIo, driver_dispatch, driver_name, invalid_device_request, io_create_driver,
     io_create_native_driver, io_delete_driver, rust_dispatch,
 };
+pub use fast::{FastQuery, FastTransfer, io_fast_query, io_fast_transfer};
 pub use file::{
     FILE_SLOTS, file_create_context, file_device, file_name, file_slot, io_cancel_file_open,
     io_create_stream_file_object, io_replace_file_object_name, reference_file_by_handle, related_file,

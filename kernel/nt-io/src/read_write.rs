@@ -11,7 +11,7 @@ use nt_abi::{
 use nt_ke::Raise;
 
 use crate::device::io_get_related_device;
-use crate::driver::fast_io;
+use crate::fast::{FastTransfer, io_fast_transfer};
 use crate::file::{FileLock, OpenFile, open_file};
 use crate::issue::{Asynchronous, Direction, IoResult, IoStatus, Request, previous_mode};
 
@@ -48,9 +48,10 @@ fn is_aligned(file: &FILE_OBJECT, buffer: usize, length: u32, offset: i64) -> bo
     sectors && buffer & device.AlignmentRequirement.get() as usize == 0
 }
 
-/// Stores position and bytes of a transfer that went without an IRP.
+/// Stores position and bytes of a transfer that went without an IRP. After one to the end of the file the position
+/// is what the file system left there.
 fn finish_fast(file: &FILE_OBJECT, offset: i64, result: IoStatus, asynchronous: &Asynchronous) -> IoStatus {
-    if result.status.is_success() {
+    if result.status.is_success() && offset >= 0 {
         file.CurrentByteOffset.set(offset + result.information as i64);
     }
     if asynchronous.iosb != 0 {
@@ -88,19 +89,14 @@ fn transfer(
     }
     let flags = file.Flags.load(Ordering::Relaxed);
     let device = io_get_related_device(file);
-    // Fast I/O is for cached files on synchronous handles.
+    // Fast I/O is for cached files on synchronous handles. A driver or filter that declines gets an IRP.
     if flags & FO_SYNCHRONOUS_IO != 0
         && !file.PrivateCacheMap.get().is_null()
         && asynchronous.event == 0
-        && let Some(fast) = fast_io(device)
+        && crate::subsystem().tries_fast_io()
     {
-        let key = key.unwrap_or(0);
-        let answer = if reading {
-            fast.read(file, offset, length, true, key, buffer, device)?
-        } else {
-            fast.write(file, offset, length, true, key, buffer, device)?
-        };
-        if let Some(result) = answer {
+        let fast = FastTransfer { writing: !reading, offset, length, key: key.unwrap_or(0), buffer };
+        if let Some(result) = io_fast_transfer(device, file, &fast, true)? {
             return Ok(finish_fast(file, offset, result, asynchronous));
         }
     }

@@ -1,7 +1,7 @@
 //! The I/O manager of one machine: its object types, its lists, its locks.
 
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use nt_abi::{
     FILE_ALL_ACCESS, FILE_GENERIC_EXECUTE, FILE_GENERIC_READ, FILE_GENERIC_WRITE, FILE_OBJECT, NativeFn,
@@ -37,6 +37,7 @@ pub struct Io {
     pub(crate) pending: Lock<Vec<usize>>,
     /// The cancel spin lock.
     pub(crate) cancel_lock: AtomicUsize,
+    fast_io: AtomicBool,
 }
 
 impl Subsystem for Io {
@@ -70,6 +71,7 @@ impl Io {
             cancel_state: Lock::new(Rank::IoCancel, ()),
             pending: Lock::new(Rank::IoCancel, Vec::new()),
             cancel_lock: AtomicUsize::new(0),
+            fast_io: AtomicBool::new(true),
         })
     }
 
@@ -110,6 +112,16 @@ impl Io {
             }
             Err(status) => Ok(status),
         }
+    }
+
+    /// Whether services try fast I/O before they send an IRP. Off, drivers see IRPs only, as they must be able to.
+    pub fn set_fast_io(&self, tried: bool) {
+        self.fast_io.store(tried, Ordering::Relaxed);
+    }
+
+    #[inline]
+    pub(crate) fn tries_fast_io(&self) -> bool {
+        self.fast_io.load(Ordering::Relaxed)
     }
 
     pub(crate) fn types(&self) -> &Types {
