@@ -17,7 +17,7 @@ use nt_abi::{
     FLTFL_INSTANCE_TEARDOWN_MANUAL, FLTFL_REGISTRATION_SUPPORT_DAX_VOLUME,
     FLTFL_REGISTRATION_SUPPORT_NPFS_MSFS, NativeFn, NtStatus,
 };
-use nt_ke::{current_core, presence};
+use nt_ke::current_core;
 
 use crate::altitude::Altitude;
 use crate::anchor::{self, Anchored};
@@ -27,7 +27,7 @@ use crate::filter::Filter;
 use crate::instance::{ACTIVE, GOING, GONE, Instance};
 use crate::text::{equal_ignoring_case, lossy};
 use crate::volume::Volume;
-use crate::{findings, flt};
+use crate::{findings, flt, frame};
 
 /// Why an instance cannot have its place.
 enum Taken {
@@ -304,12 +304,11 @@ pub fn tear_down(instance: &Arc<Instance>, reason: u32) -> Result<bool, Raise> {
     instance.volume.publish(core);
     let registration = &instance.filter.registration;
     notify(instance, registration.teardown_start, reason)?;
-    let identity = Arc::as_ptr(instance) as usize;
     completion::drain_parked(instance)?;
-    presence::drain(core, identity)?;
+    frame::drain(instance)?;
     // One that pended meanwhile.
     completion::drain_parked(instance)?;
-    presence::drain(core, identity)?;
+    frame::drain(instance)?;
     notify(instance, registration.teardown_complete, reason)?;
     instance.contexts.close()?;
     instance.set_stage(GONE);

@@ -18,9 +18,9 @@ use nt_abi::{
     IRP_MJ_CREATE, NtStatus, bugcheck,
 };
 use nt_io::io_mark_pending;
-use nt_ke::{BugCheck, Severity, current_core, dispatcher, epoch, presence};
+use nt_ke::{BugCheck, Severity, current_core, dispatcher, epoch};
 
-use crate::callback::{self, Untouchable, report};
+use crate::callback::{self, report};
 use crate::flt;
 use crate::frame::{COMPLETED, DISPATCHING, Operation, Owed, Phase, WAITING};
 use crate::instance::{GONE, Instance};
@@ -49,8 +49,7 @@ pub fn arrived(
         }
         _ => {
             let _pin = epoch::pin(current_core());
-            undo_changes(operation, irp);
-            up(operation, true)?;
+            climb(operation, irp, true)?;
             unpark(operation);
             operation.tables[..operation.tables_used.get()]
                 .iter()
@@ -97,7 +96,7 @@ fn swapper(operation: &Operation) -> Option<&Owed> {
     let mut below = buffer_of(&operation.iopb, &Snapshot::of(&operation.iopb))?;
     for index in (0..operation.used()).rev() {
         let owed = operation.owed(index);
-        let seen = buffer_of(&operation.iopb, &owed.seen.get())?;
+        let seen = buffer_of(&operation.iopb, &operation.seen(owed))?;
         if seen != below {
             return Some(owed);
         }
@@ -124,47 +123,98 @@ pub fn unpark(operation: &Operation) {
     }
 }
 
-/// Calls the post callbacks that are owed, and leaves the result in the IRP.
-pub fn up(operation: &Operation, parked: bool) -> Result<(), Raise> {
-    let Some(irp) = operation.irp.get() else { return Ok(()) };
-    for index in (0..operation.used()).rev() {
-        let owed = operation.owed(index);
-        let node = operation.node(owed);
-        // A drain claims without presence, so enter first: what is claimed here, a later drain waits for.
-        let presence = if parked {
-            presence::enter(std::ptr::from_ref::<Instance>(&node.instance) as usize)
-        } else {
-            owed.presence.take()
-        };
-        if owed.claimed.swap(1, Ordering::AcqRel) == 0
-            && node.instance.stage() != GONE
-            && !node.post.is_null()
-        {
-            deliver(operation, irp, owed, node)?;
-        }
-        drop(presence);
-    }
+/// From the file system's result in the IRP to the result of all post callbacks there.
+pub fn climb(operation: &Operation, irp: &IRP, parked: bool) -> Result<(), Raise> {
+    undo_changes(operation, irp);
+    operation.data.IoStatus.Status.set(irp.IoStatus.Status.get());
+    operation.data.IoStatus.Information.set(irp.IoStatus.Information.get());
+    up(operation, parked)?;
+    store_result(operation, irp);
     Ok(())
 }
 
-fn deliver(operation: &Operation, irp: &IRP, owed: &Owed, node: &Node) -> Result<(), Raise> {
-    let data = &operation.data;
-    let seen = owed.seen.get();
-    seen.restore(&operation.iopb);
-    data.Flags.set(operation.base_flags.get() | FLTFL_CALLBACK_DATA_POST_OPERATION);
-    data.IoStatus.Status.set(irp.IoStatus.Status.get());
-    data.IoStatus.Information.set(irp.IoStatus.Information.get());
-    let reparse = seen.major == IRP_MJ_CREATE && irp.IoStatus.Status.get() == NtStatus::REPARSE;
-    data.TagData.set(if reparse { irp.AuxiliaryBuffer().get().cast() } else { std::ptr::null_mut() });
-    let untouchable = Untouchable::of(data);
-    operation.current.set(node);
-    operation.current_owed.set(owed);
+/// Leaves the result of the operation in the IRP.
+pub fn store_result(operation: &Operation, irp: &IRP) {
+    irp.IoStatus.Status.set(operation.data.IoStatus.Status.get());
+    irp.IoStatus.Information.set(operation.data.IoStatus.Information.get());
+}
+
+/// Calls the post callbacks that are owed. The result stands in the data, before and after.
+pub fn up(operation: &Operation, parked: bool) -> Result<(), Raise> {
+    let used = operation.used();
+    if used == 0 {
+        return Ok(());
+    }
+    if parked {
+        // A drain claims without presence, so enter first: what is claimed here, a later drain waits for.
+        operation.arrive();
+    }
+    let flags = operation.base_flags.get() | FLTFL_CALLBACK_DATA_POST_OPERATION;
+    operation.data.Flags.set(flags);
     operation.phase.set(Phase::Post);
-    let answer = callback::post(node, data, owed.context.get(), 0)? as i32;
+    let moved = operation.tables_used.get() != 1;
+    for index in (0..used).rev() {
+        let owed = operation.owed(index);
+        let node = operation.node(owed);
+        let mine = !parked || owed.claimed.swap(1, Ordering::AcqRel) == 0;
+        if mine && node.instance.stage() != GONE && !node.post.is_null() {
+            if moved {
+                operation.name_volume(&node.instance.volume);
+            }
+            deliver(operation, owed, node, flags).inspect_err(|_| operation.leave())?;
+        }
+        owed.done();
+    }
     operation.phase.set(Phase::Between);
     operation.current.set(std::ptr::null());
     operation.current_owed.set(std::ptr::null());
-    let dirty = untouchable.check(node, node.post, data, &seen);
+    Ok(())
+}
+
+#[inline]
+fn deliver(operation: &Operation, owed: &Owed, node: &Node, flags: u32) -> Result<(), Raise> {
+    operation.show(owed);
+    operation.aim(node);
+    operation.current_owed.set(owed);
+    let result = &operation.data.IoStatus;
+    let (status, information) = (result.Status.get(), result.Information.get());
+    let tagged = status == NtStatus::REPARSE && tag(operation);
+    let answer = callback::post(operation, node, owed.context.get())? as i32;
+    if operation.is_untouched(node, flags)
+        && answer == FLT_POSTOP_FINISHED_PROCESSING
+        && result.Status.get() == status
+        && result.Information.get() == information
+        && owed.swapped_mdl.get() == 0
+        && !tagged
+    {
+        return Ok(());
+    }
+    consider(operation, owed, node, flags, (answer, status))
+}
+
+/// Shows a post-create callback the reparse data. Source: CBD-15.
+#[cold]
+fn tag(operation: &Operation) -> bool {
+    let irp = operation.irp.get().filter(|_| operation.iopb.MajorFunction.get() == IRP_MJ_CREATE);
+    if let Some(irp) = irp {
+        operation.data.TagData.set(irp.AuxiliaryBuffer().get().cast());
+    }
+    irp.is_some()
+}
+
+/// A post callback that changed something, or gave a rarer answer.
+#[cold]
+fn consider(
+    operation: &Operation,
+    owed: &Owed,
+    node: &Node,
+    flags: u32,
+    (answer, before): (i32, NtStatus),
+) -> Result<(), Raise> {
+    let dirty = operation.repair(node, flags, |rule, message| {
+        report(node, node.post, rule, Severity::Error, message);
+    });
+    let seen = operation.seen(owed);
     if Snapshot::of(&operation.iopb) != seen {
         let (rule, message) = if dirty {
             (
@@ -178,12 +228,16 @@ fn deliver(operation: &Operation, irp: &IRP, owed: &Owed, node: &Node) -> Result
             )
         };
         report(node, node.post, rule, Severity::Warning, message);
+        seen.restore(&operation.iopb);
     }
-    judge(operation, irp, node, answer)?;
-    if reparse {
-        irp.AuxiliaryBuffer().set(data.TagData.get().cast());
+    judge(operation, node, answer, before)?;
+    if before == NtStatus::REPARSE
+        && operation.iopb.MajorFunction.get() == IRP_MJ_CREATE
+        && let Some(irp) = operation.irp.get()
+    {
+        irp.AuxiliaryBuffer().set(operation.data.TagData.get().cast());
     }
-    data.TagData.set(std::ptr::null_mut());
+    operation.data.TagData.set(std::ptr::null_mut());
     if owed.swapped_mdl.get() != 0 && !owed.retained.get() {
         crate::swap::free_mdl(owed.swapped_mdl.replace(0))?;
     }
@@ -191,11 +245,19 @@ fn deliver(operation: &Operation, irp: &IRP, owed: &Owed, node: &Node) -> Result
 }
 
 /// Checks the answer of a post callback and takes its result over. Source: POST-06 to POST-10, POST-14 to POST-16.
-fn judge(operation: &Operation, irp: &IRP, node: &Node, answer: i32) -> Result<(), Raise> {
+fn judge(operation: &Operation, node: &Node, answer: i32, before: NtStatus) -> Result<(), Raise> {
     let complain = |rule, severity, message: String| report(node, node.post, rule, severity, message);
     let status = operation.data.IoStatus.Status.get();
     match answer {
         FLT_POSTOP_FINISHED_PROCESSING => {}
+        FLT_POSTOP_MORE_PROCESSING_REQUIRED if operation.irp.get().is_none() => {
+            complain(
+                "POST-08",
+                Severity::Error,
+                "FLT_POSTOP_MORE_PROCESSING_REQUIRED for an operation without an IRP; treated as finished"
+                    .into(),
+            );
+        }
         FLT_POSTOP_MORE_PROCESSING_REQUIRED => {
             let major = rows::major_of_row(node.row);
             return Err(current_core().bug_check(BugCheck {
@@ -215,7 +277,8 @@ fn judge(operation: &Operation, irp: &IRP, node: &Node, answer: i32) -> Result<(
             complain(
                 "POST-09",
                 Severity::Error,
-                "FLT_POSTOP_DISALLOW_FSFILTER_IO for an IRP; treated as finished".into(),
+                "FLT_POSTOP_DISALLOW_FSFILTER_IO for another operation than QUERY_OPEN; treated as finished"
+                    .into(),
             );
         }
         other => {
@@ -226,7 +289,6 @@ fn judge(operation: &Operation, irp: &IRP, node: &Node, answer: i32) -> Result<(
             );
         }
     }
-    let before = irp.IoStatus.Status.get();
     if status != before && matches!(status, NtStatus::FLT_DISALLOW_FAST_IO | NtStatus::PENDING) {
         complain(
             "POST-15",
@@ -249,8 +311,6 @@ fn judge(operation: &Operation, irp: &IRP, node: &Node, answer: i32) -> Result<(
             );
         }
     }
-    irp.IoStatus.Status.set(operation.data.IoStatus.Status.get());
-    irp.IoStatus.Information.set(operation.data.IoStatus.Information.get());
     Ok(())
 }
 
@@ -275,7 +335,7 @@ pub fn drain_parked(instance: &Instance) -> Result<(), Raise> {
             continue;
         }
         data.Iopb.set(std::ptr::from_ref(&block).cast_mut());
-        let answer = callback::post(node, &data, context, FLTFL_POST_OPERATION_DRAINING)? as i32;
+        let answer = callback::post_drained(node, &data, context, FLTFL_POST_OPERATION_DRAINING)? as i32;
         if answer != FLT_POSTOP_FINISHED_PROCESSING {
             let message = format!(
                 "the post callback returned {answer} while draining; only FINISHED_PROCESSING is legal"
@@ -296,7 +356,7 @@ fn copy_claimed(
         let node = operation.node(owed);
         if std::ptr::eq::<Instance>(&*node.instance, instance) && owed.claimed.swap(1, Ordering::AcqRel) == 0
         {
-            owed.seen.get().restore(block);
+            operation.seen(owed).restore(block);
             let flags = FLTFL_CALLBACK_DATA_POST_OPERATION | FLTFL_CALLBACK_DATA_DRAINING_IO;
             data.Flags.set(operation.base_flags.get() | flags);
             data.Thread.set(operation.data.Thread.get());

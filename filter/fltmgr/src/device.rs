@@ -1,4 +1,4 @@
-//! The manager's devices and where their IRPs go.
+//! The manager's devices and where their IRPs go; their fast I/O is in [`crate::fast`].
 //!
 //! UNSAFETY: a device names its volume without owning it; the manager's tables do, until the device is gone.
 
@@ -8,7 +8,7 @@ use std::sync::Arc;
 use boundary::Raise;
 use nt_abi::{DEVICE_OBJECT, IRP, IRP_MJ_FILE_SYSTEM_CONTROL, IRP_MN_MOUNT_VOLUME, NtStatus};
 use nt_io::{
-    Dispatch, device_state, io_call_driver, io_complete_with, io_current_stack, io_get_lower_device,
+    Dispatch, FastIo, device_state, io_call_driver, io_complete_with, io_current_stack, io_get_lower_device,
     io_skip_current,
 };
 
@@ -40,7 +40,8 @@ impl VolumePointer {
     }
 
     /// The volume; its count is not touched.
-    fn borrow(&self) -> ManuallyDrop<Arc<Volume>> {
+    #[inline]
+    pub fn borrow(&self) -> ManuallyDrop<Arc<Volume>> {
         // SAFETY: the address came from an `Arc` that lives while the device can receive IRPs; the copy made
         // here is never dropped, so the count stays right.
         ManuallyDrop::new(unsafe { Arc::from_raw(self.0) })
@@ -57,6 +58,10 @@ impl Dispatch for FilterManager {
             Some(Attachment::Control) => control(device, irp),
             None => io_complete_with(irp, NtStatus::INVALID_DEVICE_REQUEST, 0),
         }
+    }
+
+    fn fast_io(&self) -> Option<&dyn FastIo> {
+        Some(self)
     }
 }
 

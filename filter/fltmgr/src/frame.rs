@@ -1,25 +1,36 @@
 //! The memory of one operation: callback data, parameter block, and what is owed to instances on the way up.
 //!
 //! ```text
-//! frame (pool): [ Operation: data, iopb, … ][ Owed; capacity ]
+//! frame (pool): [ Operation: data, iopb, objects, … ][ Owed; capacity ][ Snapshot; capacity + 2 ]
 //! take ─► used by one operation ─► give back to the list of the thread that finishes it
 //! ```
+//!
+//! The snapshots are the *versions* of the parameter block: a new one for each change that counts. A record names
+//! the version that its pre callback saw, so an operation that nobody changes keeps one copy only.
+//!
+//! A frame stands in the presence list of the thread that it runs on: whom it is inside (`running`, and the
+//! instances of its records) is read there by a side that detaches. So frames are freed by epoch.
 //!
 //! Lists are per thread number, so a thread that ends leaves its frames to the next one of that number, and
 //! a passed-through operation allocates nothing. A frame can outlive the dispatch that took it.
 //!
-//! UNSAFETY: frames are pool blocks reached through addresses; `Owed` records lie behind the `Operation`.
+//! UNSAFETY: frames are pool blocks reached through addresses; `Owed` records and versions lie behind the
+//! `Operation`.
 
 use std::cell::Cell;
 use std::mem::offset_of;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering, compiler_fence};
 
 use boundary::copy;
-use nt_abi::{DISPATCHER_HEADER, FLT_CALLBACK_DATA, FLT_IO_PARAMETER_BLOCK, IRP};
+use nt_abi::{
+    DISPATCHER_HEADER, FLT_CALLBACK_DATA, FLT_IO_PARAMETER_BLOCK, FLT_RELATED_OBJECTS, IRP, NtStatus,
+};
 use nt_ex::pool::{self, PoolKind};
-use nt_ke::current_thread;
-use nt_ke::presence::Presence;
+use nt_ke::presence::{self, Presence};
+use nt_ke::{current_core, current_thread};
 
+use crate::anchor::Anchored;
+use crate::instance::Instance;
 use crate::nodes::{CallbackTable, Node};
 use crate::parameters::{SavedIrp, Snapshot};
 use crate::volume::Volume;
@@ -29,6 +40,8 @@ const MAGIC: u32 = 0xCBD0_0F1A;
 const THREADS: usize = 2048;
 /// How many volumes one operation can be redirected over.
 pub const TABLES: usize = 4;
+/// First word of the related objects: their size, no transaction.
+const OBJECTS_SIZE: u64 = size_of::<FLT_RELATED_OBJECTS>() as u64;
 
 /// The frame is being sent down by its dispatcher.
 pub const DISPATCHING: u32 = 0;
@@ -42,30 +55,39 @@ pub const DETACHED: u32 = 3;
 /// What runs for the operation at the moment.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Phase {
-    /// A preoperation callback.
+    /// Preoperation callbacks.
     Pre,
-    /// A postoperation callback.
+    /// Postoperation callbacks.
     Post,
     /// Neither.
     Between,
 }
 
 /// A post callback that an instance has coming.
+#[repr(C)]
 pub struct Owed {
     /// Whose.
     pub node: Cell<*const Node>,
+    /// Its instance as a number, for a detaching side; 0 when the callback has run.
+    instance: AtomicUsize,
     /// Its completion context.
     pub context: Cell<usize>,
-    /// The parameters that its pre callback saw.
-    pub seen: Cell<Snapshot>,
-    /// Nonzero once someone has taken it: the completion, or a drain.
-    pub claimed: AtomicU32,
-    /// Keeps a detaching side waiting while the operation is below in this thread.
-    pub presence: Cell<Option<Presence>>,
     /// MDL that the instance put in place of the one it saw.
     pub swapped_mdl: Cell<usize>,
+    /// Version of the parameters that its pre callback saw.
+    version: Cell<u32>,
+    /// Nonzero once someone has taken it: the completion, or a drain. Used while the operation is parked.
+    pub claimed: AtomicU32,
     /// The filter keeps that MDL.
     pub retained: Cell<bool>,
+}
+
+impl Owed {
+    /// The post callback has run.
+    #[inline]
+    pub fn done(&self) {
+        self.instance.store(0, Ordering::Release);
+    }
 }
 
 /// One operation on its way.
@@ -75,36 +97,53 @@ pub struct Operation {
     pub data: FLT_CALLBACK_DATA,
     /// Its parameter block.
     pub iopb: FLT_IO_PARAMETER_BLOCK,
+    /// The objects that callbacks receive.
+    pub objects: FLT_RELATED_OBJECTS,
+    /// Where a pre callback leaves its completion context.
+    pub context: Cell<usize>,
     magic: Cell<u32>,
     capacity: Cell<u32>,
-    used: Cell<u32>,
-    /// See the constants of this module.
-    pub state: AtomicU32,
-    /// The IRP, for operations that have one.
-    pub irp: Cell<Option<&'static IRP>>,
-    /// The volume that it is on now.
-    pub volume: Cell<*const Volume>,
-    /// The node whose callback runs.
-    pub current: Cell<*const Node>,
-    /// The record of that node on the way up.
-    pub current_owed: Cell<*const Owed>,
-    /// Tables in use.
-    pub tables: [Cell<*const CallbackTable>; TABLES],
-    /// How many.
-    pub tables_used: Cell<usize>,
-    /// Signaled by the completion when the dispatcher waits.
-    pub event: DISPATCHER_HEADER,
-    /// The IRP's fields from before the changes.
-    pub saved: Cell<SavedIrp>,
+    /// Instance whose pre callback runs, for a detaching side.
+    running: AtomicUsize,
+    used: AtomicU32,
+    version: Cell<u32>,
     /// Flags of the data between callbacks.
     pub base_flags: Cell<u32>,
+    mode: Cell<i8>,
     /// Whether dirty changes were made.
     pub modified: Cell<bool>,
     /// Whether the dispatcher waits for the completion.
     pub synchronous: Cell<bool>,
+    /// Whether someone counts or observes callbacks.
+    pub watched: Cell<bool>,
     /// What runs.
     pub phase: Cell<Phase>,
+    thread: Cell<usize>,
+    volume_block: Cell<usize>,
+    /// The node whose callback runs.
+    pub current: Cell<*const Node>,
+    /// The record of that node on the way up.
+    pub current_owed: Cell<*const Owed>,
+    presence: Cell<Option<Presence>>,
+    /// The IRP, for operations that have one.
+    pub irp: Cell<Option<&'static IRP>>,
+    volume: Cell<*const Volume>,
+    /// Tables in use.
+    pub tables: [Cell<*const CallbackTable>; TABLES],
+    /// How many.
+    pub tables_used: Cell<usize>,
+    /// See the constants of this module.
+    pub state: AtomicU32,
+    /// Signaled by the completion when the dispatcher waits.
+    pub event: DISPATCHER_HEADER,
+    /// The IRP's fields from before the changes.
+    pub saved: Cell<SavedIrp>,
     next_free: Cell<usize>,
+}
+
+/// Bytes of a frame.
+const fn frame_bytes(capacity: usize) -> usize {
+    size_of::<Operation>() + capacity * size_of::<Owed>() + (capacity + 2) * size_of::<Snapshot>()
 }
 
 impl Operation {
@@ -114,38 +153,222 @@ impl Operation {
     }
 
     /// Record `index`.
+    #[inline]
     pub fn owed(&self, index: usize) -> &Owed {
         assert!(index < self.capacity.get() as usize);
         // SAFETY: `capacity` records were written behind the operation when the frame was made.
         unsafe { &*self.owed_address(index) }
     }
 
+    /// Version `index` of the parameters.
+    #[inline]
+    fn version_at(&self, index: u32) -> &Cell<Snapshot> {
+        assert!(index < self.capacity.get() + 2);
+        let base = self.owed_address(self.capacity.get() as usize) as usize;
+        // SAFETY: so many versions were zeroed behind the records when the frame was made; any bytes are one.
+        unsafe { &*((base + index as usize * size_of::<Snapshot>()) as *const Cell<Snapshot>) }
+    }
+
     /// How many post callbacks are owed.
     #[inline]
     pub fn used(&self) -> usize {
-        self.used.get() as usize
+        self.used.load(Ordering::Relaxed) as usize
     }
 
     /// Records that may still be used.
     pub fn room(&self) -> usize {
-        (self.capacity.get() - self.used.get()) as usize
+        self.capacity.get() as usize - self.used()
     }
 
-    /// Takes the next record.
-    pub fn owe(&self, node: &Node, context: usize, seen: Snapshot, presence: Presence) -> &Owed {
-        let owed = self.owed(self.used());
-        self.used.set(self.used.get() + 1);
+    /// Starts the operation: the block is filled, callback data hold flags and the requestor.
+    #[inline]
+    pub fn begin(&self, volume: &Volume, table: *const CallbackTable) {
+        let data = &self.data;
+        self.base_flags.set(data.Flags.get());
+        self.thread.set(data.Thread.get() as usize);
+        self.mode.set(data.RequestorMode.get());
+        self.version.set(0);
+        self.version_at(0).set(Snapshot::of(&self.iopb));
+        self.objects.FileObject.set(self.iopb.TargetFileObject.get());
+        self.move_to(volume);
+        self.use_table(table);
+    }
+
+    /// The operation is on `volume` from here on.
+    #[inline]
+    pub fn move_to(&self, volume: &Volume) {
+        self.volume.set(volume);
+        self.name_volume(volume);
+    }
+
+    /// Callbacks are told `volume` as theirs.
+    #[inline]
+    pub fn name_volume(&self, volume: &Volume) {
+        let address = volume.anchor().address();
+        self.volume_block.set(address);
+        self.objects.Volume.set(address as *mut _);
+    }
+
+    /// Notes that this thread enters the pre callback of `instance`. Check *afterwards* that it may.
+    #[inline]
+    pub fn enter(&self, instance: &Instance) {
+        self.running.store(std::ptr::from_ref(instance) as usize, Ordering::Relaxed);
+        compiler_fence(Ordering::SeqCst);
+    }
+
+    /// No pre callback runs any more.
+    #[inline]
+    pub fn end_descent(&self) {
+        self.running.store(0, Ordering::Release);
+        self.current.set(std::ptr::null());
+        self.phase.set(Phase::Between);
+    }
+
+    /// Whether the operation runs a pre callback of `instance`, or owes it a post callback. For any thread.
+    pub fn is_inside(&self, instance: &Instance) -> bool {
+        let identity = std::ptr::from_ref(instance) as usize;
+        // In this order: a record is there before `running` goes on, and until its post callback has run.
+        if self.running.load(Ordering::Acquire) == identity {
+            return true;
+        }
+        let used = self.used.load(Ordering::Acquire);
+        (0..used.min(self.capacity.get()) as usize)
+            .any(|index| self.owed(index).instance.load(Ordering::Acquire) == identity)
+    }
+
+    /// Names the instance that is called next.
+    #[inline]
+    pub fn aim(&self, node: &Node) {
+        self.iopb.TargetInstance.set(node.target as *mut _);
+        self.objects.Filter.set(node.filter as *mut _);
+        self.objects.Instance.set(node.target as *mut _);
+        self.current.set(node);
+    }
+
+    /// Whether a callback of `node` left everything as it was but, perhaps, `IoStatus`.
+    #[inline]
+    pub fn is_untouched(&self, node: &Node, flags: u32) -> bool {
+        let (data, objects) = (&self.data, &self.objects);
+        let ours = u64::from(data.Flags.get() ^ flags)
+            | (data.Thread.get() as u64 ^ self.thread.get() as u64)
+            | (data.Iopb.get() as u64 ^ std::ptr::from_ref(&self.iopb) as u64)
+            | u64::from((data.RequestorMode.get() ^ self.mode.get()) as u8);
+        let version = self.version_at(self.version.get());
+        // SAFETY: versions are written by this thread alone, between callbacks.
+        let version = unsafe { &*version.as_ptr() };
+        ours | self.objects_touched(objects, node, version) == 0 && !version.differs(&self.iopb, node.target)
+    }
+
+    #[inline]
+    fn objects_touched(&self, objects: &FLT_RELATED_OBJECTS, node: &Node, version: &Snapshot) -> u64 {
+        let head = u64::from(objects.Size.get()) | u64::from(objects.TransactionContext.get()) << 16;
+        (head ^ OBJECTS_SIZE)
+            | (objects.Filter.get() as u64 ^ node.filter as u64)
+            | (objects.Volume.get() as u64 ^ self.volume_block.get() as u64)
+            | (objects.Instance.get() as u64 ^ node.target as u64)
+            | (objects.FileObject.get() as u64 ^ version.file as u64)
+            | objects.Transaction.get() as u64
+    }
+
+    /// Puts back what no callback may change: the block's address, thread, mode, major function, Reserved, the
+    /// objects. `report` is told of each. Returns whether the data are dirty; they are clean afterwards.
+    ///
+    /// Source: CBD-10, CBD-11, IOPB-06, REL-04, SEED-IOPB-37, SEED-IOPB-54
+    pub fn repair(&self, node: &Node, flags: u32, report: impl Fn(&'static str, String)) -> bool {
+        let (data, objects, before) = (&self.data, &self.objects, self.seen_by(node));
+        let found = data.Flags.replace(flags);
+        if data.Iopb.replace(std::ptr::from_ref(&self.iopb).cast_mut()).cast_const()
+            != std::ptr::from_ref(&self.iopb)
+        {
+            report("CBD-11", "a callback replaced Data->Iopb; it is put back".into());
+        }
+        if (found ^ flags) & !nt_abi::FLTFL_CALLBACK_DATA_DIRTY != 0 {
+            report("CBD-10", format!("a callback changed Data->Flags from {flags:#x} to {found:#x}"));
+        }
+        let thread = data.Thread.replace(self.thread.get() as *mut _) as usize;
+        if data.RequestorMode.replace(self.mode.get()) != self.mode.get() || thread != self.thread.get() {
+            report("CBD-11", "a callback changed Data->Thread or Data->RequestorMode".into());
+        }
+        if self.objects_touched(objects, node, &before) != 0 {
+            report("REL-04", "a callback wrote to its FLT_RELATED_OBJECTS".into());
+            objects.Size.set(OBJECTS_SIZE as u16);
+            objects.TransactionContext.set(0);
+            objects.Filter.set(node.filter as *mut _);
+            objects.Volume.set(self.volume_block.get() as *mut _);
+            objects.Instance.set(node.target as *mut _);
+            objects.FileObject.set(before.file as *mut _);
+            objects.Transaction.set(std::ptr::null_mut());
+        }
+        let (major, reserved) =
+            (self.iopb.MajorFunction.replace(before.major), self.iopb.Reserved.replace(before.reserved));
+        if major != before.major || reserved != before.reserved {
+            report(
+                "IOPB-06",
+                format!(
+                    "a callback changed MajorFunction ({:#04x} to {major:#04x}) or Reserved, which are not its to \
+                     change; both are put back. Another operation has to be issued as a new one",
+                    before.major
+                ),
+            );
+        }
+        found & nt_abi::FLTFL_CALLBACK_DATA_DIRTY != 0
+    }
+
+    /// The parameters as the callback of `node` that runs now got them.
+    pub fn seen_by(&self, node: &Node) -> Snapshot {
+        Snapshot { instance: node.target, ..self.version_at(self.version.get()).get() }
+    }
+
+    /// The parameters that the pre callback of a record saw.
+    pub fn seen(&self, owed: &Owed) -> Snapshot {
+        Snapshot { instance: self.node(owed).target, ..self.version_at(owed.version.get()).get() }
+    }
+
+    /// The number of the version that callbacks see now.
+    pub fn version(&self) -> u32 {
+        self.version.get()
+    }
+
+    /// Makes the block as it is now the version that the next callbacks see. `kept`: the one before stays,
+    /// because a record is about to name it.
+    pub fn new_version(&self, kept: bool) {
+        let now = self.version.get();
+        let named = self.used() != 0 && self.owed(self.used() - 1).version.get() == now;
+        let next = if kept || named { now + 1 } else { now };
+        self.version_at(next).set(Snapshot::of(&self.iopb));
+        self.version.set(next);
+        self.objects.FileObject.set(self.iopb.TargetFileObject.get());
+    }
+
+    /// Shows the parameters that the pre callback of `owed` saw.
+    #[inline]
+    pub fn show(&self, owed: &Owed) {
+        let version = owed.version.get();
+        if version != self.version.get() {
+            self.version.set(version);
+            self.version_at(version).get().restore(&self.iopb);
+            self.objects.FileObject.set(self.iopb.TargetFileObject.get());
+        }
+    }
+
+    /// Takes the next record, for a pre callback that saw `version`.
+    #[inline]
+    pub fn owe(&self, node: &Node, context: usize, version: u32) -> &Owed {
+        let used = self.used();
+        let owed = self.owed(used);
         owed.node.set(node);
         owed.context.set(context);
-        owed.seen.set(seen);
+        owed.version.set(version);
         owed.claimed.store(0, Ordering::Relaxed);
-        owed.presence.set(Some(presence));
         owed.swapped_mdl.set(0);
         owed.retained.set(false);
+        owed.instance.store(std::ptr::from_ref::<Instance>(&node.instance) as usize, Ordering::Release);
+        self.used.store(used as u32 + 1, Ordering::Release);
         owed
     }
 
     /// The node of a record. Its table is pinned or held while the operation is on its way.
+    #[inline]
     pub fn node<'a>(&self, owed: &'a Owed) -> &'a Node {
         // SAFETY: as above; records name nodes of tables that the operation uses.
         unsafe { &*owed.node.get() }
@@ -164,19 +387,29 @@ impl Operation {
     }
 
     /// The volume that the operation is on.
+    #[inline]
     pub fn volume(&self) -> &Volume {
-        // SAFETY: set when the frame is taken; a volume outlives the operations on it.
+        // SAFETY: set when the operation begins; a volume outlives the operations on it.
         unsafe { &*self.volume.get() }
     }
 
-    /// Gives up every presence, innermost first.
+    /// Enters the current thread's presence list. `false`: operations nest too deeply.
+    #[inline]
+    pub fn arrive(&self) -> bool {
+        let presence = presence::enter(std::ptr::from_ref(self) as usize);
+        let entered = presence.is_some();
+        self.presence.set(presence);
+        entered
+    }
+
+    /// Leaves the thread's presence list.
+    #[inline]
     pub fn leave(&self) {
-        for index in (0..self.used()).rev() {
-            drop(self.owed(index).presence.take());
-        }
+        drop(self.presence.take());
     }
 
     /// Starts to use `table`. `false` when the operation has been on too many volumes.
+    #[inline]
     pub fn use_table(&self, table: *const CallbackTable) -> bool {
         let used = self.tables_used.get();
         if used == TABLES {
@@ -196,6 +429,15 @@ pub fn operation_of(data: usize) -> Option<&'static Operation> {
     let magic: u32 = copy::read_value(data + offset_of!(Operation, magic)).ok()?;
     // SAFETY: the magic stands only in frames that are in use, which begin with their callback data.
     (magic == MAGIC).then(|| unsafe { &*(data as *const Operation) })
+}
+
+/// Waits until no other thread is inside a callback of `instance`, or owes it one.
+pub fn drain(instance: &Instance) -> Result<(), boundary::Raise> {
+    presence::drain_where(current_core(), |entered| {
+        // SAFETY: only frames enter presence lists; they are freed by epoch, and one is pinned.
+        let operation = unsafe { &*(entered as *const Operation) };
+        operation.is_inside(instance)
+    })
 }
 
 /// The free frames, by thread number.
@@ -218,66 +460,92 @@ impl Frames {
         self.0.get(current_thread().number() as usize).map(|slot| &slot.0)
     }
 
-    /// A frame with room for at least `records`; `None` when pool is exhausted.
+    /// A frame with room for at least `records`, in the thread's presence list; `None` when pool is exhausted or
+    /// operations nest too deeply.
+    #[inline]
     pub fn take(&self, records: usize) -> Option<&'static Operation> {
-        if let Some(slot) = self.slot()
-            && slot.get() != 0
-        {
-            // SAFETY: the list holds addresses of free frames.
-            let operation = unsafe { &*(slot.get() as *const Operation) };
-            slot.set(operation.next_free.get());
-            if operation.capacity.get() as usize >= records {
-                prepare(operation);
-                return Some(operation);
+        let operation = match self.slot() {
+            Some(slot) if slot.get() != 0 => {
+                // SAFETY: the list holds addresses of free frames.
+                let operation = unsafe { &*(slot.get() as *const Operation) };
+                slot.set(operation.next_free.get());
+                if operation.capacity.get() as usize >= records {
+                    operation
+                } else {
+                    free(operation);
+                    allocate(records)?
+                }
             }
-            let _ = pool::free(std::ptr::from_ref(operation).cast(), Some(TAG));
-        }
-        let operation = allocate(records.next_multiple_of(8))?;
+            _ => allocate(records)?,
+        };
         prepare(operation);
-        Some(operation)
+        if operation.arrive() {
+            return Some(operation);
+        }
+        self.give(operation);
+        None
     }
 
     /// Puts a frame that nobody uses any more onto this thread's list.
+    #[inline]
     pub fn give(&self, operation: &'static Operation) {
         operation.leave();
         operation.magic.set(0);
-        operation.used.set(0);
+        operation.used.store(0, Ordering::Relaxed);
         match self.slot() {
             Some(slot) => {
                 operation.next_free.set(slot.get());
                 slot.set(std::ptr::from_ref(operation) as usize);
             }
-            None => {
-                let _ = pool::free(std::ptr::from_ref(operation).cast(), Some(TAG));
-            }
+            None => free(operation),
         }
     }
 }
 
-fn allocate(capacity: usize) -> Option<&'static Operation> {
-    let bytes = size_of::<Operation>() + capacity * size_of::<Owed>();
-    let address = pool::allocate_engine(PoolKind::NonPaged, bytes, TAG)?.as_ptr();
+/// Frees a frame once no detaching side can look at it any more.
+#[cold]
+fn free(operation: &'static Operation) {
+    let (core, address) = (current_core(), std::ptr::from_ref(operation) as usize);
+    core.epochs.retire(core, move || {
+        let _ = pool::free(address as *const u8, Some(TAG));
+    });
+}
+
+#[cold]
+fn allocate(records: usize) -> Option<&'static Operation> {
+    let capacity = records.next_multiple_of(16);
+    let address = pool::allocate_engine(PoolKind::NonPaged, frame_bytes(capacity), TAG)?.as_ptr();
     let operation = Operation {
         data: FLT_CALLBACK_DATA::zeroed(),
         iopb: FLT_IO_PARAMETER_BLOCK::zeroed(),
+        objects: FLT_RELATED_OBJECTS::zeroed(),
+        context: Cell::new(0),
         magic: Cell::new(0),
         capacity: Cell::new(capacity as u32),
-        used: Cell::new(0),
-        state: AtomicU32::new(DISPATCHING),
-        irp: Cell::new(None),
-        volume: Cell::new(std::ptr::null()),
-        current: Cell::new(std::ptr::null()),
-        current_owed: Cell::new(std::ptr::null()),
-        tables: [const { Cell::new(std::ptr::null()) }; TABLES],
-        tables_used: Cell::new(0),
-        event: DISPATCHER_HEADER::default(),
-        saved: Cell::new(SavedIrp::default()),
+        running: AtomicUsize::new(0),
+        used: AtomicU32::new(0),
+        version: Cell::new(0),
         base_flags: Cell::new(0),
+        mode: Cell::new(0),
         modified: Cell::new(false),
         synchronous: Cell::new(false),
+        watched: Cell::new(false),
         phase: Cell::new(Phase::Between),
+        thread: Cell::new(0),
+        volume_block: Cell::new(0),
+        current: Cell::new(std::ptr::null()),
+        current_owed: Cell::new(std::ptr::null()),
+        presence: Cell::new(None),
+        irp: Cell::new(None),
+        volume: Cell::new(std::ptr::null()),
+        tables: [const { Cell::new(std::ptr::null()) }; TABLES],
+        tables_used: Cell::new(0),
+        state: AtomicU32::new(DISPATCHING),
+        event: DISPATCHER_HEADER::default(),
+        saved: Cell::new(SavedIrp::default()),
         next_free: Cell::new(0),
     };
+    operation.objects.Size.set(OBJECTS_SIZE as u16);
     // SAFETY: a fresh block of that size, 16-aligned.
     unsafe { address.cast::<Operation>().write(operation) };
     // SAFETY: written just now; pool stays until the frame is freed.
@@ -285,11 +553,11 @@ fn allocate(capacity: usize) -> Option<&'static Operation> {
     for index in 0..capacity {
         let owed = Owed {
             node: Cell::new(std::ptr::null()),
+            instance: AtomicUsize::new(0),
             context: Cell::new(0),
-            seen: Cell::new(Snapshot::default()),
-            claimed: AtomicU32::new(0),
-            presence: Cell::new(None),
             swapped_mdl: Cell::new(0),
+            version: Cell::new(0),
+            claimed: AtomicU32::new(0),
             retained: Cell::new(false),
         };
         // SAFETY: inside the block, which has room for `capacity` records, and not referenced yet.
@@ -298,21 +566,21 @@ fn allocate(capacity: usize) -> Option<&'static Operation> {
     Some(operation)
 }
 
+#[inline]
 fn prepare(operation: &Operation) {
     operation.magic.set(MAGIC);
-    operation.used.set(0);
+    operation.used.store(0, Ordering::Relaxed);
+    operation.running.store(0, Ordering::Relaxed);
     operation.state.store(DISPATCHING, Ordering::Relaxed);
     operation.irp.set(None);
-    operation.current.set(std::ptr::null());
     operation.current_owed.set(std::ptr::null());
     operation.tables_used.set(0);
     operation.modified.set(false);
     operation.synchronous.set(false);
-    operation.phase.set(Phase::Between);
     let data = &operation.data;
     data.Iopb.set(std::ptr::from_ref(&operation.iopb).cast_mut());
     data.TagData.set(std::ptr::null_mut());
-    data.IoStatus.Status.set(nt_abi::NtStatus::SUCCESS);
+    data.IoStatus.Status.set(NtStatus::SUCCESS);
     data.IoStatus.Information.set(0);
     for word in &data.raw {
         word.set(0);

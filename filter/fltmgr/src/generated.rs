@@ -62,6 +62,12 @@ pub(crate) fn opener(irp: &IRP) -> Option<&'static Opener> {
     unsafe { (slot.get() as *const Opener).as_ref() }
 }
 
+/// Whether a minifilter opened `file` below itself.
+#[inline]
+pub(crate) fn is_opened_below(file: &FILE_OBJECT) -> bool {
+    file_slot(file, SLOT).get() != 0
+}
+
 /// Sends a request of `major` on `file` to the instances below `altitude`, and waits.
 fn issue(
     volume: &Arc<Volume>,

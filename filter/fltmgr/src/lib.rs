@@ -2,17 +2,18 @@
 //!
 //! ```text
 //! FltRegisterFilter ─► filter ─► instances on volumes (attach) ─► callback tables (nodes)
-//! file system, mount ─► volume (mount, device) ─► IRP ─► operation (down) ─► completion (up)
+//! file system, mount ─► volume (mount, device) ─► IRP: operation ┐
+//!                                             └► fast I/O: fast ─┴► descend (down) ─► completion (up)
 //! ```
 //!
 //! Owns: filters, volumes, instances, callback data. Its public functions carry the names of the `Flt` routines
 //! in Rust style; `exports` binds drivers to them. It is a Rust driver for `nt-io` and knows no file system.
 //!
-//! Refuses, in this version: operations that a filter pends (bug check 0xF5 that says so), fast I/O and FSFilter
-//! operations (none are issued), ports, name caching.
+//! Refuses, in this version: operations that a filter pends (bug check 0xF5 that says so), FSFilter operations
+//! (none are issued), ports, name caching.
 //!
 //! UNSAFETY: opaque objects, frames and callback tables are reached through addresses that drivers hold or that
-//! are published without locks; `anchor`, `frame`, `nodes`, `operation`, `pointer` say why they may.
+//! are published without locks; `anchor`, `frame`, `nodes`, `operation`, `fast`, `pointer` say why they may.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -31,7 +32,9 @@ pub mod callback_data;
 mod completion;
 pub mod contexts;
 pub mod definitions;
+mod descend;
 mod device;
+mod fast;
 pub mod filter;
 mod findings;
 mod frame;

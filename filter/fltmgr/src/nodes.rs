@@ -16,21 +16,27 @@ use std::sync::atomic::{AtomicPtr, Ordering};
 use nt_abi::NativeFn;
 use nt_ke::Core;
 
+use crate::anchor::Anchored;
 use crate::instance::{ACTIVE, Instance};
 use crate::rows::ROWS;
 
-/// Callbacks of one instance for one operation.
+/// Callbacks of one instance for one operation, with all that a call of them needs side by side.
+#[repr(C, align(64))]
 pub struct Node {
-    /// Whose they are.
-    pub instance: Arc<Instance>,
     /// Preoperation callback, or null.
     pub pre: NativeFn,
     /// Postoperation callback, or null.
     pub post: NativeFn,
-    /// Kinds of operations that skip both.
-    pub skip: u32,
+    /// Whose they are.
+    pub instance: Arc<Instance>,
+    /// What drivers know of the instance.
+    pub target: usize,
+    /// What drivers know of its filter.
+    pub filter: usize,
     /// Row in the table.
     pub row: usize,
+    /// Kinds of operations that skip both.
+    pub skip: u32,
 }
 
 /// All callbacks of a volume.
@@ -53,11 +59,13 @@ impl CallbackTable {
                 .filter_map(|instance| {
                     let callbacks = instance.filter.operation(row)?;
                     (!callbacks.pre.is_null() || !callbacks.post.is_null()).then(|| Node {
-                        instance: Arc::clone(instance),
                         pre: callbacks.pre,
                         post: callbacks.post,
-                        skip: callbacks.flags,
+                        instance: Arc::clone(instance),
+                        target: instance.anchor().address(),
+                        filter: instance.filter.anchor().address(),
                         row,
+                        skip: callbacks.flags,
                     })
                 })
                 .collect()

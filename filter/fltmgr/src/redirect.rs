@@ -43,7 +43,7 @@ pub fn accept(operation: &Operation, node: &Node, target: usize) -> Option<Arc<I
     if !operation.use_table(instance.volume.table.load()) {
         return refuse("IOPB-10", "the operation was redirected over too many volumes");
     }
-    operation.volume.set(Arc::as_ptr(&instance.volume));
+    operation.move_to(&instance.volume);
     Some(instance)
 }
 
@@ -51,7 +51,7 @@ pub fn accept(operation: &Operation, node: &Node, target: usize) -> Option<Arc<I
 pub fn check_file(operation: &Operation, node: &Node, file: usize) {
     let on_volume = crate::pointer::file(file as *mut _).is_some_and(|file| {
         crate::lookup::volume_of_file(file)
-            .is_some_and(|volume| std::ptr::eq(Arc::as_ptr(&volume), operation.volume.get()))
+            .is_some_and(|volume| std::ptr::eq::<crate::volume::Volume>(&*volume, operation.volume()))
     });
     if !on_volume {
         report(

@@ -8,6 +8,8 @@
 //! Owns: which member belongs where, one file per family of majors. The current stack location is never
 //! changed, so the layers above see what they sent. Statements: PARM-07 to PARM-17, PARM-29, PARM-30, SWAP-01,
 //! SWAP-02, IOPB-03.
+//!
+//! UNSAFETY: reads a parameter block as the nine words that it consists of.
 
 mod control;
 mod create;
@@ -21,7 +23,9 @@ mod quota;
 mod read_write;
 mod security;
 
+use std::cell::Cell;
 use std::ffi::c_void;
+use std::ptr::from_ref;
 
 use nt_abi::{
     FLT_IO_PARAMETER_BLOCK, FLT_PARAMETERS, IO_STACK_LOCATION, IRP, IRP_BUFFERED_IO, IRP_MJ_CREATE,
@@ -32,7 +36,11 @@ use nt_abi::{
     IRP_MJ_SET_VOLUME_INFORMATION, IRP_MJ_WRITE, MDL,
 };
 
-/// A plain copy of a parameter block.
+/// Words of a parameter block.
+const WORDS: usize = size_of::<FLT_IO_PARAMETER_BLOCK>() / 8;
+
+/// A plain copy of a parameter block, with its layout.
+#[repr(C, align(8))]
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Snapshot {
     /// `IrpFlags`.
@@ -67,6 +75,18 @@ impl Snapshot {
             instance: block.TargetInstance.get() as usize,
             parameters: std::array::from_fn(|i| block.Parameters.raw[i].get()),
         }
+    }
+
+    /// Whether `block` is not the same any more, but for `TargetInstance`, which has to be `instance`.
+    #[inline]
+    pub fn differs(&self, block: &FLT_IO_PARAMETER_BLOCK, instance: usize) -> bool {
+        // SAFETY: a block is nine words of cells, 8-aligned; each bit pattern is a word.
+        let now = unsafe { &*from_ref(block).cast::<[Cell<u64>; WORDS]>() };
+        // SAFETY: a snapshot has the same layout, without padding.
+        let seen = unsafe { &*from_ref(self).cast::<[u64; WORDS]>() };
+        let head = (now[0].get() ^ seen[0]) | (now[1].get() ^ seen[1]) | (now[2].get() ^ instance as u64);
+        let parameters = (3..WORDS).fold(0, |bits, word| bits | (now[word].get() ^ seen[word]));
+        head | parameters != 0
     }
 
     /// Makes the block what it was.
@@ -212,6 +232,8 @@ pub fn has_system_buffer(irp: &IRP, stack: &IO_STACK_LOCATION) -> bool {
         _ => false,
     }
 }
+
+const _: () = assert!(size_of::<Snapshot>() == size_of::<FLT_IO_PARAMETER_BLOCK>());
 
 #[cfg(test)]
 mod tests;

@@ -160,6 +160,22 @@ fn disallowing_fast_io_is_for_fast_io_only() {
 }
 
 #[test]
+fn a_native_filter_that_disallows_fast_io_sees_the_irp_that_follows() {
+    // spec: PRE-11, PRE-13, PARM-06, CBD-03
+    let machine = with_recorder(&["Mode=sz:bad-return", "Major=dword:5", "Return=dword:3"]);
+    with_file(&machine, "file", |session, handle| {
+        session.query_information(handle, nt_abi::FileStandardInformation, &mut [0; 24])
+    });
+    let seen = results(&machine, "r");
+    let fast = seen.fast(nt_abi::IRP_MJ_QUERY_INFORMATION, false);
+    assert_eq!(fast.len(), 1);
+    assert_eq!((fast[0].irp_flags, fast[0].operation_flags), (0, 0));
+    assert!(seen.fast(nt_abi::IRP_MJ_QUERY_INFORMATION, true).is_empty(), "its own post is not called");
+    assert_eq!(seen.of(nt_abi::IRP_MJ_QUERY_INFORMATION, false).len(), 1);
+    assert_found(&machine, "PRE-12", "r");
+}
+
+#[test]
 fn disallowing_fsfilter_io_is_for_query_open_only() {
     // spec: PRE-10
     let machine = with_recorder(&["Mode=sz:bad-return", "Major=dword:4", "Return=dword:6"]);

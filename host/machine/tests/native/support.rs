@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use altimeter::session::{Handle, OpenRequest, Session};
 use altimeter::{DriverSource, Machine, NtStatus, Options, Setting, Stopped, utf16};
+use nt_abi::{FLTFL_CALLBACK_DATA_FAST_IO_OPERATION, FLTFL_CALLBACK_DATA_IRP_OPERATION};
 
 /// One callback, as the driver recorded it.
 #[derive(Clone, Debug, Default)]
@@ -45,8 +46,19 @@ pub struct Results {
 }
 
 impl Results {
+    /// The callbacks of IRPs.
     pub fn of(&self, major: u8, post: bool) -> Vec<Entry> {
-        self.entries.iter().filter(|entry| entry.major == major && entry.post == post).cloned().collect()
+        self.of_kind(major, post, FLTFL_CALLBACK_DATA_IRP_OPERATION)
+    }
+
+    /// The callbacks of fast I/O.
+    pub fn fast(&self, major: u8, post: bool) -> Vec<Entry> {
+        self.of_kind(major, post, FLTFL_CALLBACK_DATA_FAST_IO_OPERATION)
+    }
+
+    fn of_kind(&self, major: u8, post: bool, kind: u32) -> Vec<Entry> {
+        let wanted = |e: &&Entry| e.major == major && e.post == post && e.data_flags & kind != 0;
+        self.entries.iter().filter(wanted).cloned().collect()
     }
 }
 

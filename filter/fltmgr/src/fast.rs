@@ -1,0 +1,264 @@
+//! Fast I/O on its way through a volume's instances, and back: callback data without an IRP.
+//!
+//! ```text
+//! FastIoRead, … at the volume's device
+//!   no callback registered ────────────────────► the fast I/O routine of the device below
+//!   pre, pre, … ─ all passed ──────────────────► the same, with what they changed; then the posts
+//!              ├─ answered by a filter ────────► the posts above it; done
+//!              └─ FLT_PREOP_DISALLOW_FASTIO ───► the posts above it; declined: the caller sends an IRP
+//! the device below declines ───────────────────► the posts with STATUS_FLT_DISALLOW_FAST_IO; declined
+//! ```
+//!
+//! Always in the caller's thread, with neither buffering: the buffer is the caller's address, and there is no MDL.
+//! Minifilters generate IRPs only, so a file that one opened below itself declines.
+//!
+//! Statements: CBD-02, CBD-18, IOPB-02, PARM-02, PARM-06, PRE-11, PRE-13, POST-04, REG-06, SWAP-03, SWAP-23.
+//!
+//! UNSAFETY: reads the published callback table through its address, under the epoch pin.
+
+use std::sync::Arc;
+
+use boundary::Raise;
+use nt_abi::{
+    DEVICE_OBJECT, FILE_BASIC_INFORMATION, FILE_NETWORK_OPEN_INFORMATION, FILE_OBJECT,
+    FILE_STANDARD_INFORMATION, FLTFL_CALLBACK_DATA_FAST_IO_OPERATION,
+    FLTFL_OPERATION_REGISTRATION_SKIP_CACHED_IO, IRP_MJ_QUERY_INFORMATION, IRP_MJ_READ, IRP_MJ_WRITE,
+    NtStatus,
+};
+use nt_io::{FastIo, FastQuery, FastTransfer, IoStatus, device_state, io_fast_query, io_fast_transfer};
+use nt_ke::{current_core, current_thread, epoch};
+
+use crate::completion;
+use crate::descend::{Outcome, descend};
+use crate::device::{Attachment, FilterManager};
+use crate::frame::Operation;
+use crate::nodes::CallbackTable;
+use crate::operation::{interested, kinds_of_file};
+use crate::volume::Volume;
+use crate::{callback, flt, generated, rows};
+
+/// One fast I/O call.
+#[derive(Clone, Copy)]
+enum Call {
+    Transfer(FastTransfer, bool),
+    Query(FastQuery, bool, usize),
+}
+
+impl Call {
+    fn major(&self) -> u8 {
+        match self {
+            Self::Transfer(transfer, _) if transfer.writing => IRP_MJ_WRITE,
+            Self::Transfer(..) => IRP_MJ_READ,
+            Self::Query(..) => IRP_MJ_QUERY_INFORMATION,
+        }
+    }
+
+    fn kinds(&self, file: &'static FILE_OBJECT) -> u32 {
+        let transfer = match self {
+            Self::Transfer(..) => FLTFL_OPERATION_REGISTRATION_SKIP_CACHED_IO,
+            Self::Query(..) => 0,
+        };
+        kinds_of_file(std::ptr::from_ref(file).cast_mut()) | transfer
+    }
+
+    /// Fills the parameters.
+    #[inline]
+    fn load(&self, operation: &Operation) {
+        let parameters = &operation.iopb.Parameters;
+        for word in &parameters.raw {
+            word.set(0);
+        }
+        match *self {
+            Self::Transfer(transfer, _) => {
+                let to = parameters.Read();
+                to.Length.set(transfer.length);
+                to.Key.set(transfer.key);
+                to.ByteOffset.set(transfer.offset);
+                to.ReadBuffer.set(transfer.buffer as *mut _);
+            }
+            Self::Query(query, _, buffer) => {
+                let to = parameters.QueryFileInformation();
+                to.Length.set(match query {
+                    FastQuery::Basic => size_of::<FILE_BASIC_INFORMATION>(),
+                    FastQuery::Standard => size_of::<FILE_STANDARD_INFORMATION>(),
+                    FastQuery::NetworkOpen => size_of::<FILE_NETWORK_OPEN_INFORMATION>(),
+                } as u32);
+                to.FileInformationClass.set(query.class());
+                to.InfoBuffer.set(buffer as *mut _);
+            }
+        }
+    }
+
+    /// The call with the parameters that filters changed.
+    #[cold]
+    fn changed(&self, operation: &Operation) -> Self {
+        let parameters = &operation.iopb.Parameters;
+        match *self {
+            Self::Transfer(transfer, wait) => {
+                let from = parameters.Read();
+                let changed = FastTransfer {
+                    offset: from.ByteOffset.get(),
+                    length: from.Length.get(),
+                    key: from.Key.get(),
+                    buffer: from.ReadBuffer.get() as usize,
+                    ..transfer
+                };
+                Self::Transfer(changed, wait)
+            }
+            Self::Query(query, wait, _) => {
+                Self::Query(query, wait, parameters.QueryFileInformation().InfoBuffer.get() as usize)
+            }
+        }
+    }
+
+    /// To the device below.
+    #[inline]
+    fn send(
+        &self,
+        file: &'static FILE_OBJECT,
+        lower: &'static DEVICE_OBJECT,
+    ) -> Result<Option<IoStatus>, Raise> {
+        match *self {
+            Self::Transfer(transfer, wait) => io_fast_transfer(lower, file, &transfer, wait),
+            Self::Query(query, wait, buffer) => io_fast_query(lower, file, query, wait, buffer),
+        }
+    }
+}
+
+fn fill(
+    operation: &Operation,
+    volume: &Volume,
+    file: &'static FILE_OBJECT,
+    call: &Call,
+    table: *const CallbackTable,
+) {
+    let thread = current_thread();
+    let block = &operation.iopb;
+    block.IrpFlags.set(0);
+    block.MajorFunction.set(call.major());
+    block.MinorFunction.set(0);
+    block.OperationFlags.set(0);
+    block.Reserved.set(0);
+    block.TargetFileObject.set(std::ptr::from_ref(file).cast_mut());
+    call.load(operation);
+    let data = &operation.data;
+    data.Flags.set(FLTFL_CALLBACK_DATA_FAST_IO_OPERATION);
+    data.RequestorMode.set(thread.previous_mode().get() as i8);
+    data.Thread.set(std::ptr::from_ref(thread).cast_mut().cast());
+    operation.watched.set(callback::is_watched());
+    operation.begin(volume, table);
+}
+
+/// Takes a fast I/O call at the volume's device through the volume's instances.
+///
+/// Returns: `None` when a filter disallows it, or the device below declines
+fn run(volume: &Arc<Volume>, file: &'static FILE_OBJECT, call: &Call) -> Result<Option<IoStatus>, Raise> {
+    let core = current_core();
+    let Some(lower) = volume.lower() else { return Ok(None) };
+    if generated::is_opened_below(file) {
+        return Ok(None);
+    }
+    let _pin = epoch::pin(core);
+    let table = volume.table.load();
+    let row = rows::row(call.major()).expect("every fast I/O call has a row");
+    // SAFETY: loaded under the pin taken above, which lasts until this function returns.
+    let list = unsafe { &*table }.row(row);
+    let kinds = call.kinds(file);
+    if !interested(list, kinds) {
+        return call.send(file, lower);
+    }
+    let Some(operation) = flt().frames.take(2 * list.len()) else { return Ok(None) };
+    fill(operation, volume, file, call, table);
+    let outcome = descend(core, operation, list, 0, kinds).inspect_err(|_| operation.leave())?;
+    if outcome == Outcome::Send {
+        let answer = if operation.modified.get() {
+            let file = crate::pointer::file(operation.iopb.TargetFileObject.get());
+            match (file, operation.volume().lower()) {
+                (Some(file), Some(lower)) => call.changed(operation).send(file, lower),
+                _ => Ok(None),
+            }
+        } else {
+            call.send(file, lower)
+        };
+        let answer = answer.inspect_err(|_| operation.leave())?;
+        let result = answer.unwrap_or(IoStatus::of(NtStatus::FLT_DISALLOW_FAST_IO));
+        operation.data.IoStatus.Status.set(result.status);
+        operation.data.IoStatus.Information.set(result.information);
+    }
+    completion::up(operation, false)?;
+    let status = &operation.data.IoStatus;
+    let result = IoStatus { status: status.Status.get(), information: status.Information.get() };
+    flt().frames.give(operation);
+    Ok((result.status != NtStatus::FLT_DISALLOW_FAST_IO).then_some(result))
+}
+
+fn arrive(
+    device: &'static DEVICE_OBJECT,
+    file: &'static FILE_OBJECT,
+    call: &Call,
+) -> Result<Option<IoStatus>, Raise> {
+    match device_state::<Attachment>(device) {
+        Some(Attachment::Volume(volume)) => run(&volume.borrow(), file, call),
+        _ => Ok(None),
+    }
+}
+
+impl FastIo for FilterManager {
+    fn read(
+        &self,
+        file: &'static FILE_OBJECT,
+        offset: i64,
+        length: u32,
+        wait: bool,
+        key: u32,
+        buffer: usize,
+        device: &'static DEVICE_OBJECT,
+    ) -> Result<Option<IoStatus>, Raise> {
+        let transfer = FastTransfer { writing: false, offset, length, key, buffer };
+        arrive(device, file, &Call::Transfer(transfer, wait))
+    }
+
+    fn write(
+        &self,
+        file: &'static FILE_OBJECT,
+        offset: i64,
+        length: u32,
+        wait: bool,
+        key: u32,
+        buffer: usize,
+        device: &'static DEVICE_OBJECT,
+    ) -> Result<Option<IoStatus>, Raise> {
+        let transfer = FastTransfer { writing: true, offset, length, key, buffer };
+        arrive(device, file, &Call::Transfer(transfer, wait))
+    }
+
+    fn query_basic(
+        &self,
+        file: &'static FILE_OBJECT,
+        wait: bool,
+        buffer: usize,
+        device: &'static DEVICE_OBJECT,
+    ) -> Result<Option<IoStatus>, Raise> {
+        arrive(device, file, &Call::Query(FastQuery::Basic, wait, buffer))
+    }
+
+    fn query_standard(
+        &self,
+        file: &'static FILE_OBJECT,
+        wait: bool,
+        buffer: usize,
+        device: &'static DEVICE_OBJECT,
+    ) -> Result<Option<IoStatus>, Raise> {
+        arrive(device, file, &Call::Query(FastQuery::Standard, wait, buffer))
+    }
+
+    fn query_network_open(
+        &self,
+        file: &'static FILE_OBJECT,
+        wait: bool,
+        buffer: usize,
+        device: &'static DEVICE_OBJECT,
+    ) -> Result<Option<IoStatus>, Raise> {
+        arrive(device, file, &Call::Query(FastQuery::NetworkOpen, wait, buffer))
+    }
+}

@@ -1,0 +1,533 @@
+//! Fast I/O through two filters above a file system in Rust that carries it out, or declines.
+
+use std::cell::{Cell, RefCell};
+use std::sync::Arc;
+
+use nt_abi::file_information_class::FileStandardInformation;
+use nt_abi::*;
+use nt_cm::{Value, cm_set};
+use nt_io::*;
+use nt_ke::{Config, Core, Raise};
+
+thread_local! {
+    // A machine's attached thread is the test's own.
+    static LOG: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
+    static ACTION: Cell<Action> = const { Cell::new(Action::Pass) };
+    static DECLINES: Cell<bool> = const { Cell::new(false) };
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Action {
+    Pass,
+    NoCallback,
+    Answer(i32, NtStatus),
+    MoveDirty,
+    SetMdl,
+    PendPost,
+}
+
+fn note(line: String) {
+    LOG.with_borrow_mut(|log| log.push(line));
+}
+
+fn log() -> Vec<String> {
+    LOG.take()
+}
+
+fn units(text: &str) -> Vec<u16> {
+    text.encode_utf16().collect()
+}
+
+/// What a callback was given: kind, operation, offset of a transfer.
+fn shown(data: &FLT_CALLBACK_DATA) -> String {
+    // SAFETY: the manager's callback data names its block.
+    let block = unsafe { &*data.Iopb.get() };
+    let kind = match data.Flags.get() & 7 {
+        FLTFL_CALLBACK_DATA_IRP_OPERATION => "IRP",
+        FLTFL_CALLBACK_DATA_FAST_IO_OPERATION => "fast",
+        other => panic!("one kind, not {other}"),
+    };
+    let fast = kind == "fast";
+    match block.MajorFunction.get() {
+        major @ (IRP_MJ_READ | IRP_MJ_WRITE) => {
+            let read = block.Parameters.Read();
+            assert!(!fast || (block.IrpFlags.get(), block.OperationFlags.get()) == (0, 0));
+            assert!(!fast || read.MdlAddress.get().is_null());
+            assert!(!fast || read.ReadBuffer.get() as usize != 0);
+            assert!(!fast || fltmgr::flt_is_operation_synchronous(data));
+            let name = if major == IRP_MJ_READ { "read" } else { "write" };
+            format!("{kind} {name} {}+{}", read.ByteOffset.get(), read.Length.get())
+        }
+        IRP_MJ_QUERY_INFORMATION => {
+            let query = block.Parameters.QueryFileInformation();
+            format!("{kind} query {}+{}", query.FileInformationClass.get(), query.Length.get())
+        }
+        major => format!("{kind} {}", fltmgr::flt_get_irp_name(major)),
+    }
+}
+
+extern "win64" fn upper_pre(data: &FLT_CALLBACK_DATA, _: usize, context: &Cell<usize>) -> i32 {
+    // SAFETY: as in `shown`.
+    let block = unsafe { &*data.Iopb.get() };
+    if block.MajorFunction.get() == IRP_MJ_CREATE {
+        return FLT_PREOP_SUCCESS_NO_CALLBACK;
+    }
+    note(format!("upper pre {}", shown(data)));
+    let fast = data.Flags.get() & FLTFL_CALLBACK_DATA_FAST_IO_OPERATION != 0;
+    match ACTION.get() {
+        Action::NoCallback => return FLT_PREOP_SUCCESS_NO_CALLBACK,
+        Action::MoveDirty if fast => {
+            block.Parameters.Write().ByteOffset.set(4096);
+            block.Parameters.Write().Length.set(8);
+            fltmgr::flt_set_callback_data_dirty(data);
+        }
+        Action::SetMdl if fast => {
+            block.Parameters.Write().MdlAddress.set(0x1000 as *mut _);
+            fltmgr::flt_set_callback_data_dirty(data);
+        }
+        _ => {}
+    }
+    context.set(0x77);
+    FLT_PREOP_SUCCESS_WITH_CALLBACK
+}
+
+fn post(data: &FLT_CALLBACK_DATA, who: &str, context: usize) -> i32 {
+    let status = data.IoStatus.Status.get();
+    note(format!(
+        "{who} post {} {context:#x} {:#x} {}",
+        shown(data),
+        status.0,
+        data.IoStatus.Information.get()
+    ));
+    let fast = data.Flags.get() & FLTFL_CALLBACK_DATA_FAST_IO_OPERATION != 0;
+    if fast && ACTION.get() == Action::PendPost {
+        return FLT_POSTOP_MORE_PROCESSING_REQUIRED;
+    }
+    FLT_POSTOP_FINISHED_PROCESSING
+}
+
+extern "win64" fn upper_post(data: &FLT_CALLBACK_DATA, _: usize, context: usize, _: u32) -> i32 {
+    post(data, "upper", context)
+}
+
+extern "win64" fn lower_pre(data: &FLT_CALLBACK_DATA, _: usize, _: usize) -> i32 {
+    // SAFETY: as in `shown`.
+    if unsafe { &*data.Iopb.get() }.MajorFunction.get() == IRP_MJ_CREATE {
+        return FLT_PREOP_SUCCESS_NO_CALLBACK;
+    }
+    note(format!("lower pre {}", shown(data)));
+    let fast = data.Flags.get() & FLTFL_CALLBACK_DATA_FAST_IO_OPERATION != 0;
+    match ACTION.get() {
+        Action::Answer(answer, status) if fast => {
+            data.IoStatus.Status.set(status);
+            answer
+        }
+        _ => FLT_PREOP_SUCCESS_WITH_CALLBACK,
+    }
+}
+
+extern "win64" fn lower_post(data: &FLT_CALLBACK_DATA, _: usize, context: usize, _: u32) -> i32 {
+    post(data, "lower", context)
+}
+
+struct FastFs;
+
+impl Dispatch for FastFs {
+    fn dispatch(&self, device: &'static DEVICE_OBJECT, irp: &'static IRP) -> Result<NtStatus, Raise> {
+        let stack = io_current_stack(irp);
+        match stack.MajorFunction.get() {
+            IRP_MJ_FILE_SYSTEM_CONTROL => {
+                // SAFETY: a device names its driver.
+                let driver = unsafe { &*device.DriverObject.get() };
+                let volume =
+                    io_create_device(driver, 0, None, FILE_DEVICE_DISK_FILE_SYSTEM, 0, false)?.unwrap();
+                volume.Flags.set(0);
+                // SAFETY: a mount request names its VPB.
+                let vpb = unsafe { &*stack.Parameters.MountVolume().Vpb.get() };
+                vpb.DeviceObject.set(std::ptr::from_ref(volume).cast_mut());
+            }
+            IRP_MJ_CREATE => stack_file(stack).unwrap().PrivateCacheMap.set(8 as *mut _),
+            IRP_MJ_READ | IRP_MJ_WRITE => {
+                note(format!("fs IRP at {}", stack.Parameters.Write().ByteOffset.get()));
+                return io_complete_with(
+                    irp,
+                    NtStatus::SUCCESS,
+                    stack.Parameters.Write().Length.get() as usize,
+                );
+            }
+            IRP_MJ_QUERY_INFORMATION => note("fs IRP".into()),
+            _ => {}
+        }
+        io_complete_with(irp, NtStatus::SUCCESS, 0)
+    }
+
+    fn fast_io(&self) -> Option<&dyn FastIo> {
+        Some(self)
+    }
+}
+
+fn carried_out(bytes: u32) -> Option<IoStatus> {
+    (!DECLINES.get()).then_some(IoStatus { status: NtStatus::SUCCESS, information: bytes as usize })
+}
+
+impl FastIo for FastFs {
+    fn read(
+        &self,
+        _: &'static FILE_OBJECT,
+        offset: i64,
+        length: u32,
+        wait: bool,
+        key: u32,
+        _: usize,
+        _: &'static DEVICE_OBJECT,
+    ) -> Result<Option<IoStatus>, Raise> {
+        note(format!("fs fast read {offset}+{length} {wait} {key}"));
+        Ok(carried_out(length))
+    }
+
+    fn write(
+        &self,
+        file: &'static FILE_OBJECT,
+        offset: i64,
+        length: u32,
+        wait: bool,
+        key: u32,
+        _: usize,
+        _: &'static DEVICE_OBJECT,
+    ) -> Result<Option<IoStatus>, Raise> {
+        note(format!("fs fast write {offset}+{length} {wait} {key}"));
+        if offset == WRITE_TO_END_OF_FILE {
+            file.CurrentByteOffset.set(700);
+        }
+        Ok(carried_out(length))
+    }
+
+    fn query_standard(
+        &self,
+        _: &'static FILE_OBJECT,
+        _: bool,
+        buffer: usize,
+        _: &'static DEVICE_OBJECT,
+    ) -> Result<Option<IoStatus>, Raise> {
+        note("fs fast query".into());
+        boundary::copy::fill(buffer, 7, 0x18)?;
+        Ok(carried_out(0x18))
+    }
+}
+
+/// Registers and starts a filter for CREATE, READ, WRITE and QUERY_INFORMATION.
+fn filter(name: &str, altitude: &str, pre: usize, post: usize, flags: u32) -> Arc<fltmgr::Filter> {
+    let service = format!(r"\Registry\Machine\System\CurrentControlSet\Services\{name}");
+    cm_set(&format!(r"{service}\Instances"), "DefaultInstance", Value::string("Main")).unwrap();
+    let key = format!(r"{service}\Instances\{name} Main");
+    cm_set(&key, "Altitude", Value::string(altitude)).unwrap();
+    cm_set(&key, "Flags", Value::dword(0)).unwrap();
+    let driver = io_create_native_driver(&units(&format!(r"\FileSystem\{name}")), 0, 0, &units(&service));
+    let operations: [FLT_OPERATION_REGISTRATION; 5] = Default::default();
+    let majors = [IRP_MJ_CREATE, IRP_MJ_READ, IRP_MJ_WRITE, IRP_MJ_QUERY_INFORMATION, IRP_MJ_OPERATION_END];
+    for (operation, major) in operations.iter().zip(majors) {
+        operation.MajorFunction.set(major);
+        operation.Flags.set(flags);
+        operation.PreOperation.set(NativeFn(pre));
+        operation.PostOperation.set(NativeFn(post));
+    }
+    let registration = FLT_REGISTRATION::default();
+    registration.Size.set(size_of::<FLT_REGISTRATION>() as u16);
+    registration.Version.set(FLT_REGISTRATION_VERSION);
+    registration.OperationRegistration.set(operations.as_ptr().cast_mut());
+    let address = std::ptr::from_ref(&registration) as usize;
+    let pointer = fltmgr::flt_register_filter(driver.unwrap().unwrap(), address).unwrap().unwrap();
+    let filter = fltmgr::from_address::<fltmgr::Filter>(pointer).unwrap();
+    assert_eq!(fltmgr::flt_start_filtering(&filter), Ok(NtStatus::SUCCESS));
+    filter
+}
+
+/// A machine with both filters and an open file; `flags` are the upper filter's for every operation.
+fn with_file(flags: u32, f: impl FnOnce(&Arc<Core>, usize)) {
+    let core = Core::new(Config::default()).expect("a slot is free");
+    core.attach(0, || {
+        core.install(Box::new(nt_mm::Mm::new(&core).expect("pages")));
+        core.install(Box::new(nt_ex::Ex::new(&core)));
+        nt_ob::Ob::boot(&core).expect("no raise").expect("objects");
+        nt_se::Se::boot(&core).expect("no raise").expect("security");
+        nt_cm::Cm::boot(&core).expect("no raise").expect("registry");
+        let io = core.install(Io::new());
+        assert_eq!(io.initialize(), Ok(NtStatus::SUCCESS));
+        let flt = core.install(Box::new(fltmgr::Flt::new()));
+        assert_eq!(flt.start(), Ok(NtStatus::SUCCESS));
+        let driver = io_create_driver(&units(r"\FileSystem\Fast"), Arc::new(FastFs)).unwrap().unwrap();
+        let control =
+            io_create_device(driver, 0, None, FILE_DEVICE_DISK_FILE_SYSTEM, 0, false).unwrap().unwrap();
+        io_register_file_system(control).unwrap();
+        disk::create(1, 512, 1 << 20, Arc::new(()), Some('C')).unwrap().unwrap();
+        let _lower =
+            filter("lower", "100", lower_pre as *const () as usize, lower_post as *const () as usize, 0);
+        let _upper =
+            filter("upper", "200", upper_pre as *const () as usize, upper_post as *const () as usize, flags);
+        let opened = io_create_file(&CreateParameters {
+            name: Vec::leak(units(r"\??\C:\f")),
+            object_attributes: OBJ_CASE_INSENSITIVE,
+            access: FILE_GENERIC_READ | FILE_GENERIC_WRITE,
+            share: 7,
+            disposition: FILE_CREATE,
+            options: FILE_SYNCHRONOUS_IO_NONALERT,
+            ..CreateParameters::default()
+        })
+        .unwrap();
+        assert_eq!(opened.status, NtStatus::SUCCESS);
+        log();
+        f(&core, opened.handle);
+        nt_close(opened.handle).unwrap();
+    })
+    .expect("a thread");
+    assert!(core.stop());
+}
+
+fn write(handle: usize, offset: i64) -> IoStatus {
+    let buffer = nt_mm::UserBuffer::new(16).unwrap();
+    nt_write_file(handle, &Asynchronous::default(), buffer.address(), 16, Some(offset), Some(9)).unwrap()
+}
+
+fn rules(core: &Core) -> Vec<&'static str> {
+    core.findings().iter().map(|finding| finding.rule).collect()
+}
+
+const DONE: IoStatus = IoStatus { status: NtStatus::SUCCESS, information: 16 };
+
+#[test]
+fn a_cached_transfer_is_shown_as_fast_io_and_sends_no_irp() {
+    // spec: PARM-02, IOPB-02, SEED-IOPB-02, SEED-IOPB-20, SEED-IOPB-22, SWAP-03, CBD-02
+    with_file(0, |core, handle| {
+        assert_eq!(write(handle, 32), DONE);
+        assert_eq!(
+            log(),
+            [
+                "upper pre fast write 32+16",
+                "lower pre fast write 32+16",
+                "fs fast write 32+16 true 9",
+                "lower post fast write 32+16 0x0 0x0 16",
+                "upper post fast write 32+16 0x77 0x0 16",
+            ]
+        );
+        let (file, _) = reference_file_by_handle(handle, 0, 0).unwrap();
+        assert_eq!(file.CurrentByteOffset.get(), 48);
+        let buffer = nt_mm::UserBuffer::new(16).unwrap();
+        let status = buffer.address() + 8;
+        let asynchronous = Asynchronous { iosb: status, ..Asynchronous::default() };
+        assert_eq!(
+            nt_read_file(handle, &asynchronous, buffer.address(), 4, None, None).unwrap().information,
+            4
+        );
+        assert_eq!(log()[2], "fs fast read 48+4 true 0", "from the position, which moves");
+        assert_eq!(file.CurrentByteOffset.get(), 52);
+        assert_eq!(write(handle, WRITE_TO_END_OF_FILE), DONE);
+        assert_eq!(file.CurrentByteOffset.get(), 700, "where the file system left it");
+        nt_ob::ob_dereference(std::ptr::from_ref(file) as usize).unwrap();
+        assert_eq!(rules(core), Vec::<&str>::new());
+    });
+}
+
+#[test]
+fn a_filter_that_wants_no_post_callback_gets_none() {
+    with_file(0, |core, handle| {
+        ACTION.set(Action::NoCallback);
+        assert_eq!(write(handle, 0), DONE);
+        assert_eq!(
+            log(),
+            [
+                "upper pre fast write 0+16",
+                "lower pre fast write 0+16",
+                "fs fast write 0+16 true 9",
+                "lower post fast write 0+16 0x0 0x0 16",
+            ]
+        );
+        assert_eq!(rules(core), Vec::<&str>::new());
+    });
+}
+
+#[test]
+fn disallowed_fast_io_ends_in_the_posts_above_and_comes_again_as_an_irp() {
+    // spec: PRE-11, PRE-13
+    with_file(0, |core, handle| {
+        ACTION.set(Action::Answer(FLT_PREOP_DISALLOW_FASTIO, NtStatus::SUCCESS));
+        assert_eq!(write(handle, 0), DONE);
+        assert_eq!(
+            log(),
+            [
+                "upper pre fast write 0+16",
+                "lower pre fast write 0+16",
+                "upper post fast write 0+16 0x77 0xc01c0004 0",
+                "upper pre IRP write 0+16",
+                "lower pre IRP write 0+16",
+                "fs IRP at 0",
+                "lower post IRP write 0+16 0x0 0x0 16",
+                "upper post IRP write 0+16 0x77 0x0 16",
+            ]
+        );
+        assert_eq!(rules(core), Vec::<&str>::new());
+        ACTION.set(Action::Answer(FLT_PREOP_DISALLOW_FASTIO, NtStatus::ACCESS_DENIED));
+        assert_eq!(write(handle, 0), DONE);
+        assert_eq!(log()[2], "upper post fast write 0+16 0x77 0xc01c0004 0");
+        assert_eq!(rules(core), ["PRE-12"], "its status is overwritten");
+    });
+}
+
+#[test]
+fn a_device_that_declines_is_seen_by_the_posts_and_gets_an_irp() {
+    with_file(0, |core, handle| {
+        DECLINES.set(true);
+        assert_eq!(write(handle, 0), DONE);
+        let lines = log();
+        assert_eq!(
+            lines[2..6],
+            [
+                "fs fast write 0+16 true 9",
+                "lower post fast write 0+16 0x0 0xc01c0004 0",
+                "upper post fast write 0+16 0x77 0xc01c0004 0",
+                "upper pre IRP write 0+16",
+            ]
+        );
+        assert_eq!(lines.len(), 10);
+        assert_eq!(rules(core), Vec::<&str>::new());
+    });
+}
+
+#[test]
+fn a_filter_that_completes_fast_io_ends_it() {
+    // spec: PRE-14
+    with_file(0, |core, handle| {
+        ACTION.set(Action::Answer(FLT_PREOP_COMPLETE, NtStatus::ACCESS_DENIED));
+        assert_eq!(write(handle, 0).status, NtStatus::ACCESS_DENIED);
+        assert_eq!(
+            log(),
+            [
+                "upper pre fast write 0+16",
+                "lower pre fast write 0+16",
+                "upper post fast write 0+16 0x77 0xc0000022 0",
+            ]
+        );
+        assert_eq!(rules(core), Vec::<&str>::new());
+    });
+}
+
+#[test]
+fn pending_fast_io_is_reported_and_disallowed() {
+    // spec: PRE-10
+    with_file(0, |core, handle| {
+        ACTION.set(Action::Answer(FLT_PREOP_PENDING, NtStatus::SUCCESS));
+        assert_eq!(write(handle, 0), DONE);
+        assert!(log().contains(&"fs IRP at 0".to_owned()));
+        assert_eq!(rules(core), ["PRE-10"]);
+    });
+}
+
+#[test]
+fn keeping_fast_io_in_a_post_callback_is_reported_and_ignored() {
+    // spec: POST-08
+    with_file(0, |core, handle| {
+        ACTION.set(Action::PendPost);
+        assert_eq!(write(handle, 0), DONE);
+        assert_eq!(log().len(), 5);
+        assert_eq!(rules(core), ["POST-08", "POST-08"]);
+    });
+}
+
+#[test]
+fn synchronize_means_with_callback_for_fast_io() {
+    // spec: PRE-19, POST-04
+    with_file(0, |core, handle| {
+        ACTION.set(Action::Answer(FLT_PREOP_SYNCHRONIZE, NtStatus::SUCCESS));
+        assert_eq!(write(handle, 0), DONE);
+        assert_eq!(log()[3], "lower post fast write 0+16 0x0 0x0 16");
+        assert_eq!(rules(core), Vec::<&str>::new());
+    });
+}
+
+#[test]
+fn changed_parameters_reach_those_below_and_the_post_sees_its_own() {
+    // spec: SEED-IOPB-43, SEED-IOPB-48
+    with_file(0, |core, handle| {
+        ACTION.set(Action::MoveDirty);
+        assert_eq!(write(handle, 0).information, 8);
+        assert_eq!(
+            log(),
+            [
+                "upper pre fast write 0+16",
+                "lower pre fast write 4096+8",
+                "fs fast write 4096+8 true 9",
+                "lower post fast write 4096+8 0x0 0x0 8",
+                "upper post fast write 0+16 0x77 0x0 8",
+            ]
+        );
+        assert_eq!(rules(core), Vec::<&str>::new());
+    });
+}
+
+#[test]
+fn an_mdl_in_fast_io_is_reported_and_taken_away() {
+    // spec: SWAP-23
+    with_file(0, |core, handle| {
+        ACTION.set(Action::SetMdl);
+        assert_eq!(write(handle, 0), DONE);
+        assert_eq!(log()[1], "lower pre fast write 0+16", "which checks that there is no MDL");
+        assert_eq!(rules(core), ["SWAP-23"]);
+    });
+}
+
+#[test]
+fn a_filter_that_skips_cached_io_sees_no_fast_transfer() {
+    // spec: REG-06
+    with_file(FLTFL_OPERATION_REGISTRATION_SKIP_CACHED_IO, |core, handle| {
+        assert_eq!(write(handle, 0), DONE);
+        assert!(!log().iter().any(|line| line.starts_with("upper")));
+        assert_eq!(rules(core), Vec::<&str>::new());
+    });
+}
+
+#[test]
+fn a_query_with_a_routine_of_its_own_is_fast_io() {
+    // spec: PARM-06
+    with_file(0, |core, handle| {
+        let buffer = nt_mm::UserBuffer::new(0x38).unwrap();
+        let result =
+            nt_query_information_file(handle, buffer.address(), 0x38, FileStandardInformation).unwrap();
+        assert_eq!(result, IoStatus { status: NtStatus::SUCCESS, information: 0x18 });
+        assert_eq!(boundary::copy::read_value::<u64>(buffer.address()), Ok(0x0707_0707_0707_0707));
+        assert_eq!(
+            log(),
+            [
+                "upper pre fast query 5+24",
+                "lower pre fast query 5+24",
+                "fs fast query",
+                "lower post fast query 5+24 0x0 0x0 24",
+                "upper post fast query 5+24 0x77 0x0 24",
+            ]
+        );
+        DECLINES.set(true);
+        nt_query_information_file(handle, buffer.address(), 0x38, FileStandardInformation).unwrap();
+        assert!(log().contains(&"fs IRP".to_owned()));
+        assert_eq!(rules(core), Vec::<&str>::new());
+    });
+}
+
+#[test]
+fn with_fast_io_switched_off_there_are_irps_only() {
+    with_file(0, |core, handle| {
+        core.get::<Io>().set_fast_io(false);
+        assert_eq!(write(handle, 0), DONE);
+        assert!(log().iter().all(|line| !line.contains("fast")));
+    });
+}
+
+#[test]
+fn counters_count_fast_io_as_they_count_irps() {
+    with_file(0, |_, handle| {
+        fltmgr::flt().set_statistics(true);
+        write(handle, 0);
+        let statistics = fltmgr::flt().statistics();
+        let writes = |of: &fltmgr::statistics::InstanceStatistics| {
+            of.operations.iter().map(|o| (o.operation, o.pre, o.post)).collect::<Vec<_>>()
+        };
+        assert_eq!(statistics.iter().map(writes).collect::<Vec<_>>(), [[("IRP_MJ_WRITE", 1, 1)]; 2]);
+    });
+}
