@@ -69,6 +69,8 @@ pub mod index {
     pub const DRIVER: usize = 10;
     /// Cache manager.
     pub const CC: usize = 11;
+    /// Variables that drivers import.
+    pub const EXPORTS: usize = 12;
     /// How many there are.
     pub const COUNT: usize = 16;
 }

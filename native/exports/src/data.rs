@@ -9,7 +9,7 @@ pub(crate) struct Data {
 }
 
 impl Subsystem for Data {
-    const INDEX: usize = 11;
+    const INDEX: usize = nt_ke::core::index::EXPORTS;
 }
 
 /// Names of the variables that drivers import, and what they are.
