@@ -30,6 +30,7 @@ const DRIVERS: &[Driver] = &[
     Driver { name: "guard", folder: "guard", defines: &[] },
     Driver { name: "iopbtest", folder: "iopbtest", defines: &[] },
     Driver { name: "attachtest", folder: "attachtest", defines: &[] },
+    Driver { name: "swapall", folder: "swapall", defines: &[] },
     Driver { name: "badapples", folder: "badapples", defines: &[] },
     Driver { name: "failentry", folder: "badapples", defines: &["FAIL_ENTRY"] },
 ];

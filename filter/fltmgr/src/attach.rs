@@ -306,8 +306,13 @@ pub fn tear_down(instance: &Arc<Instance>, reason: u32) -> Result<bool, Raise> {
     notify(instance, registration.teardown_start, reason)?;
     completion::drain_parked(instance)?;
     frame::drain(instance)?;
-    // One that pended meanwhile.
-    completion::drain_parked(instance)?;
+    // One that pended meanwhile. What cannot be drained has to complete.
+    while !completion::drain_parked(instance)? {
+        if core.stopping() {
+            return Err(Raise::Stop);
+        }
+        core.scheduler().pause();
+    }
     frame::drain(instance)?;
     notify(instance, registration.teardown_complete, reason)?;
     instance.contexts.close()?;

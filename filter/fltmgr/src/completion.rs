@@ -22,11 +22,11 @@ use nt_ke::{BugCheck, Severity, current_core, dispatcher, epoch};
 
 use crate::callback::{self, report};
 use crate::flt;
-use crate::frame::{COMPLETED, DISPATCHING, Operation, Owed, Phase, WAITING};
+use crate::frame::{COMPLETED, DETACHED, DISPATCHING, Operation, Owed, Phase, WAITING};
 use crate::instance::{GONE, Instance};
 use crate::nodes::{self, Node};
-use crate::parameters::{Snapshot, decode};
-use crate::rows;
+use crate::parameters::Snapshot;
+use crate::{rows, safe, swap};
 
 /// Completion routine of every operation that is watched: wakes its dispatcher, or goes on in its place.
 pub fn arrived(
@@ -48,61 +48,46 @@ pub fn arrived(
             Ok(NtStatus::MORE_PROCESSING_REQUIRED)
         }
         _ => {
+            // Nobody else looks at it any more; a post callback may be put off.
+            operation.state.store(DETACHED, Ordering::Release);
             let _pin = epoch::pin(current_core());
-            climb(operation, irp, true)?;
-            unpark(operation);
-            operation.tables[..operation.tables_used.get()]
-                .iter()
-                .for_each(|table| nodes::let_go(table.get()));
-            flt().frames.give(operation);
-            if irp.PendingReturned.get() != 0 {
-                io_mark_pending(irp);
+            if !climb(operation, irp, true)? {
+                safe::hand_over(operation);
+                return Ok(NtStatus::MORE_PROCESSING_REQUIRED);
             }
+            end_parked(operation, irp);
             Ok(NtStatus::SUCCESS)
         }
     }
 }
 
-/// Gives the IRP back the fields that filters changed. An MDL that a lower layer made for a swapped buffer
-/// belongs to the filter that swapped it. Source: SWAP-18.
-pub fn undo_changes(operation: &Operation, irp: &IRP) {
-    if !operation.modified.get() {
-        return;
-    }
-    let mdl = irp.MdlAddress.get() as usize;
-    let sent = decode::places(&operation.iopb, false)
-        .and_then(|places| places.mdl)
-        .map_or(0, |offset| operation.iopb.Parameters.raw[offset / 8].get() as usize);
-    operation.saved.get().restore(irp);
-    if mdl != 0 && mdl != sent {
-        if irp.MdlAddress.get().is_null() && !buffer_swapped(operation) {
-            irp.MdlAddress.set(mdl as *mut _);
-        } else if let Some(owed) = swapper(operation) {
-            owed.swapped_mdl.set(mdl);
-        }
+/// A parked operation is through: gives its frame back. The IRP goes on.
+fn end_parked(operation: &'static Operation, irp: &IRP) {
+    unpark(operation);
+    operation.tables[..operation.tables_used.get()].iter().for_each(|table| nodes::let_go(table.get()));
+    flt().frames.give(operation);
+    if irp.PendingReturned.get() != 0 {
+        io_mark_pending(irp);
     }
 }
 
-fn buffer_of(block: &FLT_IO_PARAMETER_BLOCK, seen: &Snapshot) -> Option<u64> {
-    decode::places(block, false).map(|places| seen.parameters[places.buffer / 8])
-}
-
-fn buffer_swapped(operation: &Operation) -> bool {
-    swapper(operation).is_some()
-}
-
-/// The lowest instance that put another buffer in place.
-fn swapper(operation: &Operation) -> Option<&Owed> {
-    let mut below = buffer_of(&operation.iopb, &Snapshot::of(&operation.iopb))?;
-    for index in (0..operation.used()).rev() {
-        let owed = operation.owed(index);
-        let seen = buffer_of(&operation.iopb, &operation.seen(owed))?;
-        if seen != below {
-            return Some(owed);
-        }
-        below = seen;
+/// Goes on after a post callback that was put off: it has run by now, and set its result in the data. `before` is
+/// the status that it was given. The caller has pinned an epoch and entered the operation's presence.
+///
+/// Source: PEND-05, PEND-17
+pub fn go_on(operation: &'static Operation, index: usize, before: NtStatus) -> Result<(), Raise> {
+    let Some(irp) = operation.irp.get() else { return Ok(()) };
+    let owed = operation.owed(index);
+    let flags = operation.base_flags.get() | FLTFL_CALLBACK_DATA_POST_OPERATION;
+    consider(operation, owed, operation.node(owed), flags, (FLT_POSTOP_FINISHED_PROCESSING, before))?;
+    owed.done();
+    if !up_from(operation, index, true)? {
+        safe::hand_over(operation);
+        return Ok(());
     }
-    None
+    store_result(operation, irp);
+    end_parked(operation, irp);
+    nt_io::io_complete_request(irp, 0)
 }
 
 /// Notes the operation with every instance that it owes a post callback, and gives up this thread's presence.
@@ -123,14 +108,19 @@ pub fn unpark(operation: &Operation) {
     }
 }
 
-/// From the file system's result in the IRP to the result of all post callbacks there.
-pub fn climb(operation: &Operation, irp: &IRP, parked: bool) -> Result<(), Raise> {
-    undo_changes(operation, irp);
+/// From the file system's result in the IRP to the result of all post callbacks there. `false`: one of them was put
+/// off, see [`safe`].
+pub fn climb(operation: &Operation, irp: &IRP, parked: bool) -> Result<bool, Raise> {
+    if operation.modified.get() || swap::came_back_different(operation, irp) {
+        swap::come_back(operation, irp);
+    }
     operation.data.IoStatus.Status.set(irp.IoStatus.Status.get());
     operation.data.IoStatus.Information.set(irp.IoStatus.Information.get());
-    up(operation, parked)?;
-    store_result(operation, irp);
-    Ok(())
+    let done = up(operation, parked)?;
+    if done {
+        store_result(operation, irp);
+    }
+    Ok(done)
 }
 
 /// Leaves the result of the operation in the IRP.
@@ -139,21 +129,26 @@ pub fn store_result(operation: &Operation, irp: &IRP) {
     irp.IoStatus.Information.set(operation.data.IoStatus.Information.get());
 }
 
-/// Calls the post callbacks that are owed. The result stands in the data, before and after.
-pub fn up(operation: &Operation, parked: bool) -> Result<(), Raise> {
+/// Calls the post callbacks that are owed. The result stands in the data, before and after. `false`: one of them was
+/// put off, and this thread has nothing more to do with the operation than [`safe::hand_over`].
+pub fn up(operation: &Operation, parked: bool) -> Result<bool, Raise> {
     let used = operation.used();
     if used == 0 {
-        return Ok(());
+        return Ok(true);
     }
     if parked {
         // A drain claims without presence, so enter first: what is claimed here, a later drain waits for.
         operation.arrive();
     }
-    let flags = operation.base_flags.get() | FLTFL_CALLBACK_DATA_POST_OPERATION;
-    operation.data.Flags.set(flags);
+    up_from(operation, used, parked)
+}
+
+fn up_from(operation: &Operation, used: usize, parked: bool) -> Result<bool, Raise> {
+    operation.data.Flags.set(operation.base_flags.get() | FLTFL_CALLBACK_DATA_POST_OPERATION);
     operation.phase.set(Phase::Post);
     let moved = operation.tables_used.get() != 1;
     for index in (0..used).rev() {
+        let flags = operation.base_flags.get() | FLTFL_CALLBACK_DATA_POST_OPERATION;
         let owed = operation.owed(index);
         let node = operation.node(owed);
         let mine = !parked || owed.claimed.swap(1, Ordering::AcqRel) == 0;
@@ -161,18 +156,23 @@ pub fn up(operation: &Operation, parked: bool) -> Result<(), Raise> {
             if moved {
                 operation.name_volume(&node.instance.volume);
             }
-            deliver(operation, owed, node, flags).inspect_err(|_| operation.leave())?;
+            if !deliver(operation, owed, node, flags).inspect_err(|_| operation.leave())? {
+                safe::put_off(operation, index);
+                operation.leave();
+                return Ok(false);
+            }
         }
         owed.done();
     }
     operation.phase.set(Phase::Between);
     operation.current.set(std::ptr::null());
     operation.current_owed.set(std::ptr::null());
-    Ok(())
+    Ok(true)
 }
 
+/// Calls one post callback. `false`: it was put off.
 #[inline]
-fn deliver(operation: &Operation, owed: &Owed, node: &Node, flags: u32) -> Result<(), Raise> {
+fn deliver(operation: &Operation, owed: &Owed, node: &Node, flags: u32) -> Result<bool, Raise> {
     operation.show(owed);
     operation.aim(node);
     operation.current_owed.set(owed);
@@ -184,12 +184,16 @@ fn deliver(operation: &Operation, owed: &Owed, node: &Node, flags: u32) -> Resul
         && answer == FLT_POSTOP_FINISHED_PROCESSING
         && result.Status.get() == status
         && result.Information.get() == information
-        && owed.swapped_mdl.get() == 0
+        && !owed.swapped.get()
+        && !operation.extras.get()
         && !tagged
     {
-        return Ok(());
+        return Ok(true);
     }
-    consider(operation, owed, node, flags, (answer, status))
+    if operation.extras.get() && safe::is_put_off(operation, node, answer) {
+        return Ok(false);
+    }
+    consider(operation, owed, node, flags, (answer, status)).map(|()| true)
 }
 
 /// Shows a post-create callback the reparse data. Source: CBD-15.
@@ -238,8 +242,8 @@ fn consider(
         irp.AuxiliaryBuffer().set(operation.data.TagData.get().cast());
     }
     operation.data.TagData.set(std::ptr::null_mut());
-    if owed.swapped_mdl.get() != 0 && !owed.retained.get() {
-        crate::swap::free_mdl(owed.swapped_mdl.replace(0))?;
+    if owed.swapped.get() {
+        swap::after_post(operation, owed)?;
     }
     Ok(())
 }
@@ -316,20 +320,38 @@ fn judge(operation: &Operation, node: &Node, answer: i32, before: NtStatus) -> R
 
 /// Calls the post callbacks that operations pending below owe to `instance`, on copies, with DRAINING.
 ///
+/// An operation whose buffer the instance has swapped is not drained, since the layers below still use that buffer;
+/// neither is one whose post callback runs or was put off. `false`: there are such ones, which complete by themselves.
+///
 /// Source: LIFE-17, POST-11, POST-12, POST-13, CBD-08
-pub fn drain_parked(instance: &Instance) -> Result<(), Raise> {
+pub fn drain_parked(instance: &Instance) -> Result<bool, Raise> {
     let core = current_core();
     let _pin = epoch::pin(core);
     loop {
         let data = FLT_CALLBACK_DATA::default();
         let block = FLT_IO_PARAMETER_BLOCK::default();
-        let claimed = {
+        let mut claimed = None;
+        {
             let mut parked = instance.parked.lock();
-            let Some(address) = parked.pop() else { return Ok(()) };
             // The completion unparks under this lock before the frame goes.
-            crate::frame::operation_of(address)
-                .and_then(|operation| copy_claimed(operation, instance, &data, &block))
-        };
+            parked.retain(|address| {
+                if claimed.is_some() {
+                    return true;
+                }
+                let operation = crate::frame::operation_of(*address);
+                match operation.map_or(Claim::Over, |operation| claim(operation, instance, &data, &block)) {
+                    Claim::Over => false,
+                    Claim::Busy => true,
+                    Claim::Ours(node, context) => {
+                        claimed = Some((node, context));
+                        false
+                    }
+                }
+            });
+            if claimed.is_none() {
+                return Ok(parked.is_empty());
+            }
+        }
         let Some((node, context)) = claimed else { continue };
         if node.post.is_null() {
             continue;
@@ -345,24 +367,37 @@ pub fn drain_parked(instance: &Instance) -> Result<(), Raise> {
     }
 }
 
-fn copy_claimed(
+/// What a draining side may do with an operation.
+enum Claim {
+    /// The instance has nothing to do with it any more.
+    Over,
+    /// It has to complete.
+    Busy,
+    /// Its post callback is ours to call.
+    Ours(&'static Node, usize),
+}
+
+fn claim(
     operation: &'static Operation,
     instance: &Instance,
     data: &FLT_CALLBACK_DATA,
     block: &FLT_IO_PARAMETER_BLOCK,
-) -> Option<(&'static Node, usize)> {
+) -> Claim {
     for index in 0..operation.used() {
         let owed = operation.owed(index);
         let node = operation.node(owed);
-        if std::ptr::eq::<Instance>(&*node.instance, instance) && owed.claimed.swap(1, Ordering::AcqRel) == 0
-        {
-            operation.seen(owed).restore(block);
-            let flags = FLTFL_CALLBACK_DATA_POST_OPERATION | FLTFL_CALLBACK_DATA_DRAINING_IO;
-            data.Flags.set(operation.base_flags.get() | flags);
-            data.Thread.set(operation.data.Thread.get());
-            data.RequestorMode.set(operation.data.RequestorMode.get());
-            return Some((node, owed.context.get()));
+        if !std::ptr::eq::<Instance>(&*node.instance, instance) || owed.is_done() {
+            continue;
         }
+        if owed.swapped.get() || owed.claimed.swap(1, Ordering::AcqRel) != 0 {
+            return Claim::Busy;
+        }
+        operation.seen(owed).restore(block);
+        let flags = FLTFL_CALLBACK_DATA_POST_OPERATION | FLTFL_CALLBACK_DATA_DRAINING_IO;
+        data.Flags.set(operation.base_flags.get() | flags);
+        data.Thread.set(operation.data.Thread.get());
+        data.RequestorMode.set(operation.data.RequestorMode.get());
+        return Claim::Ours(node, owed.context.get());
     }
-    None
+    Claim::Over
 }

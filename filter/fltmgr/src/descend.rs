@@ -28,6 +28,7 @@ use crate::nodes::Node;
 use crate::parameters::{self, Snapshot};
 use crate::redirect;
 use crate::rows;
+use crate::swap;
 
 /// How the way down ended.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -152,8 +153,10 @@ fn consider(core: &Core, operation: &Operation, node: &Node, answer: i32) -> Res
     if owes {
         let owed = operation.owe(node, operation.context.get(), version);
         if now != before {
-            owed.swapped_mdl.set(swapped_mdl(operation, &before, &now));
+            swap::noted(operation, node, &before, &now, Some(owed));
         }
+    } else if now != before {
+        swap::noted(operation, node, &before, &now, None);
     }
     Ok(redirected.map_or(Step::Next, Step::Redirected))
 }
@@ -167,23 +170,12 @@ fn set_status(operation: &Operation, status: NtStatus, information: usize) {
     operation.data.IoStatus.Information.set(information);
 }
 
-/// The MDL that a filter put in place of the one that it saw, or 0.
-fn swapped_mdl(operation: &Operation, before: &Snapshot, now: &Snapshot) -> usize {
-    if is_fast(operation) {
-        return 0;
-    }
-    let place = parameters::decode::places(&operation.iopb, false).and_then(|places| places.mdl);
-    place.map_or(0, |offset| {
-        let (old, new) = (before.parameters[offset / 8], now.parameters[offset / 8]);
-        if old == new { 0 } else { new as usize }
-    })
-}
-
 /// A fast I/O transfer has no MDL: a filter that swaps changes the buffer pointer alone. Source: SWAP-23.
-fn take_mdl_away(operation: &Operation, node: &Node) {
+fn take_mdl_away(operation: &Operation, node: &Node, before: &Snapshot) {
     let place = parameters::decode::places(&operation.iopb, true).and_then(|places| places.mdl);
     if let Some(offset) = place
-        && operation.iopb.Parameters.raw[offset / 8].replace(0) != 0
+        && let old = before.parameters[offset / 8]
+        && !matches!(operation.iopb.Parameters.raw[offset / 8].replace(old), mdl if mdl == old || mdl == 0)
     {
         let message = "a filter set an MDL in a fast I/O operation, which has none; it is taken away";
         report(node, node.pre, "SWAP-23", Severity::Error, message);
@@ -231,7 +223,7 @@ fn changed(
         redirect::check_file(operation, node, after.file);
     }
     if is_fast(operation) {
-        take_mdl_away(operation, node);
+        take_mdl_away(operation, node, before);
     }
     redirected
 }

@@ -17,7 +17,7 @@
 //! UNSAFETY: frames are pool blocks reached through addresses; `Owed` records and versions lie behind the
 //! `Operation`.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::mem::offset_of;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering, compiler_fence};
 
@@ -33,6 +33,7 @@ use crate::anchor::Anchored;
 use crate::instance::Instance;
 use crate::nodes::{CallbackTable, Node};
 use crate::parameters::{SavedIrp, Snapshot};
+use crate::swap::Buffers;
 use crate::volume::Volume;
 
 const TAG: u32 = u32::from_le_bytes(*b"FMic");
@@ -72,7 +73,7 @@ pub struct Owed {
     instance: AtomicUsize,
     /// Its completion context.
     pub context: Cell<usize>,
-    /// MDL that the instance put in place of the one it saw.
+    /// MDL of the buffer that the instance put in place of the one it saw.
     pub swapped_mdl: Cell<usize>,
     /// Version of the parameters that its pre callback saw.
     version: Cell<u32>,
@@ -80,6 +81,8 @@ pub struct Owed {
     pub claimed: AtomicU32,
     /// The filter keeps that MDL.
     pub retained: Cell<bool>,
+    /// The instance put another buffer or MDL in place.
+    pub swapped: Cell<bool>,
 }
 
 impl Owed {
@@ -87,6 +90,11 @@ impl Owed {
     #[inline]
     pub fn done(&self) {
         self.instance.store(0, Ordering::Release);
+    }
+
+    /// Whether it has.
+    pub fn is_done(&self) -> bool {
+        self.instance.load(Ordering::Acquire) == 0
     }
 }
 
@@ -116,6 +124,8 @@ pub struct Operation {
     pub synchronous: Cell<bool>,
     /// Whether someone counts or observes callbacks.
     pub watched: Cell<bool>,
+    /// Whether `buffers` holds anything.
+    pub extras: Cell<bool>,
     /// What runs.
     pub phase: Cell<Phase>,
     thread: Cell<usize>,
@@ -138,6 +148,8 @@ pub struct Operation {
     pub event: DISPATCHER_HEADER,
     /// The IRP's fields from before the changes.
     pub saved: Cell<SavedIrp>,
+    /// What few operations have: locked and swapped buffers, a post callback that was put off.
+    pub buffers: RefCell<Buffers>,
     next_free: Cell<usize>,
 }
 
@@ -340,6 +352,19 @@ impl Operation {
         self.objects.FileObject.set(self.iopb.TargetFileObject.get());
     }
 
+    /// Gives the versions that name `buffer` without an MDL this one: `offsets` are its place and the MDL's.
+    #[cold]
+    pub fn add_mdl(&self, buffer: u64, mdl: usize, offsets: (usize, usize)) {
+        for index in 0..self.capacity.get() + 2 {
+            let version = self.version_at(index);
+            let mut copy = version.get();
+            if copy.parameters[offsets.0 / 8] == buffer && copy.parameters[offsets.1 / 8] == 0 {
+                copy.parameters[offsets.1 / 8] = mdl as u64;
+                version.set(copy);
+            }
+        }
+    }
+
     /// Shows the parameters that the pre callback of `owed` saw.
     #[inline]
     pub fn show(&self, owed: &Owed) {
@@ -362,6 +387,7 @@ impl Operation {
         owed.claimed.store(0, Ordering::Relaxed);
         owed.swapped_mdl.set(0);
         owed.retained.set(false);
+        owed.swapped.set(false);
         owed.instance.store(std::ptr::from_ref::<Instance>(&node.instance) as usize, Ordering::Release);
         self.used.store(used as u32 + 1, Ordering::Release);
         owed
@@ -490,6 +516,9 @@ impl Frames {
     #[inline]
     pub fn give(&self, operation: &'static Operation) {
         operation.leave();
+        if operation.extras.get() {
+            crate::swap::end(operation);
+        }
         operation.magic.set(0);
         operation.used.store(0, Ordering::Relaxed);
         match self.slot() {
@@ -530,6 +559,7 @@ fn allocate(records: usize) -> Option<&'static Operation> {
         modified: Cell::new(false),
         synchronous: Cell::new(false),
         watched: Cell::new(false),
+        extras: Cell::new(false),
         phase: Cell::new(Phase::Between),
         thread: Cell::new(0),
         volume_block: Cell::new(0),
@@ -543,6 +573,7 @@ fn allocate(records: usize) -> Option<&'static Operation> {
         state: AtomicU32::new(DISPATCHING),
         event: DISPATCHER_HEADER::default(),
         saved: Cell::new(SavedIrp::default()),
+        buffers: RefCell::new(Buffers::default()),
         next_free: Cell::new(0),
     };
     operation.objects.Size.set(OBJECTS_SIZE as u16);
@@ -559,6 +590,7 @@ fn allocate(records: usize) -> Option<&'static Operation> {
             version: Cell::new(0),
             claimed: AtomicU32::new(0),
             retained: Cell::new(false),
+            swapped: Cell::new(false),
         };
         // SAFETY: inside the block, which has room for `capacity` records, and not referenced yet.
         unsafe { operation.owed_address(index).cast_mut().write(owed) };

@@ -54,6 +54,7 @@ pub mod registration;
 mod registry;
 pub mod requestor;
 pub mod rows;
+pub mod safe;
 pub mod statistics;
 pub mod swap;
 mod text;
@@ -72,7 +73,11 @@ pub use frame::Operation;
 pub use instance::{Instance, flt_compare_instance_altitudes};
 pub use mount::flt_dismount_volume;
 pub use requestor::{flt_get_requestor_process, flt_get_requestor_process_id, flt_is_operation_synchronous};
-pub use swap::{flt_get_swapped_buffer_mdl_address, flt_retain_swapped_buffer_mdl_address};
+pub use safe::{flt_complete_pended_post_operation, flt_do_completion_processing_when_safe};
+pub use swap::{
+    flt_get_new_system_buffer_address, flt_get_swapped_buffer_mdl_address, flt_lock_user_buffer,
+    flt_retain_swapped_buffer_mdl_address,
+};
 pub use volume::Volume;
 
 /// What the manager's lock guards.

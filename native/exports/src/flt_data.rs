@@ -2,9 +2,9 @@
 
 use boundary::export;
 use nt_abi::irql::{APC_LEVEL, DISPATCH_LEVEL, HIGH_LEVEL};
-use nt_abi::{FLT_CALLBACK_DATA, NtStatus};
+use nt_abi::{FLT_CALLBACK_DATA, NativeFn, NtStatus};
 
-use crate::argument::{arg, rows, store_if};
+use crate::argument::{arg, rows, store, store_if};
 
 rows! { "fltmgr.sys", "fltmgr";
     FltSetCallbackDataDirty done "IOPB-14";
@@ -18,6 +18,10 @@ rows! { "fltmgr.sys", "fltmgr";
     FltGetRequestorProcessId done "OBJ-25";
     FltGetSwappedBufferMdlAddress done "SWAP-17, SWAP-18";
     FltRetainSwappedBufferMdlAddress done "SWAP-20";
+    FltGetNewSystemBufferAddress done "SWAP-25";
+    FltLockUserBuffer done "SWAP-11 to SWAP-15";
+    FltDoCompletionProcessingWhenSafe done "PEND-15 to PEND-19";
+    FltCompletePendedPostOperation partial "only operations that FltDoCompletionProcessingWhenSafe has put off; PEND-17";
 }
 
 export! {
@@ -95,6 +99,29 @@ export! {
     pub fn FltRetainSwappedBufferMdlAddress(data: usize) -> () [irql <= HIGH_LEVEL] {
         fltmgr::flt_retain_swapped_buffer_mdl_address(fltmgr::operation_from(data)?);
         Ok(())
+    }
+
+    /// The system buffer that the file system made.
+    pub fn FltGetNewSystemBufferAddress(data: usize) -> usize [irql <= DISPATCH_LEVEL] {
+        Ok(fltmgr::flt_get_new_system_buffer_address(fltmgr::operation_from(data)?))
+    }
+
+    /// Locks the buffer of an operation.
+    pub fn FltLockUserBuffer(data: usize) -> NtStatus [irql <= APC_LEVEL] {
+        fltmgr::flt_lock_user_buffer(fltmgr::operation_from(data)?)
+    }
+
+    /// Calls back where pageable memory may be touched.
+    pub fn FltDoCompletionProcessingWhenSafe(data: *mut FLT_CALLBACK_DATA, objects: usize, context: usize, flags: u32, callback: usize, answer: *mut u32) -> bool [irql <= HIGH_LEVEL] {
+        arg!(FltDoCompletionProcessingWhenSafe: data);
+        let (runs, result) = fltmgr::flt_do_completion_processing_when_safe(data, objects, context, flags, NativeFn(callback))?;
+        store(answer, result, "FltDoCompletionProcessingWhenSafe", "RetPostOperationStatus")?;
+        Ok(runs)
+    }
+
+    /// Completes an operation that was put off.
+    pub fn FltCompletePendedPostOperation(data: usize) -> () [irql <= DISPATCH_LEVEL] {
+        fltmgr::flt_complete_pended_post_operation(fltmgr::operation_from(data)?)
     }
 }
 

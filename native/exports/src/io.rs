@@ -63,7 +63,7 @@ export! {
     /// Frees an MDL.
     pub fn IoFreeMdl(mdl: *mut MDL) -> () [irql <= DISPATCH_LEVEL] {
         arg!(IoFreeMdl: mdl);
-        io::io_free_mdl(mdl)
+        if fltmgr::swap::refuses_to_free(mdl) { Ok(()) } else { io::io_free_mdl(mdl) }
     }
 
     /// The thread's top-level IRP.
