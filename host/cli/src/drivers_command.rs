@@ -8,7 +8,7 @@ use crate::output;
 /// One line for each: name, altitude, what it does.
 pub fn run() -> Result<Exit, Usage> {
     let mut text = String::new();
-    for name in DriverSource::embedded_names() {
+    for name in DriverSource::all_embedded_names() {
         let Some(source) = DriverSource::embedded(name) else { continue };
         let altitude = inf_altitude(&source).unwrap_or_default();
         let about = source.inf.and_then(|service| service.description).unwrap_or_default();

@@ -37,6 +37,11 @@ const EMBEDDED: &[(&str, &[u8], &[u8])] = &[
         include_bytes!("../../../drivers/bin/guard.sys"),
         include_bytes!("../../../drivers/bin/guard.inf"),
     ),
+    (
+        "swapall",
+        include_bytes!("../../../drivers/bin/swapall.sys"),
+        include_bytes!("../../../drivers/bin/swapall.inf"),
+    ),
 ];
 const EMBEDDED_NAMES: &[&str] = &["passthrough", "guard"];
 
@@ -109,9 +114,14 @@ impl DriverSource {
         })
     }
 
-    /// Names of the built-in samples: the default set, highest altitude first.
+    /// Names of the built-in samples that are loaded when none is named, highest altitude first.
     pub fn embedded_names() -> &'static [&'static str] {
         EMBEDDED_NAMES
+    }
+
+    /// Names of all built-in samples.
+    pub fn all_embedded_names() -> impl Iterator<Item = &'static str> {
+        EMBEDDED.iter().map(|(name, ..)| *name)
     }
 }
 

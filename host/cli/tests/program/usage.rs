@@ -26,7 +26,7 @@ fn no_command_and_wrong_values_are_usage_errors() {
 #[test]
 fn drivers_are_listed_with_altitudes() {
     let ran = altimeter(["drivers"]).ends_with(0);
-    for (name, altitude) in [("passthrough", "370030"), ("guard", "320030")] {
+    for (name, altitude) in [("passthrough", "370030"), ("guard", "320030"), ("swapall", "142930")] {
         assert!(ran.stdout.lines().any(|line| line.starts_with(name) && line.contains(altitude)), "{ran}");
     }
 }
