@@ -1,8 +1,8 @@
 //! Copies that survive a bad address.
 //!
 //! The bytes that a driver or a caller names may be unmapped, protected or nonsense. These routines are the
-//! only places where the engine touches them: the signal handler knows the one instruction that may fault
-//! and makes the routine return the address instead.
+//! only places where the engine touches them: the signal handler knows their instructions and makes the routine
+//! return the address instead.
 //!
 //! UNSAFETY: raw copies by design.
 
@@ -22,10 +22,72 @@ impl From<BadAddress> for Raise {
     }
 }
 
-/// Returns 0, or 1 after a fault.
+/// Returns 0, or 1 after a fault. Any length; the processor's string copy.
 #[unsafe(naked)]
 unsafe extern "sysv64" fn copy_raw(to: usize, from: usize, bytes: usize) -> u64 {
     naked_asm!("mov rcx, rdx", "cld", "rep movsb", "xor eax, eax", "ret")
+}
+
+/// Returns 0, or 1 after a fault. `bytes` is a multiple of 128 and not 0; the processor has AVX.
+///
+/// For a page or a few this beats the string copy, which takes some 15 ns to start.
+#[unsafe(naked)]
+unsafe extern "sysv64" fn copy_blocks(to: usize, from: usize, bytes: usize) -> u64 {
+    naked_asm!(
+        "2:",
+        "vmovups ymm0, [rsi]",
+        "vmovups ymm1, [rsi + 32]",
+        "vmovups ymm2, [rsi + 64]",
+        "vmovups ymm3, [rsi + 96]",
+        "vmovups [rdi], ymm0",
+        "vmovups [rdi + 32], ymm1",
+        "vmovups [rdi + 64], ymm2",
+        "vmovups [rdi + 96], ymm3",
+        "sub rsi, -128",
+        "sub rdi, -128",
+        "add rdx, -128",
+        "jnz 2b",
+        "vzeroupper",
+        "xor eax, eax",
+        "ret",
+    )
+}
+
+/// Returns 0 and stores the value, or 1 after a fault.
+#[unsafe(naked)]
+unsafe extern "sysv64" fn load_four(to: *mut u32, from: usize) -> u64 {
+    naked_asm!("mov eax, [rsi]", "mov [rdi], eax", "xor eax, eax", "ret")
+}
+
+/// The same for eight bytes.
+#[unsafe(naked)]
+unsafe extern "sysv64" fn load_eight(to: *mut u64, from: usize) -> u64 {
+    naked_asm!("mov rax, [rsi]", "mov [rdi], rax", "xor eax, eax", "ret")
+}
+
+/// From this many bytes on the string copy is as fast.
+const LONG: usize = 16 << 10;
+const BLOCK: usize = 128;
+
+/// The best copy for a length. 0, or 1 after a fault.
+///
+/// # Safety
+/// As for [`copy_raw`]: what lies at `to` may be overwritten.
+#[inline]
+unsafe fn copy_any(to: usize, from: usize, bytes: usize) -> u64 {
+    let blocks = bytes & !(BLOCK - 1);
+    if blocks == 0 || bytes >= LONG || to.wrapping_sub(from) < bytes || !std::is_x86_feature_detected!("avx")
+    {
+        // SAFETY: the caller's promise.
+        return unsafe { copy_raw(to, from, bytes) };
+    }
+    // SAFETY: as above; whole blocks, the processor has AVX.
+    let failed = unsafe { copy_blocks(to, from, blocks) };
+    if failed != 0 || blocks == bytes {
+        return failed;
+    }
+    // SAFETY: as above.
+    unsafe { copy_raw(to + blocks, from + blocks, bytes - blocks) }
 }
 
 /// Returns 0, or 1 after a fault.
@@ -47,9 +109,15 @@ pub(crate) unsafe extern "sysv64" fn copy_fault() -> u64 {
 
 /// Where the handler sends a fault at `rip`, if `rip` is the copying instruction of one of the routines.
 pub(crate) fn recovery(rip: usize) -> Option<usize> {
-    let within = |f: usize| (f..f + 16).contains(&rip);
-    let routines =
-        [copy_raw as *const () as usize, fill_raw as *const () as usize, touch_raw as *const () as usize];
+    let routines = [
+        (copy_raw as *const () as usize, 16),
+        (copy_blocks as *const () as usize, 64),
+        (load_four as *const () as usize, 8),
+        (load_eight as *const () as usize, 8),
+        (fill_raw as *const () as usize, 16),
+        (touch_raw as *const () as usize, 16),
+    ];
+    let within = |(routine, bytes): (usize, usize)| (routine..routine + bytes).contains(&rip);
     routines.into_iter().any(within).then_some(copy_fault as *const () as usize)
 }
 
@@ -60,7 +128,7 @@ fn fault_address(range: usize) -> BadAddress {
 /// Copies `to.len()` bytes from `from`.
 pub fn read(from: usize, to: &mut [u8]) -> Result<(), BadAddress> {
     // SAFETY: the destination is a live slice; a fault on the source makes the routine return 1.
-    match unsafe { copy_raw(to.as_mut_ptr() as usize, from, to.len()) } {
+    match unsafe { copy_any(to.as_mut_ptr() as usize, from, to.len()) } {
         0 => Ok(()),
         _ => Err(fault_address(from)),
     }
@@ -70,7 +138,7 @@ pub fn read(from: usize, to: &mut [u8]) -> Result<(), BadAddress> {
 pub fn write(to: usize, from: &[u8]) -> Result<(), BadAddress> {
     // SAFETY: the source is a live slice; a fault on the destination makes the routine return 1. What lies
     // at `to` is memory of a machine, which the engine never holds Rust references to except through cells.
-    match unsafe { copy_raw(to, from.as_ptr() as usize, from.len()) } {
+    match unsafe { copy_any(to, from.as_ptr() as usize, from.len()) } {
         0 => Ok(()),
         _ => Err(fault_address(to)),
     }
@@ -79,7 +147,7 @@ pub fn write(to: usize, from: &[u8]) -> Result<(), BadAddress> {
 /// Copies `bytes` bytes between two addresses of machines; they may overlap only if `to <= from`.
 pub fn copy(to: usize, from: usize, bytes: usize) -> Result<(), BadAddress> {
     // SAFETY: as in `read` and `write`.
-    match unsafe { copy_raw(to, from, bytes) } {
+    match unsafe { copy_any(to, from, bytes) } {
         0 => Ok(()),
         _ => Err(fault_address(to)),
     }
@@ -108,7 +176,14 @@ pub fn read_value<T: Copy + Default>(from: usize) -> Result<T, BadAddress> {
     let mut value = T::default();
     let bytes = size_of::<T>();
     // SAFETY: `value` is a live plain value of `bytes` bytes; integers take every bit pattern.
-    match unsafe { copy_raw((&raw mut value) as usize, from, bytes) } {
+    let failed = unsafe {
+        match bytes {
+            4 => load_four((&raw mut value).cast(), from),
+            8 => load_eight((&raw mut value).cast(), from),
+            _ => copy_raw((&raw mut value) as usize, from, bytes),
+        }
+    };
+    match failed {
         0 => Ok(value),
         _ => Err(fault_address(from)),
     }

@@ -7,7 +7,6 @@
 //! UNSAFETY: switches calling conventions in assembly and gives control to code we did not compile.
 
 use std::arch::naked_asm;
-use std::sync::atomic::Ordering;
 
 use nt_abi::NativeFn;
 
@@ -28,7 +27,58 @@ struct Outcome {
     unwound: u64,
 }
 
-/// rdi = function, rsi = arguments, rdx = how many, rcx = record.
+/// rdi = function; rsi, rdx, rcx, r8 = its arguments. The record lies above the callee's home space.
+#[unsafe(naked)]
+unsafe extern "sysv64" fn enter_with_registers(
+    function: usize,
+    first: u64,
+    second: u64,
+    third: u64,
+    fourth: u64,
+) -> Outcome {
+    naked_asm!(
+        "test byte ptr gs:[0x210], {stop}",
+        "jnz 2f",
+        "push rbp",
+        "mov rbp, rsp",
+        "push rbx",
+        "push r12",
+        "push r13",
+        "push r14",
+        "push r15",
+        "sub rsp, 56",
+        // The record: a frame as `leave_native` wants it, the record below, the shadow stack as it is now.
+        "lea rax, [rsp + 48]",
+        "mov [rsp + 32], rax",
+        "mov r10, gs:[0x200]",
+        "mov [rsp + 40], r10",
+        "mov r11, gs:[0x208]",
+        "mov [rsp + 48], r11",
+        "lea rax, [rsp + 32]",
+        "mov gs:[0x200], rax",
+        "mov r9, r8",
+        "mov r8, rcx",
+        "mov rcx, rsi",
+        "call rdi",
+        "mov r10, [rsp + 40]",
+        "mov gs:[0x200], r10",
+        "xor edx, edx",
+        "add rsp, 56",
+        "pop r15",
+        "pop r14",
+        "pop r13",
+        "pop r12",
+        "pop rbx",
+        "pop rbp",
+        "ret",
+        "2:",
+        "mov edx, 1",
+        "ret",
+        stop = const RAISE_STOP,
+    )
+}
+
+/// rdi = function, rsi = arguments, at least five, rdx = how many, rcx = record.
 #[unsafe(naked)]
 unsafe extern "sysv64" fn enter_native(
     function: usize,
@@ -55,8 +105,6 @@ unsafe extern "sysv64" fn enter_native(
         // Arguments five and up go to the stack above the 32 bytes of home space.
         "mov rax, rdi",
         "mov r10, rsi",
-        "cmp rdx, 4",
-        "jbe 3f",
         "mov r11, rdx",
         "test r11, 1",
         "jz 2f",
@@ -66,7 +114,6 @@ unsafe extern "sysv64" fn enter_native(
         "dec r11",
         "cmp r11, 4",
         "ja 2b",
-        "3:",
         "sub rsp, 32",
         "mov rcx, [r10]",
         "mov rdx, [r10 + 8]",
@@ -116,15 +163,18 @@ pub unsafe extern "sysv64" fn unwind_to_record() -> ! {
 /// Errors: [`Raise::Stop`] when the machine stops, before or while the driver runs.
 #[inline]
 pub fn call<const N: usize>(function: NativeFn, arguments: [u64; N]) -> Result<u64, Raise> {
-    let block = current();
-    if block.raise_pending.load(Ordering::Relaxed) & RAISE_STOP != 0 {
-        return Err(Raise::Stop);
-    }
-    let mut padded = [0u64; 16];
-    padded[..N].copy_from_slice(&arguments);
-    let mut record = Record { rsp: 0, previous: std::ptr::null_mut(), shadow_top: std::ptr::null_mut() };
-    // SAFETY: `padded` has at least four entries and `N`; the record outlives the call; what the function
-    // does is the driver's, and the process is built to outlive its faults.
-    let outcome = unsafe { enter_native(function.0, padded.as_ptr(), N, &raw mut record) };
+    let argument = |index: usize| arguments.get(index).copied().unwrap_or(0);
+    let outcome = if N <= 4 {
+        // SAFETY: what the function does is the driver's, and the process is built to outlive its faults. The
+        // thread is attached, as every caller of a driver is, so `gs` is its block.
+        unsafe { enter_with_registers(function.0, argument(0), argument(1), argument(2), argument(3)) }
+    } else {
+        if current().stopping() {
+            return Err(Raise::Stop);
+        }
+        let mut record = Record { rsp: 0, previous: std::ptr::null_mut(), shadow_top: std::ptr::null_mut() };
+        // SAFETY: as above; there are `N` arguments, more than four; the record outlives the call.
+        unsafe { enter_native(function.0, arguments.as_ptr(), N, &raw mut record) }
+    };
     if outcome.unwound != 0 { Err(Raise::Stop) } else { Ok(outcome.value) }
 }

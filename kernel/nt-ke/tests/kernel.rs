@@ -215,8 +215,32 @@ fn bad_addresses_are_errors_and_not_crashes() {
         for address in [0, 8, hole, 0xFFFF_8000_0000_0000] {
             assert!(copy::read_value::<u64>(address).is_err(), "{address:#x}");
             assert!(copy::write_value(address, 1u64).is_err(), "{address:#x}");
+            assert!(copy::read_value::<u32>(address).is_err(), "{address:#x}");
+            for length in [1, 127, 128, 4096, 4100, 1 << 16] {
+                let mut bytes = vec![0u8; length];
+                assert!(copy::read(address, &mut bytes).is_err(), "{length} bytes from {address:#x}");
+                assert!(copy::write(address, &bytes).is_err(), "{length} bytes to {address:#x}");
+            }
         }
     });
+}
+
+#[test]
+fn copies_of_every_length_and_alignment_are_whole() {
+    let from: Vec<u8> = (0..40_000u32).map(|at| (at * 7 % 251) as u8).collect();
+    for length in [0, 1, 63, 127, 128, 129, 255, 256, 4095, 4096, 4097, 16_383, 16_384, 33_000] {
+        for start in [0, 1, 31] {
+            let mut to = vec![0xEE; length + 64];
+            copy::read(from[start..].as_ptr() as usize, &mut to[32..32 + length]).expect("good memory");
+            assert_eq!(to[32..32 + length], from[start..start + length]);
+            assert!(to[..32].iter().chain(&to[32 + length..]).all(|byte| *byte == 0xEE));
+        }
+    }
+    // Downwards, onto itself.
+    let mut both = from.clone();
+    let address = both.as_mut_ptr() as usize;
+    copy::copy(address, address + 100, 8_000).expect("good memory");
+    assert_eq!(both[..8_000], from[100..8_100]);
 }
 
 /// Puts machine code into the image area.
