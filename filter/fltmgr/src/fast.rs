@@ -34,6 +34,7 @@ use crate::device::{Attachment, FilterManager};
 use crate::frame::Operation;
 use crate::nodes::CallbackTable;
 use crate::operation::{interested, kinds_of_file};
+use crate::parameters::Snapshot;
 use crate::volume::Volume;
 use crate::{callback, flt, generated, rows};
 
@@ -61,31 +62,29 @@ impl Call {
         kinds_of_file(std::ptr::from_ref(file).cast_mut()) | transfer
     }
 
-    /// Fills the parameters.
+    /// The parameter block of the call.
     #[inline]
-    fn load(&self, operation: &Operation) {
-        let parameters = &operation.iopb.Parameters;
-        for word in &parameters.raw {
-            word.set(0);
-        }
-        match *self {
-            Self::Transfer(transfer, _) => {
-                let to = parameters.Read();
-                to.Length.set(transfer.length);
-                to.Key.set(transfer.key);
-                to.ByteOffset.set(transfer.offset);
-                to.ReadBuffer.set(transfer.buffer as *mut _);
+    fn block(&self, file: &'static FILE_OBJECT) -> Snapshot {
+        let parameters = match *self {
+            // Length, key, offset, buffer, no MDL.
+            Self::Transfer(FastTransfer { offset, length, key, buffer, .. }, _) => {
+                [u64::from(length), u64::from(key), offset as u64, buffer as u64, 0, 0]
             }
+            // Length, class, buffer.
             Self::Query(query, _, buffer) => {
-                let to = parameters.QueryFileInformation();
-                to.Length.set(match query {
+                let length = match query {
                     FastQuery::Basic => size_of::<FILE_BASIC_INFORMATION>(),
                     FastQuery::Standard => size_of::<FILE_STANDARD_INFORMATION>(),
                     FastQuery::NetworkOpen => size_of::<FILE_NETWORK_OPEN_INFORMATION>(),
-                } as u32);
-                to.FileInformationClass.set(query.class());
-                to.InfoBuffer.set(buffer as *mut _);
+                };
+                [length as u64, u64::from(query.class()), buffer as u64, 0, 0, 0]
             }
+        };
+        Snapshot {
+            major: self.major(),
+            file: std::ptr::from_ref(file) as usize,
+            parameters,
+            ..Snapshot::default()
         }
     }
 
@@ -133,20 +132,14 @@ fn fill(
     table: *const CallbackTable,
 ) {
     let thread = current_thread();
-    let block = &operation.iopb;
-    block.IrpFlags.set(0);
-    block.MajorFunction.set(call.major());
-    block.MinorFunction.set(0);
-    block.OperationFlags.set(0);
-    block.Reserved.set(0);
-    block.TargetFileObject.set(std::ptr::from_ref(file).cast_mut());
-    call.load(operation);
+    let block = call.block(file);
+    block.restore(&operation.iopb);
     let data = &operation.data;
     data.Flags.set(FLTFL_CALLBACK_DATA_FAST_IO_OPERATION);
     data.RequestorMode.set(thread.previous_mode().get() as i8);
     data.Thread.set(std::ptr::from_ref(thread).cast_mut().cast());
     operation.watched.set(callback::is_watched());
-    operation.begin(volume, table);
+    operation.begin(volume, table, &block);
 }
 
 /// Takes a fast I/O call at the volume's device through the volume's instances.

@@ -192,16 +192,19 @@ impl Operation {
         self.capacity.get() as usize - self.used()
     }
 
-    /// Starts the operation: the block is filled, callback data hold flags and the requestor.
+    /// Starts the operation: the block is filled with `parameters`, callback data hold flags and the requestor.
+    ///
+    /// The copy comes from the caller, who had the values in hand: reading them back from the block waits for the
+    /// stores.
     #[inline]
-    pub fn begin(&self, volume: &Volume, table: *const CallbackTable) {
+    pub fn begin(&self, volume: &Volume, table: *const CallbackTable, parameters: &Snapshot) {
         let data = &self.data;
         self.base_flags.set(data.Flags.get());
         self.thread.set(data.Thread.get() as usize);
         self.mode.set(data.RequestorMode.get());
         self.version.set(0);
-        self.version_at(0).set(Snapshot::of(&self.iopb));
-        self.objects.FileObject.set(self.iopb.TargetFileObject.get());
+        self.version_at(0).set(*parameters);
+        self.objects.FileObject.set(parameters.file as *mut _);
         self.move_to(volume);
         self.use_table(table);
     }

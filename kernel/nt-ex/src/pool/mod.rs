@@ -27,7 +27,7 @@ pub use report::Leak;
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use boundary::slot::PAGE_SIZE;
 use boundary::{Raise, caller_address};
@@ -78,6 +78,7 @@ pub struct Pool {
     /// The last blocks with pages of their own that were freed.
     freed: Lock<VecDeque<Freed>>,
     strict: AtomicBool,
+    allocations: AtomicU64,
 }
 
 impl Pool {
@@ -96,6 +97,7 @@ impl Pool {
             big: Lock::new(Rank::ExPool, BTreeMap::new()),
             freed: Lock::new(Rank::ExPool, VecDeque::new()),
             strict: AtomicBool::new(false),
+            allocations: AtomicU64::new(0),
         }
     }
 
@@ -121,6 +123,7 @@ impl Pool {
 
     fn allocate(&self, info: BlockInfo, zero: bool) -> Option<NonNull<u8>> {
         let strict = self.strict();
+        self.allocations.fetch_add(1, Ordering::Relaxed);
         let data = match class_of(info.bytes) {
             Some(class) => {
                 let index = Self::class_index(info.kind, class);
@@ -203,6 +206,12 @@ pub fn free(address: *const u8, tag: Option<u32>) -> Result<(), Raise> {
 /// Frees an engine structure made by [`allocate_new`].
 pub fn free_new<T>(value: &'static T) -> Result<(), Raise> {
     free(std::ptr::from_ref(value).cast(), None)
+}
+
+/// How many blocks were allocated so far. What has a free list takes from pool when that is empty, so this also counts
+/// the misses of all free lists.
+pub fn allocations() -> u64 {
+    ex().pool.allocations.load(Ordering::Relaxed)
 }
 
 /// Bytes asked for at the allocation of the block that starts at `address`, if one does.
