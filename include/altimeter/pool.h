@@ -2,7 +2,8 @@
  * Pool routines that are newer than mingw-w64's headers.
  *
  * ExAllocatePoolZero and its relatives are inline in real headers: they reach the kernel as
- * ExAllocatePoolWithTag with POOL_ZERO_ALLOCATION in the pool type.
+ * ExAllocatePoolWithTag with POOL_ZERO_ALLOCATION in the pool type. They are static because clang inlines no call
+ * inside a __try block: there it needs a body to call.
  */
 #ifndef ALTIMETER_POOL_H
 #define ALTIMETER_POOL_H
@@ -28,17 +29,19 @@ NTKERNELAPI PVOID NTAPI ExAllocatePool2(POOL_FLAGS Flags, SIZE_T NumberOfBytes, 
 NTKERNELAPI VOID NTAPI ExFreePool2(PVOID P, ULONG Tag, PVOID ExtendedParameters, ULONG Count);
 #endif
 
-FORCEINLINE PVOID ExAllocatePoolZero(POOL_TYPE PoolType, SIZE_T NumberOfBytes, ULONG Tag)
+#define ALTIMETER_INLINE static __inline__ __attribute__((__always_inline__, __unused__))
+
+ALTIMETER_INLINE PVOID ExAllocatePoolZero(POOL_TYPE PoolType, SIZE_T NumberOfBytes, ULONG Tag)
 {
     return ExAllocatePoolWithTag((POOL_TYPE)(PoolType | POOL_ZERO_ALLOCATION), NumberOfBytes, Tag);
 }
 
-FORCEINLINE PVOID ExAllocatePoolUninitialized(POOL_TYPE PoolType, SIZE_T NumberOfBytes, ULONG Tag)
+ALTIMETER_INLINE PVOID ExAllocatePoolUninitialized(POOL_TYPE PoolType, SIZE_T NumberOfBytes, ULONG Tag)
 {
     return ExAllocatePoolWithTag(PoolType, NumberOfBytes, Tag);
 }
 
-FORCEINLINE PVOID ExAllocatePoolQuotaZero(POOL_TYPE PoolType, SIZE_T NumberOfBytes, ULONG Tag)
+ALTIMETER_INLINE PVOID ExAllocatePoolQuotaZero(POOL_TYPE PoolType, SIZE_T NumberOfBytes, ULONG Tag)
 {
     return ExAllocatePoolWithQuotaTag((POOL_TYPE)(PoolType | POOL_ZERO_ALLOCATION), NumberOfBytes, Tag);
 }

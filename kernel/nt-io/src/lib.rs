@@ -94,7 +94,7 @@ pub(crate) use subsystem::subsystem;
 pub use volume::{
     FsNotify, io_dismount_volume, io_get_disk_device, io_mount_volume, io_register_file_system,
     io_register_fs_registration_change, io_unregister_file_system, io_unregister_fs_registration_change,
-    medium_of, mounted_device, vpb_of,
+    io_volume_device_to_dos_name, medium_of, mounted_device, vpb_of,
 };
 
 use nt_abi::NtStatus;

@@ -275,3 +275,21 @@ pub fn medium_of(disk: &DEVICE_OBJECT) -> Option<Arc<dyn std::any::Any + Send + 
 pub fn mounted_device(disk: &DEVICE_OBJECT) -> Option<&'static DEVICE_OBJECT> {
     vpb_of(disk).filter(|vpb| is_mounted(vpb)).and_then(|vpb| at(vpb.DeviceObject.get()))
 }
+
+/// The drive letter of a storage device, as `C:`.
+///
+/// Source:  IoVolumeDeviceToDosName
+/// IRQL:    PASSIVE_LEVEL
+/// Errors:  OBJECT_NAME_NOT_FOUND (no letter names the device; there is no mount manager to give another name)
+pub fn io_volume_device_to_dos_name(device: &DEVICE_OBJECT) -> Result<Result<Vec<u16>, NtStatus>, Raise> {
+    let Some(name) = crate::device::device_name(device) else {
+        return Ok(Err(NtStatus::OBJECT_NAME_NOT_FOUND));
+    };
+    for letter in 'A'..='Z' {
+        let link: Vec<u16> = format!("\\??\\{letter}:").encode_utf16().collect();
+        if nt_ob::ob_query_symbolic_link(&link)?.is_ok_and(|target| target == name) {
+            return Ok(Ok(link[4..].to_vec()));
+        }
+    }
+    Ok(Err(NtStatus::OBJECT_NAME_NOT_FOUND))
+}

@@ -14,6 +14,7 @@ rows! { "ntoskrnl.exe", "nt-io";
     IoAttachDeviceToDeviceStack done "";
     IoDetachDevice done "";
     IoGetAttachedDevice done "";
+    IoVolumeDeviceToDosName partial "drive letters only";
     IoCreateSymbolicLink done "";
     IoDeleteSymbolicLink done "";
     IoAllocateWorkItem done "EXEC-36";
@@ -22,6 +23,7 @@ rows! { "ntoskrnl.exe", "nt-io";
 }
 
 const TAG: u32 = u32::from_le_bytes(*b"AWrk");
+const NAME_TAG: u32 = u32::from_le_bytes(*b"IoDn");
 const IDLE: u32 = 0;
 const QUEUED: u32 = 1;
 
@@ -85,6 +87,24 @@ export! {
     pub fn IoGetAttachedDevice(device: *mut DEVICE_OBJECT) -> usize [irql <= DISPATCH_LEVEL] {
         arg!(IoGetAttachedDevice: device);
         Ok(std::ptr::from_ref(nt_io::io_get_attached_device(device)) as usize)
+    }
+
+    /// The drive letter of a storage device, in paged pool that the caller frees.
+    pub fn IoVolumeDeviceToDosName(device: *mut DEVICE_OBJECT, out: *mut UNICODE_STRING) -> NtStatus [irql <= PASSIVE_LEVEL] {
+        arg!(IoVolumeDeviceToDosName: device, out);
+        let name = match nt_io::io_volume_device_to_dos_name(device)? {
+            Ok(name) => name,
+            Err(status) => return Ok(status),
+        };
+        let bytes: Vec<u8> = name.iter().chain(&[0]).flat_map(|unit| unit.to_le_bytes()).collect();
+        let Some(block) = nt_ex::pool::allocate(nt_ex::pool::PoolKind::Paged, bytes.len(), NAME_TAG, false) else {
+            return Ok(NtStatus::INSUFFICIENT_RESOURCES);
+        };
+        boundary::copy::write(block.as_ptr() as usize, &bytes).map_err(crate::argument::fault)?;
+        out.Length.set(bytes.len() as u16 - 2);
+        out.MaximumLength.set(bytes.len() as u16);
+        out.Buffer.set(block.as_ptr().cast());
+        Ok(NtStatus::SUCCESS)
     }
 
     /// Makes a symbolic link.
