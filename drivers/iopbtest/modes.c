@@ -11,9 +11,12 @@ static BOOLEAN Concerns(PFLT_CALLBACK_DATA Data)
     return Settings.Major == 0x100 || Settings.Major == Data->Iopb->MajorFunction;
 }
 
+/* A program's read or write, not the cache manager's. */
 static BOOLEAN IsTransfer(PFLT_CALLBACK_DATA Data)
 {
-    return Data->Iopb->MajorFunction == IRP_MJ_READ || Data->Iopb->MajorFunction == IRP_MJ_WRITE;
+    UCHAR major = Data->Iopb->MajorFunction;
+
+    return (major == IRP_MJ_READ || major == IRP_MJ_WRITE) && !FlagOn(Data->Iopb->IrpFlags, IRP_PAGING_IO);
 }
 
 static BOOLEAN IsChanged(PFLT_CALLBACK_DATA Data)

@@ -2,15 +2,17 @@
 
 use std::sync::atomic::Ordering;
 
-use nt_abi::{IO_STACK_LOCATION, NtStatus, fo_flags};
+use boundary::Raise;
+use nt_abi::{FILE_OBJECT, IO_STACK_LOCATION, NtStatus, fo_flags};
+use nt_ex::resource::ResourceGuard;
 
-use crate::Answer;
 use crate::fcb::{Fcb, Volume, of_file};
+use crate::{Answer, Failure, times};
 
 /// Takes back share access and deletes what waits for it.
 pub(crate) fn cleanup(volume: &Volume, stack: &IO_STACK_LOCATION) -> Answer {
     let (file, fcb, ccb) = of_file(stack.FileObject.get())?;
-    let _guard = nt_ex::resource::ResourceGuard::exclusive(volume.resource)?;
+    let _guard = ResourceGuard::exclusive(volume.resource)?;
     if file.Flags.fetch_or(fo_flags::FO_CLEANUP_COMPLETE, Ordering::Relaxed) & fo_flags::FO_CLEANUP_COMPLETE
         != 0
     {
@@ -31,7 +33,30 @@ pub(crate) fn cleanup(volume: &Volume, stack: &IO_STACK_LOCATION) -> Answer {
         // The last handle of another stream let go of a file whose deletion waited for it.
         delete(volume, main);
     }
+    if !fcb.is_directory() && !fcb.state().volume_open {
+        let _main = ResourceGuard::exclusive(&fcb.resource)?;
+        leave_data(volume, file, fcb)?;
+    }
     Ok(NtStatus::SUCCESS.into())
+}
+
+/// A handle's part in the data of its stream: the last one makes zeros of what was never written, and gives space
+/// back. Nothing is flushed; what is dirty stays with the cache, and holds the file object.
+///
+/// Source: FS-15, CC-03. Locks: the stream's main resource, exclusive.
+fn leave_data(volume: &Volume, file: &'static FILE_OBJECT, fcb: &'static Fcb) -> Result<(), Failure> {
+    let gone = fcb.deleted.get() != 0;
+    if fcb.unclean.get() == 0 && !gone {
+        match fcb.zero_up_to(file, fcb.header.FileSize.get()) {
+            // Closing cannot fail: a full volume leaves the end of the file as the store has it.
+            Ok(()) | Err(Failure::Status(_) | Failure::Raise(Raise::Status(_))) => {}
+            Err(stop) => return Err(stop),
+        }
+        fcb.trim_reservation(volume);
+    }
+    times::settle(volume, fcb)?;
+    nt_cc::cc_uninitialize_cache_map(file, gone.then_some(0), None)?;
+    Ok(())
 }
 
 /// Deletes a stream, or the file when it is the default one and no other stream has a handle.

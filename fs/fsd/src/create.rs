@@ -281,12 +281,12 @@ fn check_share(request: &Request<'_>, fcb: &Fcb, overwrite: bool) -> Result<(), 
 }
 
 fn overwrite_data(volume: &Volume, request: &Request<'_>, fcb: &Fcb, before: u32) -> Result<(), Failure> {
-    volume.store.set_size(fcb.id(), fcb.stream(), 0)?;
+    let _main = nt_ex::resource::ResourceGuard::exclusive(&fcb.resource)?;
+    fcb.cut(volume, 0)?;
     if request.allocation > 0 {
         volume.store.set_allocation(fcb.id(), fcb.stream(), request.allocation as u64)?;
+        fcb.header.AllocationSize.set((request.allocation + 4095) / 4096 * 4096);
     }
-    let allocation = volume.store.allocation_size(fcb.id(), fcb.stream())?;
-    fcb.note_size(0, allocation);
     if fcb.stream().is_none() {
         // Replacing the unnamed stream takes the others with it, unless somebody has them open.
         for stream in volume.store.streams(fcb.id())? {

@@ -32,6 +32,8 @@ type Key = (FileId, Option<Vec<u16>>);
 pub(crate) struct Volume {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) vpb: &'static VPB,
+    /// Bytes of a sector.
+    pub(crate) sector: u32,
     /// Exclusive for what changes names or opens.
     pub(crate) resource: &'static ERESOURCE,
     fcbs: Lock<BTreeMap<Key, FcbPointer>>,
@@ -58,6 +60,10 @@ pub(crate) struct Fcb {
     pub(crate) delete_pending: Cell<u32>,
     /// Whether the name is gone already.
     pub(crate) deleted: Cell<u32>,
+    /// Up to where the store was asked for space. Under the stream's main resource.
+    pub(crate) reserved: Cell<i64>,
+    /// Nonzero: a program wrote, and the time of the last write does not say so yet.
+    pub(crate) touched: Cell<u32>,
     state: Cell<*mut FcbState>,
 }
 
@@ -119,11 +125,12 @@ impl Fcb {
         }
         Ok(())
     }
-    /// Copies the sizes to the header, where filters and the cache manager look.
-    pub(crate) fn note_size(&self, size: u64, allocation: u64) {
+    /// Writes the sizes of a stream that is all valid data to the header, where filters and the cache manager look.
+    fn first_sizes(&self, size: u64, allocation: u64) {
         self.header.FileSize.set(size as i64);
         self.header.ValidDataLength.set(size as i64);
-        self.header.AllocationSize.set(allocation as i64);
+        self.header.AllocationSize.set(allocation.max(size.next_multiple_of(4096)) as i64);
+        self.header.IsFastIoPossible.set(nt_abi::FastIoIsPossible);
     }
 }
 
@@ -156,10 +163,10 @@ pub(crate) fn of_file(
 }
 
 impl Volume {
-    pub(crate) fn new(store: Arc<dyn Store>, vpb: &'static VPB) -> Result<Self, Failure> {
+    pub(crate) fn new(store: Arc<dyn Store>, vpb: &'static VPB, sector: u32) -> Result<Self, Failure> {
         let resource = nt_ex::pool::allocate_new::<ERESOURCE>(TAG_RESOURCE)?;
         nt_ex::resource::initialize(resource);
-        Ok(Self { store, vpb, resource, fcbs: Lock::new(Rank::FsdTable, BTreeMap::new()) })
+        Ok(Self { store, vpb, sector, resource, fcbs: Lock::new(Rank::FsdTable, BTreeMap::new()) })
     }
 
     fn key(id: FileId, stream: Option<&[u16]>) -> Key {
@@ -216,7 +223,7 @@ impl Volume {
         if !volume_open {
             if kind == NodeKind::File || stream.is_some() {
                 let size = self.store.size(id, stream).unwrap_or(0);
-                fcb.note_size(size, self.store.allocation_size(id, stream).unwrap_or(size));
+                fcb.first_sizes(size, self.store.allocation_size(id, stream).unwrap_or(size));
             }
             self.fcbs.lock().insert(key, FcbPointer(fcb));
         }

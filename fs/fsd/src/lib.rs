@@ -6,9 +6,10 @@
 //!                                                            Ccb  one per file object
 //! ```
 //!
-//! One file per major function. It owns share access, delete states, names and positions; the bytes are the
-//! store's. Locks, outermost first: the volume's resource (exclusive for what changes names or opens), then a
-//! stream's resource (shared to read, exclusive to change its size).
+//! One file per major function; `transfer` is what reads and writes share. It owns share access, delete states,
+//! names, positions and sizes; cached bytes are the cache manager's, the others the store's. Locks, outermost first:
+//! the volume's resource (exclusive for what changes names or opens), a stream's main resource (shared to read and to
+//! write inside valid data, exclusive to change a size), its paging resource (shared for paging I/O).
 //!
 //! It refuses, with a status and no pretence: reparse points, extended attributes, byte-range locks, change
 //! notification, hard links, quotas.
@@ -21,6 +22,7 @@ mod cleanup;
 mod close;
 mod create;
 mod directory;
+mod fast;
 mod fcb;
 mod mount;
 mod name;
@@ -30,6 +32,8 @@ mod read;
 mod rename;
 mod set;
 mod status;
+mod times;
+mod transfer;
 mod write;
 
 use std::sync::Arc;
@@ -109,6 +113,10 @@ impl Dispatch for Fsd {
             Err(Failure::Raise(Raise::Status(status))) => io_complete_with(irp, status, 0),
             Err(Failure::Raise(raise)) => Err(raise),
         }
+    }
+
+    fn fast_io(&self) -> Option<&dyn nt_io::FastIo> {
+        Some(self)
     }
 }
 

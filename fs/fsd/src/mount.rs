@@ -62,7 +62,7 @@ pub(crate) fn mount(control: &'static DEVICE_OBJECT, stack: &IO_STACK_LOCATION) 
     device.StackSize.set(disk.StackSize.get() + 1);
     device.AlignmentRequirement.set(disk.AlignmentRequirement.get());
     device.SectorSize.set(info.sector_size as u16);
-    let volume = Volume::new(store, vpb)?;
+    let volume = Volume::new(store, vpb, info.sector_size)?;
     nt_io::set_device_state(device, volume);
     vpb.DeviceObject.set(std::ptr::from_ref(device).cast_mut());
     vpb.SerialNumber.set(info.serial);

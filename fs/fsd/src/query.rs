@@ -8,7 +8,7 @@ use store::Metadata;
 
 use crate::buffer::Record;
 use crate::fcb::{Ccb, Fcb, Volume, of_file};
-use crate::{Answer, Done, Failure, buffer, name};
+use crate::{Answer, Done, Failure, buffer, name, times};
 
 struct Subject<'a> {
     volume: &'a Volume,
@@ -26,6 +26,7 @@ pub(crate) fn query(volume: &Volume, irp: &'static IRP, stack: &IO_STACK_LOCATIO
         return Err(NtStatus::INVALID_PARAMETER.into());
     }
     let _guard = nt_ex::resource::ResourceGuard::shared(volume.resource)?;
+    times::settle(volume, fcb)?;
     let metadata = volume.store.metadata(fcb.id())?;
     let subject = Subject { volume, fcb, ccb, metadata };
     let mut record = Record::default();
@@ -67,6 +68,29 @@ pub(crate) fn query(volume: &Volume, irp: &'static IRP, stack: &IO_STACK_LOCATIO
     let given = whole.min(length);
     boundary::copy::write(buffer::system_address(irp), &record.0[..given])?;
     Ok(Done::new(if given < whole { NtStatus::BUFFER_OVERFLOW } else { NtStatus::SUCCESS }, given))
+}
+
+/// The same without an IRP, for the classes of a fixed length that fast I/O asks for.
+pub(crate) fn fixed(volume: &Volume, file: &FILE_OBJECT, class: u32, to: usize, length: usize) -> Answer {
+    let (_, fcb, ccb) = of_file(std::ptr::from_ref(file).cast_mut())?;
+    if fcb.state().volume_open {
+        return Err(NtStatus::INVALID_PARAMETER.into());
+    }
+    let _guard = nt_ex::resource::ResourceGuard::shared(volume.resource)?;
+    times::settle(volume, fcb)?;
+    let subject = Subject { volume, fcb, ccb, metadata: volume.store.metadata(fcb.id())? };
+    let mut record = Record::default();
+    match class {
+        class::FileBasicInformation => subject.basic(&mut record),
+        class::FileStandardInformation => subject.standard(&mut record)?,
+        class::FileNetworkOpenInformation => subject.network_open(&mut record)?,
+        _ => return Err(NtStatus::INVALID_INFO_CLASS.into()),
+    }
+    if record.0.len() > length {
+        return Err(NtStatus::INFO_LENGTH_MISMATCH.into());
+    }
+    boundary::copy::write(to, &record.0)?;
+    Ok(Done::new(NtStatus::SUCCESS, record.0.len()))
 }
 
 /// `FILE_MODE_INFORMATION.Mode`: the create options that live on in the file object.

@@ -1,9 +1,13 @@
 //! IRP_MJ_SET_INFORMATION but for renames. Statements: FS-18, FS-23 to FS-25, FS-27.
 
+use std::cmp::Ordering;
+use std::sync::atomic::Ordering::Relaxed;
+
 use nt_abi::{
-    IO_STACK_LOCATION, IRP, NtStatus, file_access as access, file_attributes as attribute,
-    file_information_class as class,
+    FILE_OBJECT, IO_STACK_LOCATION, IRP, NtStatus, file_access as access, file_attributes as attribute,
+    file_information_class as class, fo_flags,
 };
+use nt_ex::resource::ResourceGuard;
 use store::MetadataChange;
 
 use crate::fcb::{Ccb, Fcb, Volume, of_file};
@@ -57,11 +61,11 @@ pub(crate) fn set(volume: &Volume, irp: &'static IRP, stack: &IO_STACK_LOCATION)
         class::FileEndOfFileInformation => {
             need(8)?;
             fcb.require_data()?;
+            let size = buffer::get::<i64>(from, 0)?;
             if parameters.AdvanceOnly.get() != 0 {
-                // Valid data always reaches the end of file here.
-                return Ok(NtStatus::SUCCESS.into());
+                return advance(fcb, size);
             }
-            end_of_file(volume, fcb, buffer::get::<i64>(from, 0)?)
+            end_of_file(volume, file, fcb, size)
         }
         class::FileAllocationInformation => {
             need(8)?;
@@ -80,7 +84,7 @@ pub(crate) fn set(volume: &Volume, irp: &'static IRP, stack: &IO_STACK_LOCATION)
 
 /// Times: 0 leaves one alone; -1 and -2 (stop and resume updating) are accepted and change nothing.
 fn basic(volume: &Volume, fcb: &Fcb, from: usize) -> Answer {
-    let _guard = nt_ex::resource::ResourceGuard::exclusive(volume.resource)?;
+    let _guard = ResourceGuard::exclusive(volume.resource)?;
     let time = |offset: usize| -> Result<Option<i64>, Failure> {
         match buffer::get::<i64>(from, offset)? {
             -2..=0 => Ok(None),
@@ -100,6 +104,9 @@ fn basic(volume: &Volume, fcb: &Fcb, from: usize) -> Answer {
         change: time(24)?,
         attributes: (attributes != 0).then_some(attributes & attribute::FILE_ATTRIBUTE_VALID_SET_FLAGS),
     };
+    if change.last_write.is_some() {
+        fcb.touched.set(0);
+    }
     volume.store.set_metadata(fcb.id(), change)?;
     Ok(NtStatus::SUCCESS.into())
 }
@@ -109,7 +116,7 @@ fn disposition(volume: &Volume, fcb: &Fcb, ccb: &Ccb, delete: bool) -> Answer {
     if ccb.granted.get() & access::DELETE == 0 {
         return Err(NtStatus::ACCESS_DENIED.into());
     }
-    let _guard = nt_ex::resource::ResourceGuard::exclusive(volume.resource)?;
+    let _guard = ResourceGuard::exclusive(volume.resource)?;
     if !delete {
         fcb.delete_pending.set(0);
         return Ok(NtStatus::SUCCESS.into());
@@ -127,14 +134,26 @@ fn disposition(volume: &Volume, fcb: &Fcb, ccb: &Ccb, delete: bool) -> Answer {
     Ok(NtStatus::SUCCESS.into())
 }
 
+/// The cache manager says how far valid data goes: forward only, never past the end of file. Statements: CC-19, FS-25.
+fn advance(fcb: &Fcb, valid: i64) -> Answer {
+    let _main = ResourceGuard::exclusive(&fcb.resource)?;
+    fcb.advance_valid_data(valid.min(fcb.header.FileSize.get()));
+    Ok(NtStatus::SUCCESS.into())
+}
+
 /// FS-24.
-fn end_of_file(volume: &Volume, fcb: &Fcb, size: i64) -> Answer {
+fn end_of_file(volume: &Volume, file: &FILE_OBJECT, fcb: &Fcb, size: i64) -> Answer {
     if !(0..=MAX_SIZE).contains(&size) {
         return Err(NtStatus::INVALID_PARAMETER.into());
     }
-    let _guard = nt_ex::resource::ResourceGuard::exclusive(&fcb.resource)?;
-    volume.store.set_size(fcb.id(), fcb.stream(), size as u64)?;
-    fcb.note_size(size as u64, volume.store.allocation_size(fcb.id(), fcb.stream())?);
+    let _main = ResourceGuard::exclusive(&fcb.resource)?;
+    match size.cmp(&fcb.header.FileSize.get()) {
+        Ordering::Less => fcb.cut(volume, size)?,
+        Ordering::Equal => return Ok(NtStatus::SUCCESS.into()),
+        Ordering::Greater => fcb.extend(volume, size)?,
+    }
+    file.Flags.fetch_or(fo_flags::FO_FILE_SIZE_CHANGED, Relaxed);
+    fcb.touched.set(1);
     Ok(NtStatus::SUCCESS.into())
 }
 
@@ -143,13 +162,13 @@ fn allocation(volume: &Volume, fcb: &Fcb, bytes: i64) -> Answer {
     if bytes < 0 {
         return Err(NtStatus::INVALID_PARAMETER.into());
     }
-    let _guard = nt_ex::resource::ResourceGuard::exclusive(&fcb.resource)?;
-    let size = volume.store.size(fcb.id(), fcb.stream())?;
-    if (bytes as u64) < size {
-        volume.store.set_size(fcb.id(), fcb.stream(), bytes as u64)?;
+    let _main = ResourceGuard::exclusive(&fcb.resource)?;
+    if bytes < fcb.header.FileSize.get() {
+        fcb.cut(volume, bytes)?;
     }
     volume.store.set_allocation(fcb.id(), fcb.stream(), bytes as u64)?;
-    let size = size.min(bytes as u64);
-    fcb.note_size(size, volume.store.allocation_size(fcb.id(), fcb.stream())?);
+    let held = volume.store.allocation_size(fcb.id(), fcb.stream())? as i64;
+    let size = fcb.header.FileSize.get();
+    fcb.header.AllocationSize.set(held.max((size + 4095) / 4096 * 4096));
     Ok(NtStatus::SUCCESS.into())
 }

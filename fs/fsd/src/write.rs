@@ -1,81 +1,199 @@
-//! IRP_MJ_WRITE and IRP_MJ_FLUSH_BUFFERS. Statements: FS-20, FS-22, FS-28.
+//! IRP_MJ_WRITE and IRP_MJ_FLUSH_BUFFERS. Statements: FS-20, FS-22, FS-28, PAGE-01 to PAGE-03, PAGE-05 to PAGE-10,
+//! PAGE-13 to PAGE-15, PAGE-17, PAGE-19 to PAGE-21, PAGE-24, PAGE-25.
 
 use std::sync::atomic::Ordering;
 
-use nt_abi::{IO_STACK_LOCATION, IRP, NtStatus, fo_flags, irp_flags};
+use nt_abi::{FILE_OBJECT, IO_STACK_LOCATION, IRP, NtStatus, fo_flags, irp_mn, sl_flags};
+use nt_ex::resource::ResourceGuard;
 
 use crate::fcb::{Fcb, Volume, of_file};
-use crate::read::{PIECE, note_position};
-use crate::{Answer, Done, Failure, buffer};
+use crate::transfer::{self, Way, note_position};
+use crate::{Answer, Done, Failure, buffer, times};
 
 /// Offset that means "at the end of file".
 const END_OF_FILE: i64 = -1;
+/// Pages that the cache could not drop.
+const CACHE_PAGE_LOCKED: NtStatus = NtStatus(0x115);
 
-/// Writes to the store straight from the caller's buffer, piece by piece.
+/// A write on its way.
+struct Request {
+    file: &'static FILE_OBJECT,
+    fcb: &'static Fcb,
+    from: usize,
+    offset: i64,
+    length: usize,
+    through: bool,
+}
+
+/// Writes by the way that the IRP asks for.
 pub(crate) fn write(volume: &Volume, irp: &'static IRP, stack: &IO_STACK_LOCATION) -> Answer {
     let (file, fcb, _) = of_file(stack.FileObject.get())?;
     fcb.require_data()?;
-    if stack.MinorFunction.get() != 0 {
-        return Err(NtStatus::INVALID_DEVICE_REQUEST.into());
-    }
     let parameters = stack.Parameters.Write();
     let (length, offset) = (parameters.Length.get() as usize, parameters.ByteOffset.get());
-    if offset < END_OF_FILE {
+    if stack.MinorFunction.get() != irp_mn::IRP_MN_NORMAL {
+        return Err(NtStatus::INVALID_DEVICE_REQUEST.into());
+    }
+    let way = transfer::way(irp, file);
+    if offset < END_OF_FILE || (offset == END_OF_FILE && way == Way::Paging) {
         return Err(NtStatus::INVALID_PARAMETER.into());
     }
     if length == 0 {
         return Ok(NtStatus::SUCCESS.into());
     }
-    let paging = irp.Flags.get() & irp_flags::IRP_PAGING_IO != 0;
+    let through = stack.Flags.get() & sl_flags::SL_WRITE_THROUGH != 0
+        || file.Flags.load(Ordering::Relaxed) & fo_flags::FO_WRITE_THROUGH != 0;
     let from = buffer::data_address(irp)?;
-    // Only what stays inside the file may run beside other writes.
-    let inside = offset != END_OF_FILE && offset + length as i64 <= fcb.header.FileSize.get();
-    let _guard = if inside {
-        nt_ex::resource::ResourceGuard::shared(&fcb.resource)?
-    } else {
-        nt_ex::resource::ResourceGuard::exclusive(&fcb.resource)?
-    };
-    let size = volume.store.size(fcb.id(), fcb.stream())?;
-    let start = if offset == END_OF_FILE { size } else { offset as u64 };
-    if start.checked_add(length as u64).is_none_or(|end| end > i64::MAX as u64) {
-        return Err(NtStatus::INVALID_PARAMETER.into());
+    let request = Request { file, fcb, from, offset, length, through };
+    match way {
+        Way::Paging => paging(volume, &request),
+        Way::Noncached => noncached(volume, &request),
+        Way::Cached => cached(volume, &request),
     }
-    // Paging writes never move the end of file.
-    let length = if paging { length.min(size.saturating_sub(start) as usize) } else { length };
-    let moved = move_bytes(volume, fcb, from, start, length);
-    let after = volume.store.size(fcb.id(), fcb.stream())?;
-    if after != fcb.header.FileSize.get() as u64 {
-        fcb.note_size(after, volume.store.allocation_size(fcb.id(), fcb.stream())?);
-        file.Flags.fetch_or(fo_flags::FO_FILE_SIZE_CHANGED, Ordering::Relaxed);
+}
+
+/// Pages on their way to the store. The file does not grow, and nobody's position, times or flags move.
+fn paging(volume: &Volume, request: &Request) -> Answer {
+    let fcb = request.fcb;
+    let _paging = ResourceGuard::shared(&fcb.paging_resource)?;
+    let left = fcb.header.FileSize.get() - request.offset;
+    if left <= 0 || fcb.deleted.get() != 0 {
+        return Ok(NtStatus::SUCCESS.into());
     }
-    moved?;
-    file.Flags.fetch_or(fo_flags::FO_FILE_MODIFIED, Ordering::Relaxed);
-    if file.Flags.load(Ordering::Relaxed) & fo_flags::FO_WRITE_THROUGH != 0 {
-        volume.store.flush(fcb.id())?;
-    }
-    note_position(irp, file, (start + length as u64) as i64);
+    let length = (request.length as i64).min(left) as usize;
+    times::keeping(volume, fcb, || transfer::to_store(volume, fcb, request.from, request.offset, length))?;
     Ok(Done::new(NtStatus::SUCCESS, length))
 }
 
-fn move_bytes(volume: &Volume, fcb: &Fcb, from: usize, start: u64, length: usize) -> Result<(), Failure> {
-    let mut piece = vec![0u8; length.min(PIECE)];
-    let mut done = 0;
-    while done < length {
-        let wanted = (length - done).min(PIECE);
-        boundary::copy::read(from + done, &mut piece[..wanted])?;
-        volume.store.write(fcb.id(), fcb.stream(), start + done as u64, &piece[..wanted])?;
-        done += wanted;
+/// Where a write begins and ends. Errors: PAGE-24.
+fn place(fcb: &Fcb, offset: i64, length: usize) -> Result<(i64, i64), Failure> {
+    let start = if offset == END_OF_FILE { fcb.header.FileSize.get() } else { offset };
+    match start.checked_add(length as i64) {
+        Some(end) => Ok((start, end)),
+        None => Err(NtStatus::INVALID_PARAMETER.into()),
     }
-    Ok(())
 }
 
-/// Makes a file, or for the volume and its root everything, outlive a power loss.
+/// Holds the main resource: shared for a write that stays inside valid data and disturbs nobody, else exclusive.
+fn acquire(fcb: &Fcb, offset: i64, length: usize, alone: bool) -> Result<ResourceGuard<'_>, Failure> {
+    let inside = || {
+        offset != END_OF_FILE
+            && offset.saturating_add(length as i64) <= fcb.header.ValidDataLength.get()
+            && !(alone && fcb.has_data_section())
+    };
+    if inside() {
+        let shared = ResourceGuard::shared(&fcb.resource)?;
+        if inside() {
+            return Ok(shared);
+        }
+    }
+    Ok(ResourceGuard::exclusive(&fcb.resource)?)
+}
+
+/// What a write leaves behind in the file object and the position.
+fn note_write(request: &Request, end: i64, grown: bool) {
+    let size = if grown { fo_flags::FO_FILE_SIZE_CHANGED } else { 0 };
+    request.file.Flags.fetch_or(fo_flags::FO_FILE_MODIFIED | size, Ordering::Relaxed);
+    request.fcb.touched.set(1);
+    note_position(request.file, end);
+}
+
+/// Grows the file to `end` if need be, makes zeros up to `start`, runs `move_data`, and takes valid data to `end`.
+/// A failure leaves the sizes as they were.
+fn with_room(
+    volume: &Volume,
+    request: &Request,
+    (start, end): (i64, i64),
+    move_data: impl FnOnce() -> Result<(), Failure>,
+) -> Result<bool, Failure> {
+    let fcb = request.fcb;
+    let before = fcb.header.FileSize.get();
+    let grown = end > before;
+    if grown {
+        fcb.extend(volume, end)?;
+    }
+    let moved = fcb.zero_up_to(request.file, start).and_then(|()| move_data());
+    if let Err(failure) = moved {
+        if grown {
+            fcb.cut(volume, before)?;
+        }
+        return Err(failure);
+    }
+    fcb.advance_valid_data(end);
+    Ok(grown)
+}
+
+fn noncached(volume: &Volume, request: &Request) -> Answer {
+    let fcb = request.fcb;
+    if request.offset != END_OF_FILE {
+        transfer::require_sectors(volume, request.offset, request.length)?;
+    }
+    let _main = acquire(fcb, request.offset, request.length, true)?;
+    let (start, end) = place(fcb, request.offset, request.length)?;
+    transfer::require_sectors(volume, start, request.length)?;
+    if fcb.has_data_section() {
+        let range = Some((start, u32::try_from(request.length).unwrap_or(u32::MAX)));
+        let result = nt_cc::cc_coherency_flush_and_purge_cache(&fcb.section_pointers, range, 0)?;
+        if result.status.is_error() {
+            return Err(result.status.into());
+        }
+        if result.status == CACHE_PAGE_LOCKED {
+            return Err(NtStatus::PURGE_FAILED.into());
+        }
+    }
+    let grown = with_room(volume, request, (start, end), || {
+        transfer::to_store(volume, fcb, request.from, start, request.length)
+    })?;
+    if request.through {
+        volume.store.flush(fcb.id())?;
+    }
+    note_write(request, end, grown);
+    Ok(Done::new(NtStatus::SUCCESS, request.length))
+}
+
+fn cached(volume: &Volume, request: &Request) -> Answer {
+    let (file, fcb) = (request.file, request.fcb);
+    // Before any lock: waiting for room means waiting for paging writes.
+    nt_cc::cc_can_i_write(file, request.length as u32, true, false)?;
+    let _main = acquire(fcb, request.offset, request.length, false)?;
+    let (start, end) = place(fcb, request.offset, request.length)?;
+    fcb.cache(file)?;
+    let grown = with_room(volume, request, (start, end), || {
+        nt_cc::cc_copy_write(file, start, request.length as u32, true, request.from)?;
+        Ok(())
+    })?;
+    if request.through {
+        if file.Flags.load(Ordering::Relaxed) & fo_flags::FO_WRITE_THROUGH == 0 {
+            let range = Some((start, request.length as u32));
+            let flushed = nt_cc::cc_flush_cache(&fcb.section_pointers, range)?;
+            if flushed.status.is_error() {
+                return Err(flushed.status.into());
+            }
+        }
+        volume.store.flush(fcb.id())?;
+    }
+    note_write(request, end, grown);
+    Ok(Done::new(NtStatus::SUCCESS, request.length))
+}
+
+/// Writes what is cached of a file, or for the volume and its root of everything, and makes it outlive a power loss.
 pub(crate) fn flush(volume: &Volume, stack: &IO_STACK_LOCATION) -> Answer {
     let (_, fcb, _) = of_file(stack.FileObject.get())?;
     if fcb.state().volume_open || fcb.id() == volume.store.root() {
+        let status = nt_cc::cc_flush_volume(volume.vpb)?;
+        if status.is_error() {
+            return Err(status.into());
+        }
         volume.store.flush_all()?;
-    } else {
-        volume.store.flush(fcb.id())?;
+        return Ok(NtStatus::SUCCESS.into());
     }
+    if fcb.has_data_section() {
+        let flushed = nt_cc::cc_flush_cache(&fcb.section_pointers, None)?;
+        if flushed.status.is_error() {
+            return Err(flushed.status.into());
+        }
+    }
+    times::settle(volume, fcb)?;
+    volume.store.flush(fcb.id())?;
     Ok(NtStatus::SUCCESS.into())
 }

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 
 use boundary::Raise;
 use boundary::slot::PAGE_SIZE;
-use nt_abi::{ERESOURCE, MDL, NtStatus, SECTION_OBJECT_POINTERS};
+use nt_abi::{ERESOURCE, MDL, NtStatus, SECTION_OBJECT_POINTERS, VPB};
 use nt_ex::resource::{self, ResourceGuard};
 use nt_io::IoStatus;
 
@@ -133,6 +133,30 @@ pub fn cc_flush_cache(
         result.information = length as usize;
     }
     Ok(result)
+}
+
+/// Writes the dirty data of all streams of a volume. Returns the first failure.
+///
+/// IRQL:  PASSIVE_LEVEL
+/// Locks: none of the volume's streams
+pub fn cc_flush_volume(vpb: &VPB) -> Result<NtStatus, Raise> {
+    let listed: Vec<MapReference> = {
+        let maps = cc().maps.lock();
+        let mine = maps.values().filter(|map| {
+            map.dirty_pages.load(Ordering::Relaxed) != 0
+                && std::ptr::eq(map.file().Vpb.get().cast_const(), vpb)
+        });
+        mine.map(MapReference::of_listed).collect()
+    };
+    let mut first = NtStatus::SUCCESS;
+    for map in listed {
+        let _acquired = acquire(&map.0)?;
+        let status = range(&map.0, None)?.status;
+        if status.is_error() && !first.is_error() {
+            first = status;
+        }
+    }
+    Ok(first)
 }
 
 /// Writes everything that is dirty, through the filters, and takes maps apart that nobody uses any more: how a

@@ -4,6 +4,7 @@
 //!
 //! UNSAFETY: publishes addresses of maps in structures that drivers can reach; `map` says who may follow them.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -44,12 +45,11 @@ pub fn cc_initialize_cache_map(
     let mut new = None;
     {
         let mut maps = cc().maps.lock();
-        let listed = maps.iter().find(|map| map.key() == section.SharedCacheMap.get() as usize);
-        let map = match listed {
+        let map = match maps.get(&(section.SharedCacheMap.get() as usize)) {
             Some(map) => Arc::clone(map),
             None => {
                 let map = Arc::new(SharedMap::new(file, section, sizes.file, callbacks, context));
-                maps.push(Arc::clone(&map));
+                maps.insert(map.key(), Arc::clone(&map));
                 let address = Arc::as_ptr(&map).cast_mut().cast();
                 section.SharedCacheMap.set(address);
                 if section.DataSectionObject.get().is_null() {
@@ -59,8 +59,13 @@ pub fn cc_initialize_cache_map(
                 map
             }
         };
-        map.opens.fetch_add(1, Ordering::Relaxed);
-        file.PrivateCacheMap.set(private.cast());
+        if file.PrivateCacheMap.get().is_null() {
+            map.opens.fetch_add(1, Ordering::Relaxed);
+            file.PrivateCacheMap.set(private.cast());
+        } else {
+            // Another request on the same file object was faster.
+            current_core().disown(private);
+        }
     }
     file.Flags.fetch_or(fo_flags::FO_CACHE_SUPPORTED, Ordering::Relaxed);
     match new {
@@ -90,13 +95,10 @@ pub fn cc_uninitialize_cache_map(
     if let Some(private) = private {
         let taken = {
             let mut maps = cc().maps.lock();
-            let key = section.SharedCacheMap.get() as usize;
-            let place = maps.iter().position(|map| map.key() == key);
             file.PrivateCacheMap.set(std::ptr::null_mut());
-            place.and_then(|place| {
-                let left = maps[place].opens.fetch_sub(1, Ordering::Relaxed) - 1;
-                (left == 0 && may_go(&maps[place])).then(|| unlist(&mut maps, place))
-            })
+            let map = maps.get(&(section.SharedCacheMap.get() as usize)).cloned();
+            map.filter(|map| map.opens.fetch_sub(1, Ordering::Relaxed) == 1 && may_go(map))
+                .inspect(|map| unlist(&mut maps, map))
         };
         current_core().disown(std::ptr::from_ref(private));
         match taken {
@@ -128,14 +130,13 @@ fn may_go(map: &SharedMap) -> bool {
         && map.dirty_pages.load(Ordering::Relaxed) == 0
 }
 
-fn unlist(maps: &mut Vec<Arc<SharedMap>>, place: usize) -> Arc<SharedMap> {
-    let map = maps.swap_remove(place);
+fn unlist(maps: &mut BTreeMap<usize, Arc<SharedMap>>, map: &SharedMap) {
+    maps.remove(&map.key());
     let section = map.section();
     if section.DataSectionObject.get() == section.SharedCacheMap.get() {
         section.DataSectionObject.set(std::ptr::null_mut());
     }
     section.SharedCacheMap.set(std::ptr::null_mut());
-    map
 }
 
 /// Gives all views of an unlisted map up. Nothing of it is dirty.
@@ -162,13 +163,14 @@ fn free_views(map: &SharedMap) -> Result<(), Raise> {
 /// IRQL:  PASSIVE_LEVEL
 /// Locks: none held
 pub fn take_apart(map: &Arc<SharedMap>) -> Result<bool, Raise> {
-    let taken = {
+    {
         let mut maps = cc().maps.lock();
-        let place = maps.iter().position(|listed| Arc::ptr_eq(listed, map));
-        place.filter(|_| may_go(map)).map(|place| unlist(&mut maps, place))
-    };
-    let Some(map) = taken else { return Ok(false) };
-    free_views(&map)?;
+        if !maps.contains_key(&map.key()) || !may_go(map) {
+            return Ok(false);
+        }
+        unlist(&mut maps, map);
+    }
+    free_views(map)?;
     nt_ob::ob_dereference(std::ptr::from_ref(map.file()) as usize)?;
     Ok(true)
 }

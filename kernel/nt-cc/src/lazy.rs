@@ -126,7 +126,7 @@ pub fn sweep(all: bool) -> Result<(), Raise> {
     let short = cc().dirty_pages.load(Ordering::Relaxed) > cc().dirty_limit() / 2;
     let listed: Vec<MapReference> = {
         let maps = cc().maps.lock();
-        maps.iter()
+        maps.values()
             .filter(|map| {
                 map.dirty_pages.load(Ordering::Relaxed) != 0 || map.opens.load(Ordering::Relaxed) == 0
             })
@@ -266,7 +266,7 @@ pub fn cc_defer_write(bytes: u32, routine: Deferred) -> Result<(), Raise> {
 /// Whether a volume has data in the cache that is not written yet. Source: CcIsThereDirtyData.
 pub fn cc_is_there_dirty_data(vpb: &VPB) -> bool {
     let maps = cc().maps.lock();
-    maps.iter().any(|map| {
+    maps.values().any(|map| {
         map.dirty_pages.load(Ordering::Relaxed) != 0 && std::ptr::eq(map.file().Vpb.get().cast_const(), vpb)
     })
 }

@@ -36,6 +36,7 @@ mod read_ahead;
 mod view;
 mod zero;
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 
@@ -44,7 +45,7 @@ use nt_ke::{Core, Lock, Rank, Subsystem, subsystem};
 
 pub use callbacks::{CacheCallbacks, Callbacks};
 pub use copy::{cc_copy_read, cc_copy_write};
-pub use flush::{cc_flush_cache, flush_all};
+pub use flush::{cc_flush_cache, cc_flush_volume, flush_all};
 pub use fsrtl::{fsrtl_copy_read, fsrtl_copy_write};
 pub use initialize::{cc_initialize_cache_map, cc_uninitialize_cache_map};
 pub use lazy::{
@@ -52,7 +53,9 @@ pub use lazy::{
     cc_wait_for_current_lazy_writer_activity,
 };
 pub use map::{CcFileSizes, cc_file_object_of, cc_is_file_cached};
-pub use purge::{cc_coherency_flush_and_purge_cache, cc_purge_cache_section, cc_set_file_sizes};
+pub use purge::{
+    cc_coherency_flush_and_purge_cache, cc_purge_cache_section, cc_set_file_sizes, cc_set_section_sizes,
+};
 pub use read_ahead::{cc_set_additional_attributes, cc_set_read_ahead_granularity};
 pub use zero::cc_zero_data;
 
@@ -109,7 +112,8 @@ pub struct Cc {
     limits: CacheLimits,
     process: usize,
     pub(crate) views: view::Views,
-    pub(crate) maps: Lock<Vec<Arc<SharedMap>>>,
+    /// By key.
+    pub(crate) maps: Lock<BTreeMap<usize, Arc<SharedMap>>>,
     pub(crate) lazy: lazy::LazyWriter,
     pub(crate) dirty_pages: AtomicUsize,
     pub(crate) reads: AtomicUsize,
@@ -134,7 +138,7 @@ impl Cc {
             limits,
             process,
             views: view::Views::new(core, limits.resident_bytes),
-            maps: Lock::new(Rank::CcMaps, Vec::new()),
+            maps: Lock::new(Rank::CcMaps, BTreeMap::new()),
             lazy: lazy::LazyWriter::new(),
             dirty_pages: AtomicUsize::new(0),
             reads: AtomicUsize::new(0),

@@ -215,7 +215,7 @@ impl MapReference {
     pub fn of(section: &SECTION_OBJECT_POINTERS) -> Option<Self> {
         let maps = crate::cc().maps.lock();
         let address = section.SharedCacheMap.get() as usize;
-        let map = maps.iter().find(|map| map.key() == address)?;
+        let map = maps.get(&address)?;
         map.busy.fetch_add(1, Ordering::Relaxed);
         Some(Self(Arc::clone(map), false))
     }

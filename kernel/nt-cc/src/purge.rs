@@ -113,15 +113,21 @@ pub fn cc_purge_cache_section(
 /// Locks:   the stream's main resource, exclusive
 /// Errors:  raises `Stop` only
 pub fn cc_set_file_sizes(file: &FILE_OBJECT, sizes: CcFileSizes) -> Result<(), Raise> {
-    let reference;
-    let map = match map_of_file(file) {
-        Some(map) => map,
-        None => {
-            let Some(found) = section_of(file).and_then(MapReference::of) else { return Ok(()) };
-            reference = found;
-            &*reference.0
-        }
-    };
+    match map_of_file(file) {
+        Some(map) => set_sizes(map, sizes),
+        None => section_of(file).map_or(Ok(()), |section| cc_set_section_sizes(section, sizes)),
+    }
+}
+
+/// The same for a file system that has no file object at hand.
+pub fn cc_set_section_sizes(section: &SECTION_OBJECT_POINTERS, sizes: CcFileSizes) -> Result<(), Raise> {
+    if section.SharedCacheMap.get().is_null() {
+        return Ok(());
+    }
+    MapReference::of(section).map_or(Ok(()), |map| set_sizes(&map.0, sizes))
+}
+
+fn set_sizes(map: &SharedMap, sizes: CcFileSizes) -> Result<(), Raise> {
     let before = map.file_size.swap(sizes.file, Ordering::AcqRel);
     if sizes.file < before {
         let size = sizes.file.max(0) as u64;

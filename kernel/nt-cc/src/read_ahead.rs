@@ -58,7 +58,7 @@ fn schedule(map: &SharedMap, private: &PrivateMap, end: i64, missed: bool) {
     private.ahead.store(to, Ordering::Relaxed);
     let map = {
         let maps = cc().maps.lock();
-        maps.iter().find(|listed| listed.key() == map.key()).map(MapReference::of_listed)
+        maps.get(&map.key()).map(MapReference::of_listed)
     };
     if let Some(map) = map {
         work::queue(WorkQueue::Critical, move || read(&map, from as u64, to as u64));

@@ -30,8 +30,9 @@ fn bug_check(name: &str) -> Value {
     ])
     .ends_with(3);
     let results = ran.json();
-    let kept = std::fs::read(volume.path().join("a-harmless-file")).expect("it was acknowledged before");
-    assert_eq!(kept, b"kept", "{ran}");
+    // Its size was the store's before the crash; its bytes may still have been in the cache, which is lost.
+    let kept = std::fs::metadata(volume.path().join("a-harmless-file")).expect("its create was acknowledged");
+    assert_eq!(kept.len(), 4, "{ran}");
     assert!(!ran.stderr.is_empty(), "{ran}");
     results["bugcheck"].clone()
 }

@@ -39,6 +39,29 @@ fn wild_accesses_name_the_function_and_line() {
 }
 
 #[test]
+fn what_was_flushed_before_a_crash_stays_in_the_store() {
+    let folder = std::env::temp_dir().join(format!("altimeter-crash-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("a folder");
+    let machine = Machine::boot(altimeter::Options {
+        volumes: vec![altimeter::VolumeSource::Directory(folder.clone())],
+        ..altimeter::Options::default()
+    })
+    .expect("it boots");
+    machine
+        .load(&DriverSource::from_path(&driver_path("badapples.sys")).expect("the sample"))
+        .expect("it loads");
+    with_file(&machine, "harmless", |session, handle| {
+        session.write(handle, Some(0), b"kept")?;
+        session.flush(handle)
+    });
+    assert!(machine.run(|session| create(session, "crash").map(drop)).is_err());
+    drop(machine);
+    let kept = std::fs::read(folder.join("harmless"));
+    std::fs::remove_dir_all(&folder).expect("it was made above");
+    assert_eq!(kept.expect("the file"), b"kept");
+}
+
+#[test]
 fn a_call_of_a_null_pointer_names_the_caller() {
     let check = ends("nullcall");
     assert!(check.message.contains("called address 0x0"), "{}", check.message);

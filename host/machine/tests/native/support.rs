@@ -45,8 +45,16 @@ pub struct Results {
     pub entries: Vec<Entry>,
 }
 
+impl Entry {
+    /// Whether it is paging I/O; the bit means other things for other operations.
+    pub fn is_paging(&self) -> bool {
+        matches!(self.major, nt_abi::IRP_MJ_READ | nt_abi::IRP_MJ_WRITE)
+            && self.irp_flags & nt_abi::IRP_PAGING_IO != 0
+    }
+}
+
 impl Results {
-    /// The callbacks of IRPs.
+    /// The callbacks of IRPs, without paging I/O.
     pub fn of(&self, major: u8, post: bool) -> Vec<Entry> {
         self.of_kind(major, post, FLTFL_CALLBACK_DATA_IRP_OPERATION)
     }
@@ -58,6 +66,12 @@ impl Results {
 
     fn of_kind(&self, major: u8, post: bool, kind: u32) -> Vec<Entry> {
         let wanted = |e: &&Entry| e.major == major && e.post == post && e.data_flags & kind != 0;
+        self.entries.iter().filter(wanted).filter(|e| !e.is_paging()).cloned().collect()
+    }
+
+    /// The callbacks of paging reads or writes.
+    pub fn paging(&self, major: u8, post: bool) -> Vec<Entry> {
+        let wanted = |e: &&Entry| e.major == major && e.post == post && e.is_paging();
         self.entries.iter().filter(wanted).cloned().collect()
     }
 }
@@ -179,6 +193,25 @@ pub fn with_file<R>(
     machine
         .run(|session| {
             let handle = create(session, name)?.expect("a new file");
+            let result = f(session, &handle)?;
+            session.close(handle)?;
+            Ok(result)
+        })
+        .unwrap_or_else(|Stopped| panic!("the machine stopped: {:?}", machine.report()))
+}
+
+/// Opens a file that is there, for reading and writing, runs `f` and closes it. The first transfer of a handle is an
+/// IRP: its cache map is made then, and fast I/O needs one.
+pub fn with_existing<R>(
+    machine: &Machine,
+    name: &str,
+    f: impl FnOnce(&Session, &Handle) -> Result<R, Stopped>,
+) -> R {
+    machine
+        .run(|session| {
+            let path = utf16(&format!("\\{name}"));
+            let request = OpenRequest::on_volume(&path).access(nt_abi::GENERIC_READ | nt_abi::GENERIC_WRITE);
+            let handle = session.open(&request)?.expect("the file").handle;
             let result = f(session, &handle)?;
             session.close(handle)?;
             Ok(result)
