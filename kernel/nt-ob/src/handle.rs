@@ -3,10 +3,20 @@
 //! Each process has a table; the kernel has one more, whose handles are negative and good in every process, but not
 //! for callers in user mode. Freed numbers are reused oldest first, so that a stale handle stays invalid long.
 //!
+//! ```text
+//! slot: [ references taken in advance, 16 bits | address of the object ] access, attributes, creator
+//! look up: one compare-and-swap takes one of those references over; when none is left, the lock and 32 more
+//! close:   the lock, the slot is emptied, the references that are left go back to the object
+//! ```
+//!
+//! So a lookup takes no lock. An object's count includes what its handles hold in advance; a driver that gives back
+//! more than it took is found out at the latest when the handle is closed.
+//!
 //! UNSAFETY: a process' header has the address of its table, which the object manager owns.
 
 use std::collections::VecDeque;
-use std::sync::atomic::Ordering;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 use boundary::Raise;
 use nt_abi::{NtStatus, OBJ_KERNEL_HANDLE};
@@ -33,16 +43,52 @@ struct Entry {
     creator: usize,
 }
 
+/// Slots of one chunk, and how many chunks there can be.
+const CHUNK: usize = 256;
+const CHUNKS: usize = 1024;
+/// References that a slot takes at once.
+const ADVANCE: u64 = 32;
+/// One reference in a slot's word.
+const ONE: u64 = 1 << 48;
+const ADDRESS: u64 = ONE - 1;
+
 #[derive(Default)]
-struct Slots {
-    entries: Vec<Option<Entry>>,
+struct Slot {
+    word: AtomicU64,
+    access: AtomicU32,
+    attributes: AtomicU32,
+    creator: AtomicUsize,
+}
+
+impl Slot {
+    /// The handle in it, without a reference. Under the table's lock.
+    fn entry(&self) -> Option<Entry> {
+        let object = (self.word.load(Ordering::Acquire) & ADDRESS) as usize;
+        (object != 0).then(|| self.entry_of(object))
+    }
+
+    fn entry_of(&self, object: usize) -> Entry {
+        Entry {
+            object,
+            access: self.access.load(Ordering::Relaxed),
+            attributes: self.attributes.load(Ordering::Relaxed),
+            creator: self.creator.load(Ordering::Relaxed),
+        }
+    }
+}
+
+/// Which numbers are in use.
+#[derive(Default)]
+struct Numbers {
+    used: usize,
     free: VecDeque<usize>,
 }
 
 /// The handles of one process, or of the kernel.
 pub(crate) struct HandleTable {
     kernel: bool,
-    slots: Lock<Slots>,
+    chunks: Box<[OnceLock<Box<[Slot]>>]>,
+    numbers: Lock<Numbers>,
 }
 
 /// What a handle stands for.
@@ -71,7 +117,11 @@ pub struct OpenHandle {
 
 impl HandleTable {
     pub(crate) fn new(kernel: bool) -> Self {
-        Self { kernel, slots: Lock::new(Rank::ObHandles, Slots::default()) }
+        Self {
+            kernel,
+            chunks: (0..CHUNKS).map(|_| OnceLock::new()).collect(),
+            numbers: Lock::new(Rank::ObHandles, Numbers::default()),
+        }
     }
 
     fn value(&self, index: usize) -> usize {
@@ -79,45 +129,83 @@ impl HandleTable {
         if self.kernel { KERNEL_BITS | number } else { number }
     }
 
-    /// Index of a handle whose kernel bits, if any, belong to this table. The low two bits are ignored, as on NT.
-    fn index(&self, handle: usize) -> Option<usize> {
+    /// The slot of a handle whose kernel bits, if any, belong to this table. The low two bits are ignored, as on NT.
+    #[inline]
+    fn slot(&self, handle: usize) -> Option<&Slot> {
         let number = if self.kernel { handle & !KERNEL_BITS } else { handle };
-        (number / 4).checked_sub(1)
+        self.slot_at((number / 4).checked_sub(1)?)
     }
 
-    fn insert(&self, entry: Entry) -> usize {
-        let mut slots = self.slots.lock();
-        let index = match slots.free.pop_front() {
+    #[inline]
+    fn slot_at(&self, index: usize) -> Option<&Slot> {
+        self.chunks.get(index / CHUNK)?.get()?.get(index % CHUNK)
+    }
+
+    /// Errors: INSUFFICIENT_RESOURCES when all numbers are in use
+    fn insert(&self, entry: Entry) -> Result<usize, NtStatus> {
+        let mut numbers = self.numbers.lock();
+        let index = match numbers.free.pop_front() {
             Some(index) => index,
+            None if numbers.used == CHUNK * CHUNKS => return Err(NtStatus::INSUFFICIENT_RESOURCES),
             None => {
-                slots.entries.push(None);
-                slots.entries.len() - 1
+                numbers.used += 1;
+                numbers.used - 1
             }
         };
-        slots.entries[index] = Some(entry);
-        drop(slots);
-        self.value(index)
+        let chunk = self.chunks[index / CHUNK].get_or_init(|| (0..CHUNK).map(|_| Slot::default()).collect());
+        let slot = &chunk[index % CHUNK];
+        slot.access.store(entry.access, Ordering::Relaxed);
+        slot.attributes.store(entry.attributes, Ordering::Relaxed);
+        slot.creator.store(entry.creator, Ordering::Relaxed);
+        slot.word.store(entry.object as u64, Ordering::Release);
+        drop(numbers);
+        Ok(self.value(index))
     }
 
+    #[inline]
     fn get(&self, handle: usize) -> Option<(ObjectRef, Entry)> {
-        let slots = self.slots.lock();
-        let entry = (*slots.entries.get(self.index(handle)?)?)?;
-        // Under the lock: the handle keeps the object.
-        Some((ObjectRef::take(entry.object), entry))
+        let slot = self.slot(handle)?;
+        let mut word = slot.word.load(Ordering::Acquire);
+        loop {
+            if word < ONE {
+                return self.get_and_refill(slot);
+            }
+            let object = (word & ADDRESS) as usize;
+            let entry = slot.entry_of(object);
+            match slot.word.compare_exchange_weak(word, word - ONE, Ordering::AcqRel, Ordering::Acquire) {
+                // The reference was counted when it was taken in advance.
+                Ok(_) => return Some((ObjectRef::from_raw(object), entry)),
+                Err(now) => word = now,
+            }
+        }
+    }
+
+    /// The same when no reference is left, or there is no handle.
+    #[cold]
+    fn get_and_refill(&self, slot: &Slot) -> Option<(ObjectRef, Entry)> {
+        // Under the lock the handle keeps the object, and nobody else refills.
+        let _numbers = self.numbers.lock();
+        let entry = slot.entry()?;
+        Header::of(entry.object).pointers.fetch_add(ADVANCE as i64 + 1, Ordering::Relaxed);
+        slot.word.fetch_add(ADVANCE * ONE, Ordering::AcqRel);
+        Some((ObjectRef::from_raw(entry.object), entry))
     }
 
     fn remove(&self, handle: usize) -> Option<Entry> {
-        let index = self.index(handle)?;
-        let mut slots = self.slots.lock();
-        let entry = slots.entries.get_mut(index)?.take()?;
-        slots.free.push_back(index);
+        let slot = self.slot(handle)?;
+        let mut numbers = self.numbers.lock();
+        let entry = slot.entry()?;
+        let left = slot.word.swap(0, Ordering::AcqRel) / ONE;
+        Header::of(entry.object).pointers.fetch_sub(left as i64, Ordering::AcqRel);
+        let number = if self.kernel { handle & !KERNEL_BITS } else { handle };
+        numbers.free.push_back(number / 4 - 1);
         Some(entry)
     }
 
     fn list(&self) -> Vec<(usize, Entry)> {
-        let slots = self.slots.lock();
-        let used = slots.entries.iter().enumerate();
-        used.filter_map(|(index, entry)| entry.map(|entry| (self.value(index), entry))).collect()
+        let numbers = self.numbers.lock();
+        let entry = |index| Some((self.value(index), self.slot_at(index)?.entry()?));
+        (0..numbers.used).filter_map(entry).collect()
     }
 }
 
@@ -162,7 +250,7 @@ pub fn ob_delete_handle_table(process: usize) {
 /// OBJ_KERNEL_HANDLE, in the kernel's. The handle references the object.
 ///
 /// IRQL:    PASSIVE_LEVEL
-/// Errors:  none today; kept for quotas
+/// Errors:  INSUFFICIENT_RESOURCES: the table has 262,144 handles
 pub fn ob_create_handle(object: usize, access: u32, attributes: u32) -> Result<usize, NtStatus> {
     let table = if attributes & OBJ_KERNEL_HANDLE != 0 {
         &ob().kernel_handles
@@ -171,8 +259,15 @@ pub fn ob_create_handle(object: usize, access: u32, attributes: u32) -> Result<u
     };
     let header = Header::of(object);
     header.handles.fetch_add(1, Ordering::AcqRel);
-    let object = ObjectRef::take(object).into_raw();
-    Ok(table.insert(Entry { object, access, attributes, creator: boundary::caller_address() }))
+    let reference = ObjectRef::take(object);
+    let entry = Entry { object, access, attributes, creator: boundary::caller_address() };
+    let made = table.insert(entry);
+    match made {
+        // The reference is the handle's.
+        Ok(_) => _ = reference.into_raw(),
+        Err(_) => _ = header.handles.fetch_sub(1, Ordering::AcqRel),
+    }
+    made
 }
 
 /// The object behind a handle.

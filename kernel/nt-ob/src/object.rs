@@ -56,6 +56,7 @@ impl ObjectRef {
 }
 
 impl Drop for ObjectRef {
+    #[inline]
     fn drop(&mut self) {
         let _ = ob_dereference(self.0);
     }
@@ -95,6 +96,7 @@ pub fn ob_adopt_object(kind: &'static ObjectType, body: usize) {
     kind.objects.fetch_add(1, Ordering::Relaxed);
 }
 
+#[inline]
 fn check(object: usize) -> Result<&'static Header, Raise> {
     Header::find(object).map_err(|found| {
         let what = if found == DEAD { "an object that was deleted" } else { "no object" };
@@ -179,10 +181,17 @@ pub fn ob_reference_by_pointer(
 /// Source:  ObDereferenceObject
 /// IRQL:    <= DISPATCH_LEVEL; above PASSIVE_LEVEL the object is deleted later, by a system worker thread
 /// Errors:  `Stop`: no object, one dereferenced too often, or what the delete procedure met
+#[inline]
 pub fn ob_dereference(object: usize) -> Result<(), Raise> {
     let header = check(object)?;
     let before = header.pointers.fetch_sub(1, Ordering::AcqRel);
-    if before > 1 || (before == 1 && header.magic.load(Ordering::Relaxed) == DELETING) {
+    if before > 1 { Ok(()) } else { last_dereferenced(object, header, before) }
+}
+
+/// What follows when an object's count, which was `before`, reached 0 or less.
+#[cold]
+fn last_dereferenced(object: usize, header: &Header, before: i64) -> Result<(), Raise> {
+    if before == 1 && header.magic.load(Ordering::Relaxed) == DELETING {
         return Ok(());
     }
     if before < 1 {
