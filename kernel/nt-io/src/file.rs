@@ -9,7 +9,7 @@
 use std::any::Any;
 use std::cell::Cell;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{Ordering, compiler_fence};
 
 use nt_abi::{
     DEVICE_OBJECT, FILE_OBJECT, FO_FILE_OPEN_CANCELLED, FO_HANDLE_CREATED, FO_STREAM_FILE, FO_SYNCHRONOUS_IO,
@@ -169,32 +169,44 @@ pub fn reference_file_by_handle(
 }
 
 /// Holds a synchronous file object: one request at a time (IO-45). Nothing on an asynchronous one.
+///
+/// `Busy` is taken by one locked instruction and given back by a store. Whoever has to wait says so in `Waiters` and
+/// makes every thread fence (`membarrier`) before it looks at `Busy` again: then either it sees the store, or the one
+/// that gives back sees the waiter.
 pub(crate) struct FileLock(Option<&'static FILE_OBJECT>);
 
 impl FileLock {
+    #[inline]
     pub fn acquire(file: &'static FILE_OBJECT) -> Result<Self, Raise> {
         if file.Flags.load(Ordering::Relaxed) & FO_SYNCHRONOUS_IO == 0 {
             return Ok(Self(None));
         }
-        if file.Busy.swap(1, Ordering::SeqCst) != 0 {
-            file.Waiters.fetch_add(1, Ordering::SeqCst);
-            while file.Busy.swap(1, Ordering::SeqCst) != 0 {
-                if let Err(stop) = dispatcher::wait(&file.Lock.Header, false, None) {
-                    file.Waiters.fetch_sub(1, Ordering::SeqCst);
-                    return Err(stop);
-                }
-            }
-            file.Waiters.fetch_sub(1, Ordering::SeqCst);
+        if file.Busy.swap(1, Ordering::Acquire) != 0 {
+            Self::wait(file)?;
         }
         Ok(Self(Some(file)))
+    }
+
+    #[cold]
+    fn wait(file: &'static FILE_OBJECT) -> Result<(), Raise> {
+        file.Waiters.fetch_add(1, Ordering::SeqCst);
+        nt_ke::epoch::membarrier();
+        let mut outcome = Ok(());
+        while outcome.is_ok() && file.Busy.swap(1, Ordering::SeqCst) != 0 {
+            outcome = dispatcher::wait(&file.Lock.Header, false, None).map(|_| ());
+        }
+        file.Waiters.fetch_sub(1, Ordering::SeqCst);
+        outcome
     }
 }
 
 impl Drop for FileLock {
+    #[inline]
     fn drop(&mut self) {
         if let Some(file) = self.0 {
-            file.Busy.store(0, Ordering::SeqCst);
-            if file.Waiters.load(Ordering::SeqCst) != 0 {
+            file.Busy.store(0, Ordering::Release);
+            compiler_fence(Ordering::SeqCst);
+            if file.Waiters.load(Ordering::Relaxed) != 0 {
                 dispatcher::set_event(&file.Lock.Header);
             }
         }
