@@ -83,7 +83,11 @@ pub struct Owed {
     pub retained: Cell<bool>,
     /// The instance put another buffer or MDL in place.
     pub swapped: Cell<bool>,
+    /// To a power of two, so that a record is found by a shift.
+    _pad: [Cell<u64>; 2],
 }
+
+const _: () = assert!(size_of::<Owed>() == 64);
 
 impl Owed {
     /// The post callback has run.
@@ -115,6 +119,8 @@ pub struct Operation {
     running: AtomicUsize,
     used: AtomicU32,
     version: Cell<u32>,
+    /// That version.
+    now: Cell<*const Snapshot>,
     /// Flags of the data between callbacks.
     pub base_flags: Cell<u32>,
     mode: Cell<i8>,
@@ -181,6 +187,15 @@ impl Operation {
         unsafe { &*((base + index as usize * size_of::<Snapshot>()) as *const Cell<Snapshot>) }
     }
 
+    /// Makes version `index` the one that callbacks see.
+    #[inline]
+    fn now_at(&self, index: u32) -> &Cell<Snapshot> {
+        let version = self.version_at(index);
+        self.version.set(index);
+        self.now.set(version.as_ptr());
+        version
+    }
+
     /// How many post callbacks are owed.
     #[inline]
     pub fn used(&self) -> usize {
@@ -202,8 +217,7 @@ impl Operation {
         self.base_flags.set(data.Flags.get());
         self.thread.set(data.Thread.get() as usize);
         self.mode.set(data.RequestorMode.get());
-        self.version.set(0);
-        self.version_at(0).set(*parameters);
+        self.now_at(0).set(*parameters);
         self.objects.FileObject.set(parameters.file as *mut _);
         self.move_to(volume);
         self.use_table(table);
@@ -268,10 +282,10 @@ impl Operation {
             | (data.Thread.get() as u64 ^ self.thread.get() as u64)
             | (data.Iopb.get() as u64 ^ std::ptr::from_ref(&self.iopb) as u64)
             | u64::from((data.RequestorMode.get() ^ self.mode.get()) as u8);
-        let version = self.version_at(self.version.get());
-        // SAFETY: versions are written by this thread alone, between callbacks.
-        let version = unsafe { &*version.as_ptr() };
-        ours | self.objects_touched(objects, node, version) == 0 && !version.differs(&self.iopb, node.target)
+        // SAFETY: set by `now_at`; versions are written by this thread alone, between callbacks.
+        let version = unsafe { &*self.now.get() };
+        // Not `&&`: one branch for all.
+        (ours | self.objects_touched(objects, node, version) == 0) & !version.differs(&self.iopb, node.target)
     }
 
     #[inline]
@@ -350,8 +364,7 @@ impl Operation {
         let now = self.version.get();
         let named = self.used() != 0 && self.owed(self.used() - 1).version.get() == now;
         let next = if kept || named { now + 1 } else { now };
-        self.version_at(next).set(Snapshot::of(&self.iopb));
-        self.version.set(next);
+        self.now_at(next).set(Snapshot::of(&self.iopb));
         self.objects.FileObject.set(self.iopb.TargetFileObject.get());
     }
 
@@ -373,8 +386,7 @@ impl Operation {
     pub fn show(&self, owed: &Owed) {
         let version = owed.version.get();
         if version != self.version.get() {
-            self.version.set(version);
-            self.version_at(version).get().restore(&self.iopb);
+            self.now_at(version).get().restore(&self.iopb);
             self.objects.FileObject.set(self.iopb.TargetFileObject.get());
         }
     }
@@ -557,6 +569,7 @@ fn allocate(records: usize) -> Option<&'static Operation> {
         running: AtomicUsize::new(0),
         used: AtomicU32::new(0),
         version: Cell::new(0),
+        now: Cell::new(std::ptr::null()),
         base_flags: Cell::new(0),
         mode: Cell::new(0),
         modified: Cell::new(false),
@@ -594,6 +607,7 @@ fn allocate(records: usize) -> Option<&'static Operation> {
             claimed: AtomicU32::new(0),
             retained: Cell::new(false),
             swapped: Cell::new(false),
+            _pad: Default::default(),
         };
         // SAFETY: inside the block, which has room for `capacity` records, and not referenced yet.
         unsafe { operation.owed_address(index).cast_mut().write(owed) };
