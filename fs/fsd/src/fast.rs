@@ -1,5 +1,7 @@
 //! Fast I/O, and the locks that the cache manager takes through us. Statements: CC-20, CC-21, FSF-30, FSF-31.
 
+use std::sync::atomic::Ordering;
+
 use boundary::Raise;
 use nt_abi::{DEVICE_OBJECT, FILE_OBJECT, FSRTL_CACHE_TOP_LEVEL_IRP, file_information_class as class};
 use nt_cc::{CacheCallbacks, Callbacks};
@@ -85,6 +87,9 @@ impl FastIo for crate::Fsd {
         buffer: usize,
         device: &'static DEVICE_OBJECT,
     ) -> Result<Option<IoStatus>, Raise> {
+        if volume_of(device).is_none_or(|volume| volume.shut_down.load(Ordering::Relaxed)) {
+            return Ok(None);
+        }
         let Ok((_, fcb, _)) = of_file(std::ptr::from_ref(file).cast_mut()) else { return Ok(None) };
         // The store has to hear of a file that grows, and valid data that grows may need zeros.
         if offset < 0 || offset.saturating_add(i64::from(length)) > fcb.header.ValidDataLength.get() {

@@ -8,6 +8,7 @@
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use nt_abi::{
     ERESOURCE, FAST_MUTEX, FILE_OBJECT, FSRTL_ADVANCED_FCB_HEADER, NtStatus, SECTION_OBJECT_POINTERS,
@@ -34,6 +35,8 @@ pub(crate) struct Volume {
     pub(crate) vpb: &'static VPB,
     /// Bytes of a sector.
     pub(crate) sector: u32,
+    /// The system goes down: nothing is written any more.
+    pub(crate) shut_down: AtomicBool,
     /// Exclusive for what changes names or opens.
     pub(crate) resource: &'static ERESOURCE,
     fcbs: Lock<BTreeMap<Key, FcbPointer>>,
@@ -166,7 +169,14 @@ impl Volume {
     pub(crate) fn new(store: Arc<dyn Store>, vpb: &'static VPB, sector: u32) -> Result<Self, Failure> {
         let resource = nt_ex::pool::allocate_new::<ERESOURCE>(TAG_RESOURCE)?;
         nt_ex::resource::initialize(resource);
-        Ok(Self { store, vpb, sector, resource, fcbs: Lock::new(Rank::FsdTable, BTreeMap::new()) })
+        Ok(Self {
+            store,
+            vpb,
+            sector,
+            shut_down: AtomicBool::new(false),
+            resource,
+            fcbs: Lock::new(Rank::FsdTable, BTreeMap::new()),
+        })
     }
 
     fn key(id: FileId, stream: Option<&[u16]>) -> Key {

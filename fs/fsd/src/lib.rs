@@ -136,10 +136,7 @@ fn on_volume(volume: &Volume, irp: &'static IRP) -> Answer {
         irp_mj::IRP_MJ_SET_VOLUME_INFORMATION => query_volume::set(volume, irp, stack),
         irp_mj::IRP_MJ_FLUSH_BUFFERS => write::flush(volume, stack),
         irp_mj::IRP_MJ_FILE_SYSTEM_CONTROL => mount::control(volume, irp, stack),
-        irp_mj::IRP_MJ_SHUTDOWN => {
-            volume.store.flush_all()?;
-            Ok(NtStatus::SUCCESS.into())
-        }
+        irp_mj::IRP_MJ_SHUTDOWN => write::shut_down(volume),
         irp_mj::IRP_MJ_QUERY_EA | irp_mj::IRP_MJ_SET_EA => Err(NtStatus::EAS_NOT_SUPPORTED.into()),
         _ => Err(NtStatus::INVALID_DEVICE_REQUEST.into()),
     }

@@ -34,6 +34,9 @@ pub(crate) fn write(volume: &Volume, irp: &'static IRP, stack: &IO_STACK_LOCATIO
     if stack.MinorFunction.get() != irp_mn::IRP_MN_NORMAL {
         return Err(NtStatus::INVALID_DEVICE_REQUEST.into());
     }
+    if volume.shut_down.load(Ordering::Acquire) {
+        return Err(NtStatus::TOO_LATE.into());
+    }
     let way = transfer::way(irp, file);
     if offset < END_OF_FILE || (offset == END_OF_FILE && way == Way::Paging) {
         return Err(NtStatus::INVALID_PARAMETER.into());
@@ -70,7 +73,7 @@ fn place(fcb: &Fcb, offset: i64, length: usize) -> Result<(i64, i64), Failure> {
     let start = if offset == END_OF_FILE { fcb.header.FileSize.get() } else { offset };
     match start.checked_add(length as i64) {
         Some(end) => Ok((start, end)),
-        None => Err(NtStatus::INVALID_PARAMETER.into()),
+        None => Err(NtStatus::DISK_FULL.into()),
     }
 }
 
@@ -174,6 +177,14 @@ fn cached(volume: &Volume, request: &Request) -> Answer {
     }
     note_write(request, end, grown);
     Ok(Done::new(NtStatus::SUCCESS, request.length))
+}
+
+/// The system goes down: everything reaches the store, and later writes are too late. Statement: PAGE-23.
+pub(crate) fn shut_down(volume: &Volume) -> Answer {
+    let status = nt_cc::cc_flush_volume(volume.vpb)?;
+    volume.store.flush_all()?;
+    volume.shut_down.store(true, Ordering::Release);
+    Ok(status.into())
 }
 
 /// Writes what is cached of a file, or for the volume and its root of everything, and makes it outlive a power loss.
