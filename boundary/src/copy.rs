@@ -96,6 +96,33 @@ unsafe extern "sysv64" fn fill_raw(to: usize, byte: u8, bytes: usize) -> u64 {
     naked_asm!("mov rcx, rdx", "mov eax, esi", "cld", "rep stosb", "xor eax, eax", "ret")
 }
 
+/// Returns 0, or 1 after a fault. `bytes` is a multiple of 8 and not 0.
+#[unsafe(naked)]
+unsafe extern "sysv64" fn zero_words(to: usize, bytes: usize) -> u64 {
+    naked_asm!(
+        "xorps xmm0, xmm0",
+        "sub rsi, 32",
+        "jb 3f",
+        "2:",
+        "movups [rdi], xmm0",
+        "movups [rdi + 16], xmm0",
+        "add rdi, 32",
+        "sub rsi, 32",
+        "jae 2b",
+        "3:",
+        "add rsi, 32",
+        "jz 5f",
+        "4:",
+        "movq [rdi], xmm0",
+        "add rdi, 8",
+        "sub rsi, 8",
+        "jnz 4b",
+        "5:",
+        "xor eax, eax",
+        "ret",
+    )
+}
+
 /// Returns 0, or 1 after a fault. Atomic, so that no concurrent change of the byte is lost.
 #[unsafe(naked)]
 unsafe extern "sysv64" fn touch_raw(address: usize) -> u64 {
@@ -115,6 +142,7 @@ pub(crate) fn recovery(rip: usize) -> Option<usize> {
         (load_four as *const () as usize, 8),
         (load_eight as *const () as usize, 8),
         (fill_raw as *const () as usize, 16),
+        (zero_words as *const () as usize, 64),
         (touch_raw as *const () as usize, 16),
     ];
     let within = |(routine, bytes): (usize, usize)| (routine..routine + bytes).contains(&rip);
@@ -155,8 +183,14 @@ pub fn copy(to: usize, from: usize, bytes: usize) -> Result<(), BadAddress> {
 
 /// Sets `bytes` bytes at `to`.
 pub fn fill(to: usize, byte: u8, bytes: usize) -> Result<(), BadAddress> {
-    // SAFETY: as in `write`.
-    match unsafe { fill_raw(to, byte, bytes) } {
+    let failed = if byte == 0 && bytes.is_multiple_of(8) && (1..=1024).contains(&bytes) {
+        // SAFETY: as in `write`; whole words.
+        unsafe { zero_words(to, bytes) }
+    } else {
+        // SAFETY: as in `write`.
+        unsafe { fill_raw(to, byte, bytes) }
+    };
+    match failed {
         0 => Ok(()),
         _ => Err(fault_address(to)),
     }

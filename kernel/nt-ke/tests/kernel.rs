@@ -220,6 +220,7 @@ fn bad_addresses_are_errors_and_not_crashes() {
                 let mut bytes = vec![0u8; length];
                 assert!(copy::read(address, &mut bytes).is_err(), "{length} bytes from {address:#x}");
                 assert!(copy::write(address, &bytes).is_err(), "{length} bytes to {address:#x}");
+                assert!(copy::fill(address, 0, length.next_multiple_of(8)).is_err(), "{length} zeros");
             }
         }
     });
@@ -235,6 +236,12 @@ fn copies_of_every_length_and_alignment_are_whole() {
             assert_eq!(to[32..32 + length], from[start..start + length]);
             assert!(to[..32].iter().chain(&to[32 + length..]).all(|byte| *byte == 0xEE));
         }
+    }
+    for length in [8, 24, 32, 40, 72, 424, 1024, 1032, 5000] {
+        let mut to = vec![0xEEu8; length + 16];
+        copy::fill(to[8..].as_mut_ptr() as usize, 0, length).expect("good memory");
+        assert!(to[8..8 + length].iter().all(|byte| *byte == 0));
+        assert!(to[..8].iter().chain(&to[8 + length..]).all(|byte| *byte == 0xEE));
     }
     // Downwards, onto itself.
     let mut both = from.clone();
