@@ -6,9 +6,10 @@
 //! ```
 //!
 //! An IRP of `io_allocate_irp` belongs to the driver that made it: completing it past its last stack location
-//! is a mistake of that driver. An issued IRP (a system service, `io_build_…`) belongs to the I/O manager.
+//! is a mistake of that driver. An issued IRP (a system service, `io_build_…`) belongs to the I/O manager, which keeps
+//! a few free ones for each thread; where pool looks for misuse, none.
 //!
-//! UNSAFETY: places the parts of a packet in a pool block.
+//! UNSAFETY: places the parts of a packet in a pool block; a thread's list is used by that thread alone.
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -84,13 +85,63 @@ pub fn io_initialize_irp(irp: &IRP, packet_size: u16, stack_size: u8) {
     irp.CurrentStackLocation().set(locations.wrapping_add(stack_size as usize));
 }
 
-fn allocate(stack_size: u8, tail: bool) -> Option<&'static IRP> {
-    let packet = io_size_of_irp(stack_size);
-    let bytes = packet as usize + if tail { size_of::<Tail>() } else { 0 };
-    let block = memory::allocate(bytes, TAG)?;
-    let irp: &'static IRP = at_address(block)?;
-    io_initialize_irp(irp, packet, stack_size);
-    Some(irp)
+/// Free issued IRPs, by thread number.
+pub(crate) struct FreeIrps(Box<[List]>);
+
+#[repr(align(64))]
+struct List {
+    /// The IRPs' addresses; the first `held` count.
+    irps: [Cell<usize>; KEPT],
+    held: Cell<usize>,
+}
+
+/// How many free IRPs a thread keeps.
+const KEPT: usize = 6;
+const THREADS: usize = 2048;
+
+// SAFETY: a list is used by the one live thread that has its number.
+unsafe impl Sync for FreeIrps {}
+
+impl Default for FreeIrps {
+    fn default() -> Self {
+        let list = |_| List { irps: Default::default(), held: Cell::new(0) };
+        Self((0..THREADS).map(list).collect())
+    }
+}
+
+impl FreeIrps {
+    #[inline]
+    fn list(&self) -> Option<&List> {
+        self.0.get(current_thread().number() as usize)
+    }
+
+    /// A free IRP with as many stack locations, its memory as it was left.
+    #[inline]
+    fn take(&self, packet: u16) -> Option<&'static IRP> {
+        let list = self.list()?;
+        let held = list.held.get();
+        (0..held).rev().find_map(|place| {
+            let irp: &IRP = at_address(list.irps[place].get())?;
+            (irp.Size.get() == packet).then(|| {
+                list.irps[place].set(list.irps[held - 1].get());
+                list.held.set(held - 1);
+                irp
+            })
+        })
+    }
+
+    /// Keeps an IRP whose `Type` is cleared. `false`: there are enough.
+    #[inline]
+    fn keep(&self, irp: &IRP) -> bool {
+        let Some(list) = self.list() else { return false };
+        let held = list.held.get();
+        if held == KEPT || !nt_ex::pool::may_keep_free_blocks() {
+            return false;
+        }
+        list.irps[held].set(address(irp));
+        list.held.set(held + 1);
+        true
+    }
 }
 
 /// A new IRP with `stack_size` stack locations, or `None` when there is no memory.
@@ -98,14 +149,22 @@ fn allocate(stack_size: u8, tail: bool) -> Option<&'static IRP> {
 /// Source:  IoAllocateIrp
 /// IRQL:    <= DISPATCH_LEVEL
 pub fn io_allocate_irp(stack_size: u8) -> Option<&'static IRP> {
-    allocate(stack_size, false)
+    let packet = io_size_of_irp(stack_size);
+    let irp: &'static IRP = at_address(memory::allocate(packet as usize, TAG)?)?;
+    io_initialize_irp(irp, packet, stack_size);
+    Some(irp)
 }
 
 /// An IRP that the I/O manager issues. Its tail is zeroed, of kind synchronous.
 pub(crate) fn allocate_issued(stack_size: u8) -> Option<&'static IRP> {
-    let irp = allocate(stack_size, true)?;
+    let packet = io_size_of_irp(stack_size);
+    let irp = match crate::subsystem().free_irps.take(packet) {
+        Some(irp) => irp,
+        None => at_address(memory::allocate(packet as usize + size_of::<Tail>(), TAG)?)?,
+    };
+    io_initialize_irp(irp, packet, stack_size);
     irp.AllocationFlags.set(ALLOCATION_ISSUED);
-    let tail: &Tail = at_address(address(irp) + irp.Size.get() as usize)?;
+    let tail: &Tail = at_address(address(irp) + packet as usize)?;
     let _ = boundary::copy::fill(address(tail), 0, size_of::<Tail>());
     dispatcher::initialize_header(&tail.event.Header, dispatcher::object_type::NOTIFICATION_EVENT, 0);
     irp.Thread().set(pointer(current_thread()).cast());
@@ -132,6 +191,9 @@ pub fn io_free_irp(irp: &IRP) -> Result<(), Raise> {
         )));
     }
     irp.Type.set(0);
+    if irp.AllocationFlags.get() & ALLOCATION_ISSUED != 0 && crate::subsystem().free_irps.keep(irp) {
+        return Ok(());
+    }
     memory::free(address(irp), TAG)
 }
 

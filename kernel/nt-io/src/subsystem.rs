@@ -11,6 +11,7 @@ use nt_ke::core::index;
 use nt_ke::{Lock, Raise, Rank, Subsystem};
 use nt_ob::{Mapping, ObjectType, TypeDescription, ob_create_type};
 
+use crate::irp::FreeIrps;
 use crate::volume::FileSystems;
 use crate::{create, device, driver, file};
 
@@ -38,6 +39,7 @@ pub struct Io {
     /// The cancel spin lock.
     pub(crate) cancel_lock: AtomicUsize,
     fast_io: AtomicBool,
+    pub(crate) free_irps: FreeIrps,
 }
 
 impl Subsystem for Io {
@@ -72,6 +74,7 @@ impl Io {
             pending: Lock::new(Rank::IoCancel, Vec::new()),
             cancel_lock: AtomicUsize::new(0),
             fast_io: AtomicBool::new(true),
+            free_irps: FreeIrps::default(),
         })
     }
 

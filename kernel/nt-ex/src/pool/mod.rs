@@ -208,6 +208,12 @@ pub fn free_new<T>(value: &'static T) -> Result<(), Raise> {
     free(std::ptr::from_ref(value).cast(), None)
 }
 
+/// Whether who frees blocks often may keep some instead. Not where pool is to find out who uses them afterwards.
+#[inline]
+pub fn may_keep_free_blocks() -> bool {
+    !ex().pool.strict()
+}
+
 /// How many blocks were allocated so far. What has a free list takes from pool when that is empty, so this also counts
 /// the misses of all free lists.
 pub fn allocations() -> u64 {
