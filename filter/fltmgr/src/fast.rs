@@ -62,13 +62,14 @@ impl Call {
         kinds_of_file(std::ptr::from_ref(file).cast_mut()) | transfer
     }
 
-    /// The parameter block of the call.
+    /// The parameter block of the call, as words: operation, file object, instance, parameters.
     #[inline]
-    fn block(&self, file: &'static FILE_OBJECT) -> Snapshot {
-        let parameters = match *self {
+    fn block(&self, file: &'static FILE_OBJECT) -> [u64; 9] {
+        let (first, file) = (Snapshot::first_word(self.major()), std::ptr::from_ref(file) as u64);
+        match *self {
             // Length, key, offset, buffer, no MDL.
             Self::Transfer(FastTransfer { offset, length, key, buffer, .. }, _) => {
-                [u64::from(length), u64::from(key), offset as u64, buffer as u64, 0, 0]
+                [first, file, 0, u64::from(length), u64::from(key), offset as u64, buffer as u64, 0, 0]
             }
             // Length, class, buffer.
             Self::Query(query, _, buffer) => {
@@ -77,14 +78,8 @@ impl Call {
                     FastQuery::Standard => size_of::<FILE_STANDARD_INFORMATION>(),
                     FastQuery::NetworkOpen => size_of::<FILE_NETWORK_OPEN_INFORMATION>(),
                 };
-                [length as u64, u64::from(query.class()), buffer as u64, 0, 0, 0]
+                [first, file, 0, length as u64, u64::from(query.class()), buffer as u64, 0, 0, 0]
             }
-        };
-        Snapshot {
-            major: self.major(),
-            file: std::ptr::from_ref(file) as usize,
-            parameters,
-            ..Snapshot::default()
         }
     }
 
@@ -132,14 +127,12 @@ fn fill(
     table: *const CallbackTable,
 ) {
     let thread = current_thread();
-    let block = call.block(file);
-    block.restore(&operation.iopb);
     let data = &operation.data;
     data.Flags.set(FLTFL_CALLBACK_DATA_FAST_IO_OPERATION);
     data.RequestorMode.set(thread.previous_mode().get() as i8);
     data.Thread.set(std::ptr::from_ref(thread).cast_mut().cast());
     operation.watched.set(callback::is_watched());
-    operation.begin(volume, table, &block);
+    operation.begin_with(volume, table, call.block(file));
 }
 
 /// Takes a fast I/O call at the volume's device through the volume's instances.

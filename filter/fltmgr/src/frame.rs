@@ -207,18 +207,27 @@ impl Operation {
         self.capacity.get() as usize - self.used()
     }
 
-    /// Starts the operation: the block is filled with `parameters`, callback data hold flags and the requestor.
-    ///
-    /// The copy comes from the caller, who had the values in hand: reading them back from the block waits for the
-    /// stores.
+    /// Starts the operation: the block is filled, callback data hold flags and the requestor.
     #[inline]
-    pub fn begin(&self, volume: &Volume, table: *const CallbackTable, parameters: &Snapshot) {
+    pub fn begin(&self, volume: &Volume, table: *const CallbackTable) {
+        self.now_at(0).set(Snapshot::of(&self.iopb));
+        self.start(volume, table, self.iopb.TargetFileObject.get() as usize);
+    }
+
+    /// The same with the nine words of the block, which is filled here. Reading it back would wait for the stores.
+    #[inline]
+    pub fn begin_with(&self, volume: &Volume, table: *const CallbackTable, words: [u64; 9]) {
+        Snapshot::write(words, &self.iopb, self.now_at(0));
+        self.start(volume, table, words[1] as usize);
+    }
+
+    #[inline]
+    fn start(&self, volume: &Volume, table: *const CallbackTable, file: usize) {
         let data = &self.data;
         self.base_flags.set(data.Flags.get());
         self.thread.set(data.Thread.get() as usize);
         self.mode.set(data.RequestorMode.get());
-        self.now_at(0).set(*parameters);
-        self.objects.FileObject.set(parameters.file as *mut _);
+        self.objects.FileObject.set(file as *mut _);
         self.move_to(volume);
         self.use_table(table);
     }

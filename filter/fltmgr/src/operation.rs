@@ -46,7 +46,7 @@ use crate::descend::{Outcome, descend};
 use crate::flt;
 use crate::frame::{COMPLETED, DETACHED, DISPATCHING, Operation, WAITING};
 use crate::nodes::{self, CallbackTable, Node};
-use crate::parameters::{self, SavedIrp, Snapshot};
+use crate::parameters::{self, SavedIrp};
 use crate::rows;
 use crate::volume::Volume;
 
@@ -187,7 +187,7 @@ fn fill(
         origin.kept || matches!(stack.MajorFunction.get(), IRP_MJ_CREATE | IRP_MJ_CLEANUP | IRP_MJ_CLOSE),
     );
     operation.watched.set(callback::is_watched());
-    operation.begin(volume, table, &Snapshot::of(&operation.iopb));
+    operation.begin(volume, table);
 }
 
 /// To the file system and, when it is done there, up again.

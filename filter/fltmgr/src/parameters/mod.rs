@@ -24,9 +24,10 @@ mod read_write;
 mod security;
 
 use std::arch::x86_64::{
-    __m128i, _mm_cmpeq_epi8, _mm_loadu_si128, _mm_movemask_epi8, _mm_or_si128, _mm_setzero_si128,
-    _mm_xor_si128,
+    __m128i, _mm_cmpeq_epi8, _mm_loadu_si128, _mm_movemask_epi8, _mm_or_si128, _mm_set_epi64x,
+    _mm_setzero_si128, _mm_storeu_si128, _mm_xor_si128,
 };
+use std::cell::Cell;
 use std::ffi::c_void;
 use std::ptr::from_ref;
 
@@ -95,6 +96,28 @@ impl Snapshot {
             _mm_movemask_epi8(_mm_cmpeq_epi8(any, _mm_setzero_si128())) == 0xFFFF
         };
         !same | (block.TargetInstance.get() as usize != instance)
+    }
+
+    /// Makes `block` what these nine words say, and returns them as a snapshot that is written to `copy` as well.
+    ///
+    /// Two words at a time, as [`Snapshot::differs`] reads them: a load that spans two earlier stores waits for both.
+    #[inline]
+    pub fn write(words: [u64; 9], block: &FLT_IO_PARAMETER_BLOCK, copy: &Cell<Self>) {
+        for target in [from_ref(block).cast_mut().cast::<u8>(), copy.as_ptr().cast::<u8>()] {
+            for word in [0, 3, 5, 7] {
+                // SAFETY: SSE2 is part of x86-64.
+                let pair = unsafe { _mm_set_epi64x(words[word + 1] as i64, words[word] as i64) };
+                // SAFETY: both are cells of nine words without padding; two words from `word` on lie inside.
+                unsafe { _mm_storeu_si128(target.wrapping_add(8 * word).cast(), pair) };
+            }
+            // SAFETY: as above.
+            unsafe { target.wrapping_add(16).cast::<u64>().write(words[2]) };
+        }
+    }
+
+    /// The first of the nine words of a block without flags.
+    pub const fn first_word(major: u8) -> u64 {
+        (major as u64) << 32
     }
 
     /// Makes the block what it was.
