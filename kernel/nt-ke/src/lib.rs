@@ -23,6 +23,7 @@ pub mod irql;
 pub mod lock;
 pub mod owned;
 pub mod presence;
+mod raw_lock;
 pub mod scheduler;
 pub mod spinlock;
 pub mod thread;

@@ -2,10 +2,15 @@
 //!
 //! They guard short, non-blocking sections: nothing waits, calls a driver or crosses the scheduler's door
 //! while it holds one. Debug builds check the order on every acquisition.
+//!
+//! UNSAFETY: lends the value while the raw lock is held.
 
+use std::cell::UnsafeCell;
+use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
 use std::panic::Location;
 
+use crate::raw_lock::RawLock;
 use crate::thread::try_current_thread;
 
 /// Rank of a lock: outermost first. The list is the order of the whole engine.
@@ -58,43 +63,59 @@ pub enum Rank {
 
 /// A ranked mutex.
 pub struct Lock<T> {
+    raw: RawLock,
     rank: Rank,
-    inner: parking_lot::Mutex<T>,
+    value: UnsafeCell<T>,
 }
+
+// SAFETY: a mutex hands its value to one thread at a time.
+unsafe impl<T: Send> Sync for Lock<T> {}
+// SAFETY: as for the value alone.
+unsafe impl<T: Send> Send for Lock<T> {}
 
 /// Holds a [`Lock`].
 pub struct Guard<'a, T> {
-    rank: Rank,
-    inner: parking_lot::MutexGuard<'a, T>,
+    lock: &'a Lock<T>,
+    /// Given back by the thread that took it: debug builds keep the ranks by thread.
+    _thread: PhantomData<*const ()>,
 }
+
+// SAFETY: sharing a guard shares the value.
+unsafe impl<T: Sync> Sync for Guard<'_, T> {}
 
 impl<T> Lock<T> {
     /// A lock of rank `rank` around `value`.
     pub const fn new(rank: Rank, value: T) -> Self {
-        Self { rank, inner: parking_lot::Mutex::new(value) }
+        Self { raw: RawLock::new(), rank, value: UnsafeCell::new(value) }
     }
 
     /// Takes the lock.
+    #[inline]
     #[track_caller]
     pub fn lock(&self) -> Guard<'_, T> {
         entered(self.rank);
-        Guard { rank: self.rank, inner: self.inner.lock() }
+        self.raw.lock();
+        Guard { lock: self, _thread: PhantomData }
     }
 
     /// Takes the lock if it is free.
+    #[inline]
     #[track_caller]
     pub fn try_lock(&self) -> Option<Guard<'_, T>> {
-        let inner = self.inner.try_lock()?;
+        if !self.raw.try_lock() {
+            return None;
+        }
         entered(self.rank);
-        Some(Guard { rank: self.rank, inner })
+        Some(Guard { lock: self, _thread: PhantomData })
     }
 
     /// The value, when nobody else can have it.
     pub fn get_mut(&mut self) -> &mut T {
-        self.inner.get_mut()
+        self.value.get_mut()
     }
 }
 
+#[inline]
 #[track_caller]
 fn entered(rank: Rank) {
     if cfg!(debug_assertions)
@@ -111,25 +132,31 @@ fn entered(rank: Rank) {
 }
 
 impl<T> Drop for Guard<'_, T> {
+    #[inline]
     fn drop(&mut self) {
         if cfg!(debug_assertions)
             && let Some(thread) = try_current_thread()
         {
             let held = thread.held_ranks();
-            held.set(held.get() & !(1u64 << self.rank as u8));
+            held.set(held.get() & !(1u64 << self.lock.rank as u8));
         }
+        self.lock.raw.unlock();
     }
 }
 
 impl<T> Deref for Guard<'_, T> {
     type Target = T;
+    #[inline]
     fn deref(&self) -> &T {
-        &self.inner
+        // SAFETY: the guard holds the lock, and borrows end before it does.
+        unsafe { &*self.lock.value.get() }
     }
 }
 
 impl<T> DerefMut for Guard<'_, T> {
+    #[inline]
     fn deref_mut(&mut self) -> &mut T {
-        &mut self.inner
+        // SAFETY: as above, and the guard is borrowed for writing.
+        unsafe { &mut *self.lock.value.get() }
     }
 }
