@@ -195,7 +195,7 @@ pub fn lock_number(number: u32) -> Locked {
 }
 
 /// The view with this index of a map, locked; `None` if there is none.
-#[inline]
+#[inline(always)]
 pub fn find(map: &SharedMap, index: u64) -> Option<Locked> {
     let views = &cc().views;
     loop {
@@ -217,7 +217,7 @@ pub fn find(map: &SharedMap, index: u64) -> Option<Locked> {
 /// The same, made if need be.
 ///
 /// Errors: raises INSUFFICIENT_RESOURCES when every view is in use and dirty
-#[inline]
+#[inline(always)]
 pub fn find_or_make(map: &SharedMap, index: u64) -> Result<Locked, Raise> {
     match find(map, index) {
         Some(locked) => Ok(locked),
