@@ -166,10 +166,22 @@ fn run(volume: &Arc<Volume>, file: &'static FILE_OBJECT, call: &Call) -> Result<
         } else {
             call.send(file, lower)
         };
-        let answer = answer.inspect_err(|_| operation.leave())?;
-        let result = answer.unwrap_or(IoStatus::of(NtStatus::FLT_DISALLOW_FAST_IO));
-        operation.data.IoStatus.Status.set(result.status);
-        operation.data.IoStatus.Information.set(result.information);
+        // By reference: moving the answer waits for the stores of those who made it.
+        let status = &operation.data.IoStatus;
+        match &answer {
+            Ok(Some(result)) => {
+                status.Status.set(result.status);
+                status.Information.set(result.information);
+            }
+            Ok(None) => {
+                status.Status.set(NtStatus::FLT_DISALLOW_FAST_IO);
+                status.Information.set(0);
+            }
+            Err(raise) => {
+                operation.leave();
+                return Err(*raise);
+            }
+        }
     }
     completion::up(operation, false)?;
     let status = &operation.data.IoStatus;

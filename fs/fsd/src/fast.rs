@@ -95,11 +95,11 @@ impl FastIo for crate::Fsd {
         if offset < 0 || offset.saturating_add(i64::from(length)) > fcb.header.ValidDataLength.get() {
             return Ok(None);
         }
-        let result = nt_cc::fsrtl_copy_write(file, offset, length, wait, key, buffer, device)?;
-        if result.is_some() && fcb.touched.get() == 0 {
+        let result = nt_cc::fsrtl_copy_write(file, offset, length, wait, key, buffer, device);
+        if fcb.touched.get() == 0 && matches!(result, Ok(Some(_))) {
             fcb.touched.set(1);
         }
-        Ok(result)
+        result
     }
 
     fn query_basic(

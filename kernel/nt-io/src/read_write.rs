@@ -96,8 +96,10 @@ fn transfer(
         && crate::subsystem().tries_fast_io()
     {
         let fast = FastTransfer { writing: !reading, offset, length, key: key.unwrap_or(0), buffer };
-        if let Some(result) = io_fast_transfer(device, file, &fast, true)? {
-            return Ok(finish_fast(file, offset, result, asynchronous));
+        match &io_fast_transfer(device, file, &fast, true) {
+            Ok(Some(result)) => return Ok(finish_fast(file, offset, *result, asynchronous)),
+            Ok(None) => {}
+            Err(raise) => return Err(*raise),
         }
     }
     let request = match Request::new(file, if reading { IRP_MJ_READ } else { IRP_MJ_WRITE }) {
