@@ -100,4 +100,16 @@ typedef struct _ALTIMETER_FILE_ID_INFORMATION {
 #define PFILE_ID_INFORMATION ALTIMETER_FILE_ID_INFORMATION *
 #define FileIdInformation ((FILE_INFORMATION_CLASS)59)
 
+/* On x64 these are no intrinsics but functions over one, and their result is the sum. */
+#undef InterlockedAdd
+#undef InterlockedAdd64
+static __inline LONG InterlockedAdd(LONG volatile *Addend, LONG Value)
+{
+    return _InterlockedExchangeAdd((long volatile *)Addend, Value) + Value;
+}
+static __inline LONG64 InterlockedAdd64(LONG64 volatile *Addend, LONG64 Value)
+{
+    return _InterlockedExchangeAdd64((__int64 volatile *)Addend, Value) + Value;
+}
+
 #endif

@@ -28,6 +28,7 @@ struct Driver {
 const DRIVERS: &[Driver] = &[
     Driver { name: "passthrough", folder: "passthrough", defines: &[] },
     Driver { name: "guard", folder: "guard", defines: &[] },
+    Driver { name: "xorcrypt", folder: "xorcrypt", defines: &[] },
     Driver { name: "heartbeat", folder: "heartbeat", defines: &[] },
     Driver { name: "iopbtest", folder: "iopbtest", defines: &[] },
     Driver { name: "attachtest", folder: "attachtest", defines: &[] },

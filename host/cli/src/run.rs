@@ -151,6 +151,8 @@ impl Job {
         for volume in 1..self.volumes.len() {
             outcome.add(self.work(volume, arguments, drivers)?);
         }
+        doing("writing the cache");
+        self.machine.write_cache();
         let elapsed = started.elapsed();
         doing("unloading the drivers");
         self.machine.unload_all();

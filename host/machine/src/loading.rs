@@ -151,8 +151,24 @@ impl Machine {
         }
     }
 
-    /// Unloads all drivers, last loaded first: their unload callbacks run, what they leave behind becomes findings.
+    /// Writes everything that the cache holds dirty, through the filters. Pages that could not be written are a finding.
+    pub fn write_cache(&self) {
+        let left = self.run_in_system(|| Ok(nt_cc::flush_all()?));
+        if let Ok(pages @ 1..) = left {
+            self.core.report(nt_ke::Finding::error(
+                "cache-not-written",
+                "",
+                format!(
+                    "{pages} pages of cached data could not be written to the volume: a filter fails paging writes, \
+                     or the volume is full"
+                ),
+            ));
+        }
+    }
+
+    /// Unloads all drivers, last loaded first, after the cache was written through them: their unload callbacks run, what they leave behind becomes findings.
     pub fn unload_all(&self) {
+        self.write_cache();
         self.note_statistics();
         let mut loaded = std::mem::take(&mut *self.loaded.lock());
         for entry in loaded.iter_mut().rev() {

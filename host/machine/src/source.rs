@@ -38,12 +38,17 @@ const EMBEDDED: &[(&str, &[u8], &[u8])] = &[
         include_bytes!("../../../drivers/bin/guard.inf"),
     ),
     (
+        "xorcrypt",
+        include_bytes!("../../../drivers/bin/xorcrypt.sys"),
+        include_bytes!("../../../drivers/bin/xorcrypt.inf"),
+    ),
+    (
         "swapall",
         include_bytes!("../../../drivers/bin/swapall.sys"),
         include_bytes!("../../../drivers/bin/swapall.inf"),
     ),
 ];
-const EMBEDDED_NAMES: &[&str] = &["passthrough", "guard"];
+const EMBEDDED_NAMES: &[&str] = &["passthrough", "guard", "xorcrypt"];
 
 impl DriverSource {
     /// Reads an image (with the INF of the same stem beside it, if there is one), or an INF (with the image
