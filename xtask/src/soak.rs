@@ -12,18 +12,38 @@ struct Soak {
 }
 
 /// Every soak. New ones get a line here.
-const SOAKS: &[Soak] = &[Soak {
-    name: "stress",
-    about: "random operations through the default drivers against an independent model",
-    run: &["run", "--release", "--quiet", "--", "run", "--workload", "stress", "--seed"],
-}];
+const SOAKS: &[Soak] = &[
+    Soak {
+        name: "stress",
+        about: "random operations of four threads on cached, noncached and mixed handles through the default drivers, against an independent model",
+        run: &["run", "--release", "--quiet", "--", "run", "--workload", "stress", "--seed"],
+    },
+    Soak {
+        name: "small-cache",
+        about: "the same with large sectors and a cache that is a fraction of the data",
+        run: &[
+            "run",
+            "--release",
+            "--quiet",
+            "--",
+            "run",
+            "--workload",
+            "stress",
+            "--sector",
+            "4096",
+            "--cache-size",
+            "2",
+            "--seed",
+        ],
+    },
+];
 
 #[derive(clap::Args)]
 pub struct Arguments {
     /// Which soak; without one, each in turn
     name: Option<String>,
-    /// How long each soak runs
-    #[arg(long, default_value_t = 20)]
+    /// How long each soak runs; CI runs slices of 20
+    #[arg(long, default_value_t = 600)]
     seconds: u64,
     /// The first seed; the next ones follow
     #[arg(long, default_value_t = 1)]

@@ -50,6 +50,10 @@ pub struct RunArguments {
     #[arg(long, value_name = "512|4096", default_value = "512", value_parser = sector_size)]
     pub sector: u32,
 
+    /// Memory of the cache in MiB, of which half may be waiting to be written
+    #[arg(long, value_name = "MIB", default_value_t = 256, value_parser = clap::value_parser!(u32).range(2..=4096))]
+    pub cache_size: u32,
+
     /// What to do with the volume
     #[arg(long, value_enum, default_value_t = Workload::Tour)]
     pub workload: Workload,

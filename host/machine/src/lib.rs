@@ -36,6 +36,7 @@ pub use exports;
 pub use inf_file::{RegistryData, ServiceDefinition};
 pub use machine::{LoadError, Machine};
 pub use nt_abi::NtStatus;
+pub use nt_cc::{CacheLimits, CacheStatistics};
 pub use report::Report;
 pub use session::{Session, Stopped};
 pub use setting::Setting;

@@ -116,6 +116,11 @@ impl Machine {
         }
     }
 
+    /// What the cache holds and did.
+    pub fn cache_statistics(&self) -> nt_cc::CacheStatistics {
+        self.core.get::<nt_cc::Cc>().statistics()
+    }
+
     /// Ends a machine that makes no progress, from outside: the report shows a hang with `message`.
     pub fn interrupt_hang(&self, message: String) {
         self.core.bug_check(BugCheck::new(HANG, [0; 4], message));

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use crate::cipher::deciphered;
 use crate::support::{altimeter, file, folder, text};
 
 #[test]
@@ -60,6 +61,6 @@ fn full_disk_is_reported_and_what_was_acknowledged_stays() {
     assert!(ran.stderr.contains("DISK_FULL"), "{ran}");
     for name in 0..2 {
         let copied = fs::read(disk.0.join(format!("file-{name}"))).expect("it was acknowledged");
-        assert_eq!(copied, vec![b'a' + name; 300 << 10]);
+        assert_eq!(deciphered(&copied), vec![b'a' + name; 300 << 10]);
     }
 }

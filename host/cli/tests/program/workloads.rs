@@ -4,17 +4,25 @@ use std::fs;
 
 use serde_json::json;
 
+use crate::cipher::deciphered;
 use crate::support::{altimeter, driver, folder, run_json, text};
 
 #[test]
-fn default_run_is_clean_and_every_driver_saw_every_create() {
+fn default_run_is_clean_and_every_driver_saw_its_operations() {
     let ran = altimeter(["run", "--json", "-"]).ends_with(0);
     let results = ran.json();
     let drivers = results["drivers"].as_array().expect("a list");
     let named: Vec<_> = drivers.iter().map(|driver| (&driver["name"], &driver["altitude"])).collect();
-    assert_eq!(named, [(&json!("passthrough"), &json!("370030")), (&json!("guard"), &json!("320030"))]);
-    for driver in drivers {
-        assert!(driver["callbacks"]["IRP_MJ_CREATE"]["pre"].as_u64() > Some(0), "{driver}");
+    assert_eq!(
+        named,
+        [
+            (&json!("passthrough"), &json!("370030")),
+            (&json!("guard"), &json!("320030")),
+            (&json!("xorcrypt"), &json!("141000"))
+        ]
+    );
+    for (driver, operation) in drivers.iter().zip(["IRP_MJ_CREATE", "IRP_MJ_CREATE", "IRP_MJ_WRITE"]) {
+        assert!(driver["callbacks"][operation]["pre"].as_u64() > Some(0), "{driver}");
         assert_eq!(driver["instances"].as_array().map(Vec::len), Some(1), "{driver}");
     }
     assert_eq!(results["workload"]["name"], "tour");
@@ -79,8 +87,8 @@ fn copy_tree_copies_every_byte_and_counts_what_it_refuses() {
     ])
     .ends_with(0);
     assert_eq!(ran.json()["workload"]["refused"], 3, "{ran}");
-    assert_eq!(fs::read(volume.path().join("inner/large")).expect("it was copied"), bytes);
-    assert_eq!(fs::read(volume.path().join("Case")).expect("the first was copied"), b"1");
+    assert_eq!(deciphered(&fs::read(volume.path().join("inner/large")).expect("it was copied")), bytes);
+    assert_eq!(deciphered(&fs::read(volume.path().join("Case")).expect("the first was copied")), b"1");
     assert!(!volume.path().join("denied.blocked").exists());
 }
 

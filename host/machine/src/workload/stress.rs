@@ -2,7 +2,10 @@
 //!
 //! Each thread owns a directory and everything in it, so its model is exact while the volume, the filters
 //! and the file system see all threads at once. Besides, all threads write disjoint stripes of shared files
-//! and read their own stripes back.
+//! and read their own stripes back; stripes begin and end inside pages and sectors that other threads write to.
+//!
+//! Handles are cached or without intermediate buffering, and some operations use one of each on the same file at
+//! the same time.
 
 use std::collections::BTreeMap;
 
@@ -39,8 +42,34 @@ impl Default for StressOptions {
 }
 
 const SHARED_FILES: usize = 2;
-const STRIPE: usize = 16 << 10;
+/// No multiple of a page or a sector.
+const STRIPE: usize = 21_000;
+/// What transfers through handles without intermediate buffering are multiples of, on every volume.
+const SECTOR: u64 = 4096;
 const MAX_FILE: u64 = 256 << 10;
+
+const FILE_OPTIONS: u32 = option::FILE_NON_DIRECTORY_FILE | option::FILE_SYNCHRONOUS_IO_NONALERT;
+
+/// How a handle moves its data.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Buffering {
+    Cached,
+    None,
+}
+
+impl Buffering {
+    fn option(self) -> u32 {
+        if self == Self::None { option::FILE_NO_INTERMEDIATE_BUFFERING } else { 0 }
+    }
+
+    /// A range as such a handle takes it: whole sectors around the same place.
+    fn range(self, offset: u64, length: usize) -> (u64, usize) {
+        match self {
+            Self::Cached => (offset, length),
+            Self::None => (offset / SECTOR * SECTOR, length.next_multiple_of(SECTOR as usize)),
+        }
+    }
+}
 
 #[derive(Default, Clone)]
 struct Node {
@@ -175,8 +204,9 @@ impl<'a> Worker<'a> {
     fn step(&mut self) -> Result<(), Stopped> {
         match self.random.random_range(0..100u32) {
             0..12 => self.create(),
-            12..40 => self.write(),
-            40..62 => self.read(),
+            12..34 => self.write(),
+            34..54 => self.read(),
+            54..62 => self.mixed(),
             62..70 => self.resize(),
             70..77 => self.rename(),
             77..83 => self.delete(),
@@ -213,13 +243,22 @@ impl<'a> Worker<'a> {
     }
 
     fn open(&mut self, name: &[u16], disposition: u32) -> Result<Option<Handle>, Stopped> {
+        self.open_as(name, disposition, Buffering::Cached)
+    }
+
+    fn open_as(
+        &mut self,
+        name: &[u16],
+        disposition: u32,
+        buffering: Buffering,
+    ) -> Result<Option<Handle>, Stopped> {
         self.operations += 2;
         let spelled = self.spelling(name);
         let path = join(&self.directory, if disposition == disposition::FILE_OPEN { &spelled } else { name });
         let request = OpenRequest::on_volume(&path)
             .access(access::GENERIC_READ | access::GENERIC_WRITE | access::DELETE | access::SYNCHRONIZE)
             .disposition(disposition)
-            .options(option::FILE_NON_DIRECTORY_FILE | option::FILE_SYNCHRONOUS_IO_NONALERT);
+            .options(FILE_OPTIONS | buffering.option());
         match self.session.open(&request)? {
             Ok(opened) => Ok(Some(opened.handle)),
             Err(status) => {
@@ -240,19 +279,32 @@ impl<'a> Worker<'a> {
         Ok(())
     }
 
+    fn buffering(&mut self) -> Buffering {
+        if self.random.random_bool(0.3) { Buffering::None } else { Buffering::Cached }
+    }
+
     fn write(&mut self) -> Result<(), Stopped> {
         let Some(key) = self.pick() else { return self.create() };
         let name = self.files[&key].name.clone();
-        let Some(handle) = self.open(&name, disposition::FILE_OPEN)? else { return Ok(()) };
-        let offset = self.random.random_range(0..MAX_FILE / 2);
+        let buffering = self.buffering();
+        let Some(handle) = self.open_as(&name, disposition::FILE_OPEN, buffering)? else { return Ok(()) };
+        self.write_by(&handle, buffering, &key)?;
+        self.session.close(handle)?;
+        Ok(())
+    }
+
+    fn write_by(&mut self, handle: &Handle, buffering: Buffering, key: &[u16]) -> Result<(), Stopped> {
+        let name = self.files[key].name.clone();
         let longest = if self.random.random_bool(0.2) { 65_536 } else { 5_000 };
-        let length = self.random.random_range(1..=longest);
+        let (offset, length) =
+            (self.random.random_range(0..MAX_FILE / 2), self.random.random_range(1..=longest));
+        let (offset, length) = buffering.range(offset, length);
         let mut data = vec![0u8; length];
         self.random.fill_bytes(&mut data);
-        let append = self.random.random_bool(0.1);
-        let at = if append { self.files[&key].data.len() as u64 } else { offset };
+        let append = buffering == Buffering::Cached && self.random.random_bool(0.1);
+        let at = if append { self.files[key].data.len() as u64 } else { offset };
         let given = if append { -1 } else { offset as i64 };
-        let done = self.session.write(&handle, Some(given), &data)?;
+        let done = self.session.write(handle, Some(given), &data)?;
         self.operations += 1;
         self.bytes += length as u64;
         if done.status != NtStatus::SUCCESS || done.information != length {
@@ -261,45 +313,87 @@ impl<'a> Worker<'a> {
                 format!("write of {length} at {at}: {} bytes, {}", done.information, done.status),
             );
         } else {
-            let node = self.files.get_mut(&key).expect("picked");
+            let node = self.files.get_mut(key).expect("picked");
             let end = at as usize + length;
             if node.data.len() < end {
                 node.data.resize(end, 0);
             }
             node.data[at as usize..end].copy_from_slice(&data);
         }
-        self.session.close(handle)?;
         Ok(())
     }
 
     fn read(&mut self) -> Result<(), Stopped> {
         let Some(key) = self.pick() else { return self.create() };
         let name = self.files[&key].name.clone();
-        let Some(handle) = self.open(&name, disposition::FILE_OPEN)? else { return Ok(()) };
-        let size = self.files[&key].data.len() as u64;
-        let offset = self.random.random_range(0..size + 100);
-        let mut data = vec![0u8; self.random.random_range(1..20_000)];
-        let done = self.session.read(&handle, Some(offset as i64), &mut data)?;
+        let buffering = self.buffering();
+        let Some(handle) = self.open_as(&name, disposition::FILE_OPEN, buffering)? else { return Ok(()) };
+        self.read_by(&handle, buffering, &key)?;
+        self.session.close(handle)?;
+        Ok(())
+    }
+
+    fn read_by(&mut self, handle: &Handle, buffering: Buffering, key: &[u16]) -> Result<(), Stopped> {
+        let name = self.files[key].name.clone();
+        let size = self.files[key].data.len() as u64;
+        let (offset, length) = (self.random.random_range(0..size + 100), self.random.random_range(1..20_000));
+        let (offset, length) = buffering.range(offset, length);
+        let mut data = vec![0u8; length];
+        let done = self.session.read(handle, Some(offset as i64), &mut data)?;
         self.operations += 1;
         self.bytes += done.information as u64;
-        let expected = &self.files[&key].data[(offset.min(size)) as usize..];
+        let expected = &self.files[key].data[(offset.min(size)) as usize..];
         let expected = &expected[..expected.len().min(data.len())];
         let status = if expected.is_empty() { NtStatus::END_OF_FILE } else { NtStatus::SUCCESS };
         if done.status != status || done.information != expected.len() || data[..expected.len()] != *expected
         {
+            let first = data.iter().zip(expected).position(|(got, expected)| got != expected);
             self.mismatch(
                 &name,
                 format!(
-                    "read of {} at {offset} of {size}: {} bytes, {}; expected {} bytes, {status}{}",
+                    "read of {} at {offset} of {size}{}: {} bytes, {}; expected {} bytes, {status}; {}",
                     data.len(),
+                    if buffering == Buffering::None { " without buffering" } else { "" },
                     done.information,
                     done.status,
                     expected.len(),
-                    if done.information == expected.len() { ", and the same bytes" } else { "" }
+                    first.map_or("the same bytes".into(), |at| format!("they differ from byte {at} on"))
                 ),
             );
         }
-        self.session.close(handle)?;
+        Ok(())
+    }
+
+    /// A cached handle and one without buffering on the same file, in turns, with sizes and flushes between.
+    fn mixed(&mut self) -> Result<(), Stopped> {
+        let Some(key) = self.pick() else { return self.create() };
+        let name = self.files[&key].name.clone();
+        let Some(cached) = self.open(&name, disposition::FILE_OPEN)? else { return Ok(()) };
+        let Some(direct) = self.open_as(&name, disposition::FILE_OPEN, Buffering::None)? else {
+            return self.session.close(cached).map(|_| ());
+        };
+        for _ in 0..self.random.random_range(2..10u32) {
+            match self.random.random_range(0..10u32) {
+                0..3 => self.write_by(&cached, Buffering::Cached, &key)?,
+                3..5 => self.write_by(&direct, Buffering::None, &key)?,
+                5..7 => self.read_by(&cached, Buffering::Cached, &key)?,
+                7 => self.read_by(&direct, Buffering::None, &key)?,
+                8 => {
+                    let handle = if self.random.random_bool(0.5) { &cached } else { &direct };
+                    let size = self.random.random_range(0..MAX_FILE);
+                    self.resize_by(handle, &key, size)?;
+                }
+                _ => {
+                    let done = self.session.flush(&cached)?;
+                    self.operations += 1;
+                    if done.status != NtStatus::SUCCESS {
+                        self.mismatch(&name, format!("flush: {}", done.status));
+                    }
+                }
+            }
+        }
+        self.session.close(direct)?;
+        self.session.close(cached)?;
         Ok(())
     }
 
@@ -308,16 +402,22 @@ impl<'a> Worker<'a> {
         let name = self.files[&key].name.clone();
         let Some(handle) = self.open(&name, disposition::FILE_OPEN)? else { return Ok(()) };
         let size = self.random.random_range(0..MAX_FILE);
-        let done =
-            self.session.set_information(&handle, class::FileEndOfFileInformation, &size.to_le_bytes())?;
-        self.operations += 1;
-        if done.status == NtStatus::SUCCESS {
-            self.files.get_mut(&key).expect("picked").data.resize(size as usize, 0);
-        } else {
-            self.mismatch(&name, format!("set end of file to {size}: {}", done.status));
-        }
+        self.resize_by(&handle, &key, size)?;
         self.session.close(handle)?;
         self.check_size(&key)
+    }
+
+    fn resize_by(&mut self, handle: &Handle, key: &[u16], size: u64) -> Result<(), Stopped> {
+        let done =
+            self.session.set_information(handle, class::FileEndOfFileInformation, &size.to_le_bytes())?;
+        self.operations += 1;
+        if done.status == NtStatus::SUCCESS {
+            self.files.get_mut(key).expect("picked").data.resize(size as usize, 0);
+        } else {
+            let name = self.files[key].name.clone();
+            self.mismatch(&name, format!("set end of file to {size}: {}", done.status));
+        }
+        Ok(())
     }
 
     fn check_size(&mut self, key: &[u16]) -> Result<(), Stopped> {
@@ -489,9 +589,10 @@ impl<'a> Worker<'a> {
         let shared = self.random.random_range(0..SHARED_FILES);
         let root_end = self.directory.iter().rposition(|unit| *unit == u16::from(b'\\')).unwrap_or(0);
         let path = join(&self.directory[..root_end], &utf16(&format!("shared-{shared}")));
+        let buffering = self.buffering();
         let request = OpenRequest::on_volume(&path)
             .access(access::GENERIC_READ | access::GENERIC_WRITE | access::SYNCHRONIZE)
-            .options(option::FILE_NON_DIRECTORY_FILE | option::FILE_SYNCHRONOUS_IO_NONALERT);
+            .options(FILE_OPTIONS | buffering.option());
         let handle = match self.session.open(&request)? {
             Ok(opened) => opened.handle,
             Err(status) => {
@@ -500,25 +601,41 @@ impl<'a> Worker<'a> {
             }
         };
         let start = self.thread as usize * STRIPE;
-        let at = self.random.random_range(0..STRIPE);
-        let length = self.random.random_range(1..=STRIPE - at);
-        let mut data = vec![0u8; length];
+        let (first, end) = match buffering {
+            Buffering::Cached => {
+                let at = self.random.random_range(0..STRIPE);
+                (start + at, start + at + self.random.random_range(1..=STRIPE - at))
+            }
+            // The whole sectors inside the stripe: the others belong to a neighbour as well.
+            Buffering::None => (
+                start.next_multiple_of(SECTOR as usize),
+                (start + STRIPE) / SECTOR as usize * SECTOR as usize,
+            ),
+        };
+        let mut data = vec![0u8; end - first];
         self.random.fill_bytes(&mut data);
-        let done = self.session.write(&handle, Some((start + at) as i64), &data)?;
+        let done = self.session.write(&handle, Some(first as i64), &data)?;
         if done.status == NtStatus::SUCCESS {
-            self.stripes[shared][at..at + length].copy_from_slice(&data);
+            self.stripes[shared][first - start..end - start].copy_from_slice(&data);
         } else {
             self.mismatch(&path, format!("write failed with {}", done.status));
         }
         // Everything up to what any thread wrote last: the tail may not be there yet.
-        let mut back = vec![0u8; STRIPE];
-        let done = self.session.read(&handle, Some(start as i64), &mut back)?;
+        let (from, bytes) = match buffering {
+            Buffering::Cached => (start, STRIPE),
+            Buffering::None => (first, end - first),
+        };
+        let mut back = vec![0u8; bytes];
+        let done = self.session.read(&handle, Some(from as i64), &mut back)?;
         self.operations += 4;
-        self.bytes += (length + done.information) as u64;
-        if back[..done.information] != self.stripes[shared][..done.information]
-            || done.information < at + length
-        {
-            self.mismatch(&path, format!("stripe of thread {} differs", self.thread));
+        self.bytes += (data.len() + done.information) as u64;
+        let mine = &self.stripes[shared][from - start..][..done.information];
+        if back[..done.information] != *mine || done.information < end - from {
+            let first = back.iter().zip(mine).position(|(got, expected)| got != expected);
+            self.mismatch(
+                &path,
+                format!("stripe of thread {} differs: {} bytes, {first:?}", self.thread, done.information),
+            );
         }
         self.session.close(handle)?;
         Ok(())

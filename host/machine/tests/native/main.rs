@@ -4,6 +4,7 @@
 //! was given; the tests here drive operations and compare. Rows of the ledgers are cited in each test.
 
 mod attachment;
+mod caching;
 mod crashes;
 mod parameter_block;
 mod post_operation;
