@@ -7,6 +7,7 @@
 //! UNSAFETY: raw copies by design.
 
 use std::arch::naked_asm;
+use std::os::fd::{AsRawFd, BorrowedFd};
 
 use nt_abi::NtStatus;
 
@@ -160,6 +161,30 @@ pub fn read(from: usize, to: &mut [u8]) -> Result<(), BadAddress> {
         0 => Ok(()),
         _ => Err(fault_address(from)),
     }
+}
+
+/// Appends the `bytes` bytes at `from` to `to`.
+pub fn append(to: &mut Vec<u8>, from: usize, bytes: usize) -> Result<(), BadAddress> {
+    to.reserve(bytes);
+    let room = to.spare_capacity_mut().as_mut_ptr() as usize;
+    // SAFETY: so much was reserved; a fault on the source makes the routine return 1.
+    match unsafe { copy_any(room, from, bytes) } {
+        0 => {
+            // SAFETY: the bytes were written just now.
+            unsafe { to.set_len(to.len() + bytes) };
+            Ok(())
+        }
+        _ => Err(fault_address(from)),
+    }
+}
+
+/// Writes the `bytes` bytes at `from` to a file of the host, at `offset`. Returns how many it took.
+///
+/// Errors: the host's; EFAULT for a bad address
+pub fn write_to_file(file: BorrowedFd<'_>, from: usize, bytes: usize, offset: u64) -> std::io::Result<usize> {
+    // SAFETY: the kernel checks the memory that it reads, and what lies there is nobody's Rust reference.
+    let done = unsafe { libc::pwrite64(file.as_raw_fd(), from as *const libc::c_void, bytes, offset as i64) };
+    usize::try_from(done).map_err(|_| std::io::Error::last_os_error())
 }
 
 /// Copies `from` to the address `to`.

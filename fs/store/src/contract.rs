@@ -6,6 +6,7 @@
 //! Units: offsets and sizes are bytes; times are 100 ns ticks since 1601-01-01 UTC.
 
 use crate::error::Result;
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 /// Names a file or directory of one mounted store. The same file has the same value for as long as the store is
@@ -247,6 +248,15 @@ pub trait Store: Send + Sync {
     /// Returns: bytes written, always all
     /// Errors:  NoSpace · TooLarge · IsADirectory · NotFound (stream)
     fn write(&self, id: FileId, stream: StreamName<'_>, offset: u64, data: &[u8]) -> Result<usize>;
+
+    /// A file of the host that holds the stream's bytes at the same offsets, for who writes to it without this store:
+    /// memory that no slice may stand for. Only inside the stream's size.
+    ///
+    /// Returns: `None` where there is none
+    /// Errors:  as for [`Store::write`]
+    fn host_file(&self, _id: FileId, _stream: StreamName<'_>) -> Result<Option<Arc<OwnedFd>>> {
+        Ok(None)
+    }
 
     /// Moves the end of file; new bytes read as zeros, cut ones are gone.
     ///

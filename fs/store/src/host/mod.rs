@@ -29,6 +29,7 @@ use metadata::{refused, stat};
 use parking_lot::{Mutex, RwLock};
 use rustix::fs::{FallocateFlags, Mode, OFlags, Timespec, Timestamps, UTIME_OMIT, XattrFlags};
 use rustix::io::Errno;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -262,6 +263,14 @@ impl Store for HostStore {
             }
         }
         Ok(data.len())
+    }
+
+    fn host_file(&self, id: FileId, stream: StreamName<'_>) -> Result<Option<Arc<OwnedFd>>> {
+        self.check_writable()?;
+        match stream {
+            None => Ok(Some(self.data(id)?.1)),
+            Some(_) => Ok(None),
+        }
     }
 
     fn set_size(&self, id: FileId, stream: StreamName<'_>, size: u64) -> Result<()> {
