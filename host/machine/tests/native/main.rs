@@ -6,6 +6,7 @@
 mod attachment;
 mod caching;
 mod crashes;
+mod fast_io;
 mod parameter_block;
 mod post_operation;
 mod pre_operation;
