@@ -40,6 +40,35 @@ static void DoubleFree(PFLT_CALLBACK_DATA Data)
     ExFreePoolWithTag(BadAddress, BAD_TAG);
 }
 
+/* Goes unnoticed without special pool: until the block is freed, or for good. */
+static void PastTheEnd(PFLT_CALLBACK_DATA Data)
+{
+    volatile UCHAR *block = ExAllocatePoolZero(NonPagedPoolNx, 96, BAD_TAG);
+
+    BadAddress = (PVOID)block;
+    block[96] = block[95];
+    ExFreePoolWithTag(BadAddress, BAD_TAG);
+}
+
+static void AfterFree(PFLT_CALLBACK_DATA Data)
+{
+    volatile UCHAR *block = ExAllocatePoolZero(NonPagedPoolNx, 96, BAD_TAG);
+
+    BadAddress = (PVOID)block;
+    ExFreePoolWithTag(BadAddress, BAD_TAG);
+    block[0] = block[1];
+}
+
+/* Inside the last 16 bytes: no page ends there, so only freeing finds it. */
+static void JustPastTheEnd(PFLT_CALLBACK_DATA Data)
+{
+    volatile UCHAR *block = ExAllocatePoolZero(NonPagedPoolNx, 90, BAD_TAG);
+
+    BadAddress = (PVOID)block;
+    block[90] = 1;
+    ExFreePoolWithTag(BadAddress, BAD_TAG);
+}
+
 static void FastFail(PFLT_CALLBACK_DATA Data)
 {
     __fastfail(3 /* FAST_FAIL_CORRUPT_LIST_ENTRY */);
@@ -178,6 +207,9 @@ static const FAULT Faults[] = {
     {L"boom", Boom},
     {L"crash", Crash},
     {L"doublefree", DoubleFree},
+    {L"justpast", JustPastTheEnd},
+    {L"pastend", PastTheEnd},
+    {L"afterfree", AfterFree},
     {L"fastfail", FastFail},
     {L"assert", Assertion},
     {L"spin", Spin},

@@ -101,6 +101,14 @@ fn free(operation: &Operation, address: usize) -> Result<(), Raise> {
     nt_io::io_free_mdl(mdl)
 }
 
+/// Where a driver allocated the pool block of `address`, for messages.
+fn origin(address: usize) -> String {
+    match pool::allocated_at(address) {
+        Some(caller) if caller != 0 => format!(", allocated at {caller:#x},"),
+        _ => String::new(),
+    }
+}
+
 /// Bytes from `address` to the end of its pool block, if it lies in one.
 fn room_at(address: usize) -> Option<usize> {
     pool::block_around(address).map(|(start, bytes, _)| (start + bytes).saturating_sub(address))
@@ -149,8 +157,9 @@ pub(crate) fn noted(
             complain(
                 "SWAP-24",
                 format!(
-                    "the swapped buffer of {has} bytes is too small: the file system may use {needed}, the length rounded \
-                     up to sectors of {sector}"
+                    "the swapped buffer of {has} bytes{} is too small: the file system may use {needed}, the length rounded \
+                     up to sectors of {sector}",
+                    origin(buffer.1)
                 ),
             );
         }

@@ -1,6 +1,7 @@
 //! The caller's bytes: where an IRP has them, and structures written into them piece by piece.
 
 use nt_abi::IRP;
+use nt_ke::Finding;
 
 use crate::Failure;
 
@@ -14,6 +15,25 @@ pub(crate) fn data_address(irp: &IRP) -> Result<usize, Failure> {
     // SAFETY: the I/O manager or a filter attached the MDL to this IRP, which is being processed.
     let mdl = unsafe { &*mdl };
     Ok(nt_mm::mdl::map_locked_pages(mdl)?)
+}
+
+/// Says so when the buffer that could not be used ends in special pool: a filter swapped in one that is too short.
+///
+/// Source: SWAP-24
+pub(crate) fn report_overrun(address: usize) {
+    if let Some(explained) = nt_ex::pool::explain(address) {
+        let mut finding = Finding::error(
+            "SWAP-24",
+            "",
+            format!(
+                "the file system moved data to or from {address:#x}, {}. A buffer for a read or write has to hold its \
+                 Length rounded up to the sector of the volume: the file system rounds at the end of file",
+                explained.message
+            ),
+        );
+        finding.places.insert(0, explained.place);
+        nt_ke::current_core().report(finding);
+    }
 }
 
 /// Address of the system buffer of a buffered IRP.

@@ -94,7 +94,8 @@ impl From<store::StoreError> for Failure {
     }
 }
 impl From<boundary::copy::BadAddress> for Failure {
-    fn from(_: boundary::copy::BadAddress) -> Self {
+    fn from(bad: boundary::copy::BadAddress) -> Self {
+        buffer::report_overrun(bad.0);
         Self::Status(NtStatus::INVALID_USER_BUFFER)
     }
 }

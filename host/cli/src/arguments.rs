@@ -54,6 +54,10 @@ pub struct RunArguments {
     #[arg(long, value_name = "MIB", default_value_t = 256, value_parser = clap::value_parser!(u32).range(2..=4096))]
     pub cache_size: u32,
 
+    /// Place each block that a driver allocates against an inaccessible page, so that overruns fault where they happen
+    #[arg(long)]
+    pub special_pool: bool,
+
     /// What to do with the volume
     #[arg(long, value_enum, default_value_t = Workload::Tour)]
     pub workload: Workload,

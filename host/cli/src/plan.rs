@@ -26,6 +26,7 @@ pub fn options(arguments: &RunArguments) -> Result<Options, Usage> {
     Ok(Options {
         volumes,
         sector_size: arguments.sector,
+        special_pool: arguments.special_pool,
         cache: altimeter::CacheLimits::of((arguments.cache_size as usize) << 20),
         detect_hangs: true,
         statistics: true,

@@ -34,6 +34,8 @@ pub struct Options {
     pub statistics: bool,
     /// Size of a volume in memory.
     pub memory_capacity: u64,
+    /// Whether each block that a driver allocates ends at an inaccessible page.
+    pub special_pool: bool,
     /// What the cache may hold.
     pub cache: nt_cc::CacheLimits,
 }
@@ -47,6 +49,7 @@ impl Default for Options {
             detect_hangs: false,
             statistics: false,
             memory_capacity: 4 << 30,
+            special_pool: false,
             cache: nt_cc::CacheLimits::default(),
         }
     }
@@ -155,7 +158,7 @@ pub(crate) fn layers(
     options: &Options,
 ) -> Result<Booted, BootError> {
     core.install(Box::new(nt_mm::Mm::new(core).map_err(BootError::Host)?));
-    core.install(Box::new(nt_ex::Ex::new(core)));
+    core.install(Box::new(nt_ex::Ex::new(core))).set_special_pool(options.special_pool);
     step("the object manager", nt_ob::Ob::boot(core))?;
     step("security", nt_se::Se::boot(core))?;
     let system_process = step("processes", nt_ps::Ps::boot(core))?;

@@ -47,6 +47,7 @@ impl Subsystem for Ex {
 impl Ex {
     /// An executive with an empty pool and no workers. `Mm` is installed before the first allocation.
     pub fn new(core: &Arc<Core>) -> Self {
+        core.set_fault_explainer(Box::new(pool::explain));
         Self {
             core: Arc::downgrade(core),
             pool: pool::Pool::new(core),
@@ -59,6 +60,11 @@ impl Ex {
     /// Makes the pool spend memory and time to catch more; see [`pool::Pool::set_strict`].
     pub fn set_strict_pool(&self, strict: bool) {
         self.pool.set_strict(strict);
+    }
+
+    /// Places what drivers allocate against inaccessible pages; see [`pool::Pool::set_special`].
+    pub fn set_special_pool(&self, special: bool) {
+        self.pool.set_special(special);
     }
 
     /// The machine, if it is not being taken down.

@@ -178,6 +178,10 @@ fn describe(block: &ProcessorBlock, fault: &FaultInfo) -> (u32, [u64; 4], String
         ),
         _ => {
             let what = if fault.write != 0 { "wrote to" } else { "read" };
+            if let Some(explained) = core_of(block).explain_fault(fault.address) {
+                let message = format!("the driver {what} address {address:#x}, {}", explained.message);
+                return (explained.code, [address, u64::from(fault.write), rip, 0], message);
+            }
             let message = if fault.write == 0 && (rip == 0 || rip == address) {
                 format!("the driver called address {address:#x}, where no code is")
             } else if address < 0x10000 {

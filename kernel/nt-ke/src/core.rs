@@ -75,6 +75,18 @@ pub mod index {
     pub const COUNT: usize = 16;
 }
 
+/// What is known of an address that faulted.
+#[derive(Clone, Debug)]
+pub struct ExplainedFault {
+    /// Bug check code for it.
+    pub code: u32,
+    /// What lies at the address, to follow "… the driver wrote".
+    pub message: String,
+    /// Where a driver called the export that made what lies there; 0: unknown.
+    pub place: usize,
+}
+
+type FaultExplainer = Box<dyn Fn(usize) -> Option<ExplainedFault> + Send + Sync>;
 type StackWalker = Box<dyn Fn(Option<&FaultInfo>) -> Vec<usize> + Send + Sync>;
 
 /// One simulated Windows, as its lowest layer sees it.
@@ -96,6 +108,7 @@ pub struct Core {
     observed: AtomicU32,
     observer: Mutex<Option<Arc<dyn Observer>>>,
     stack_walker: OnceLock<StackWalker>,
+    fault_explainer: OnceLock<FaultExplainer>,
     bug_check: OnceLock<BugCheck>,
     findings: Mutex<Vec<Finding>>,
     pub(crate) owned: OwnedState,
@@ -122,6 +135,7 @@ impl Core {
             observed: AtomicU32::new(0),
             observer: Mutex::new(None),
             stack_walker: OnceLock::new(),
+            fault_explainer: OnceLock::new(),
             bug_check: OnceLock::new(),
             findings: Mutex::new(Vec::new()),
             owned: OwnedState::default(),
@@ -210,6 +224,15 @@ impl Core {
         if let Some(observer) = observer {
             observer.event(event);
         }
+    }
+
+    /// Who knows what lies at an address that faulted: pool.
+    pub fn set_fault_explainer(&self, explainer: FaultExplainer) {
+        let _ = self.fault_explainer.set(explainer);
+    }
+
+    pub(crate) fn explain_fault(&self, address: usize) -> Option<ExplainedFault> {
+        self.fault_explainer.get()?(address)
     }
 
     /// Who can walk a driver's stack: the loader, which knows the images.

@@ -129,3 +129,39 @@ fn a_division_by_zero_names_the_line() {
     assert!(check.message.contains("division"), "{}", check.message);
     assert!(check.symbol.starts_with("DivideByZero at badapples.c:"), "{}", check.symbol);
 }
+
+/// The same with special pool.
+fn ends_in_special_pool(word: &str) -> BugCheckReport {
+    let options = altimeter::Options { special_pool: true, ..altimeter::Options::default() };
+    let machine = Machine::boot(options).expect("it boots");
+    machine
+        .load(&DriverSource::from_path(&driver_path("badapples.sys")).expect("the sample"))
+        .expect("it loads");
+    assert!(machine.run(|session| create(session, word).map(drop)).is_err(), "{word} goes unnoticed");
+    machine.report().bug_check.expect("it is a bug check")
+}
+
+#[test]
+fn special_pool_ends_an_overrun_where_it_happens_and_tells_where_the_block_is_from() {
+    let check = ends_in_special_pool("pastend");
+    assert_eq!(check.name, "PAGE_FAULT_BEYOND_END_OF_ALLOCATION");
+    assert!(check.symbol.starts_with("PastTheEnd at badapples.c:"), "{}", check.symbol);
+    assert!(check.message.contains("0 bytes past the end of a block of 96 bytes"), "{}", check.message);
+    assert!(check.message.contains("badapples.sys+0x"), "the allocation: {}", check.message);
+}
+
+#[test]
+fn special_pool_ends_a_use_after_free_with_all_places() {
+    let check = ends_in_special_pool("afterfree");
+    assert_eq!(check.name, "PAGE_FAULT_IN_FREED_SPECIAL_POOL");
+    assert!(check.symbol.starts_with("AfterFree at badapples.c:"), "{}", check.symbol);
+    assert_eq!(check.message.matches("badapples.sys+0x").count(), 2, "{}", check.message);
+}
+
+#[test]
+fn special_pool_finds_a_small_overrun_when_the_block_is_freed() {
+    let check = ends_in_special_pool("justpast");
+    assert_eq!(check.name, "BAD_POOL_HEADER");
+    assert!(check.message.contains("past its end"), "{}", check.message);
+    assert_eq!(ends_in_special_pool("doublefree").name, "BAD_POOL_CALLER");
+}

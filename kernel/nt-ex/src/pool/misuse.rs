@@ -23,7 +23,7 @@ fn bad_caller(parameter: u64, address: usize, tag: u32, message: String, first: 
     current_core().bug_check(check)
 }
 
-fn described(info: &BlockInfo) -> String {
+pub(super) fn described(info: &BlockInfo) -> String {
     format!(
         "block of {} bytes with tag '{}' in {} pool, allocated at {:#x}",
         info.bytes,
@@ -33,7 +33,7 @@ fn described(info: &BlockInfo) -> String {
     )
 }
 
-fn freed_twice(address: usize, info: &BlockInfo, first: usize) -> Raise {
+pub(super) fn freed_twice(address: usize, info: &BlockInfo, first: usize) -> Raise {
     let message = format!("{address:#x} was freed twice: a {}, freed first at {first:#x}", described(info));
     bad_caller(7, address, info.tag, message, Some(first))
 }
@@ -42,7 +42,7 @@ fn not_a_block(address: usize, what: &str) -> Raise {
     bad_caller(0x46, address, 0, format!("{address:#x} was freed, but is {what}"), None)
 }
 
-fn damaged(address: usize, info: &BlockInfo, place: &str) -> Raise {
+pub(super) fn damaged(address: usize, info: &BlockInfo, place: &str) -> Raise {
     let message =
         format!("memory was written {place}: found when {address:#x} was freed, a {}", described(info));
     let mut check = BugCheck::new(
@@ -78,6 +78,10 @@ impl Pool {
         // While the block is still its owner's: afterwards another thread may have it, with a resource of its own.
         if let Some(info) = self.info(address) {
             crate::resource::memory_freed(address, info.bytes);
+        }
+        if let Some(freed) = self.special.free(address, caller) {
+            check_tag(&freed?, tag);
+            return Ok(());
         }
         match self.slab_at(address) {
             Some((class, slab)) => self.free_slot(class, slab, address, tag, caller),

@@ -19,6 +19,7 @@ mod block;
 mod misuse;
 mod nt;
 mod report;
+mod special;
 mod table;
 
 pub use nt::{allocate_pool_with_quota_tag, allocate_pool_with_tag, allocate_pool2, free_pool};
@@ -78,6 +79,7 @@ pub struct Pool {
     /// The last blocks with pages of their own that were freed.
     freed: Lock<VecDeque<Freed>>,
     strict: AtomicBool,
+    special: special::Special,
     allocations: AtomicU64,
 }
 
@@ -97,6 +99,7 @@ impl Pool {
             big: Lock::new(Rank::ExPool, BTreeMap::new()),
             freed: Lock::new(Rank::ExPool, VecDeque::new()),
             strict: AtomicBool::new(false),
+            special: special::Special::new(),
             allocations: AtomicU64::new(0),
         }
     }
@@ -105,6 +108,11 @@ impl Pool {
     /// a page behind each block with pages of its own is inaccessible.
     pub fn set_strict(&self, strict: bool) {
         self.strict.store(strict, Ordering::Relaxed);
+    }
+
+    /// Places each block that a driver allocates from now on against an inaccessible page. Executable pool stays as it is.
+    pub fn set_special(&self, special: bool) {
+        self.special.set(special);
     }
 
     fn strict(&self) -> bool {
@@ -124,6 +132,11 @@ impl Pool {
     fn allocate(&self, info: BlockInfo, zero: bool) -> Option<NonNull<u8>> {
         let strict = self.strict();
         self.allocations.fetch_add(1, Ordering::Relaxed);
+        if self.special.on() && info.caller != 0 && info.kind != PoolKind::NonPagedExecute {
+            let data = self.special.allocate(info)?;
+            block::fill(data, if zero { 0 } else { block::FRESH }, info.bytes);
+            return NonNull::new(data as *mut u8);
+        }
         let data = match class_of(info.bytes) {
             Some(class) => {
                 let index = Self::class_index(info.kind, class);
@@ -211,13 +224,20 @@ pub fn free_new<T>(value: &'static T) -> Result<(), Raise> {
 /// Whether who frees blocks often may keep some instead. Not where pool is to find out who uses them afterwards.
 #[inline]
 pub fn may_keep_free_blocks() -> bool {
-    !ex().pool.strict()
+    !ex().pool.strict() && !ex().pool.special.on()
 }
 
 /// How many blocks were allocated so far. What has a free list takes from pool when that is empty, so this also counts
 /// the misses of all free lists.
 pub fn allocations() -> u64 {
     ex().pool.allocations.load(Ordering::Relaxed)
+}
+
+/// What a fault at `address` has to do with special pool: past the end of a block, or inside a freed one.
+///
+/// IRQL: any
+pub fn explain(address: usize) -> Option<nt_ke::core::ExplainedFault> {
+    ex().pool.special.explain(address)
 }
 
 /// Bytes asked for at the allocation of the block that starts at `address`, if one does.
@@ -228,6 +248,11 @@ pub fn size_of_block(address: *const u8) -> Option<usize> {
 /// The live block that contains `address`: its start, bytes and tag.
 pub fn block_around(address: usize) -> Option<(usize, usize, u32)> {
     ex().pool.around(address).map(|(start, info)| (start, info.bytes, info.tag))
+}
+
+/// Where a driver called the export that allocated the live block that contains `address`; 0 for the engine's.
+pub fn allocated_at(address: usize) -> Option<usize> {
+    ex().pool.around(address).map(|(_, info)| info.caller)
 }
 
 /// Blocks that are not freed and were allocated by calls from `callers` (a driver's image), by place and tag.

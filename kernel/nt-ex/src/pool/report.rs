@@ -40,6 +40,9 @@ impl Pool {
 
     /// The live block that contains `address`.
     pub(super) fn around(&self, address: usize) -> Option<(usize, BlockInfo)> {
+        if let Some(found) = self.special.around(address) {
+            return Some(found);
+        }
         if let Some((class, slab)) = self.slab_at(address) {
             let class = self.classes[class].lock();
             let (slot, data) = class.locate(slab, address)?;
@@ -69,6 +72,7 @@ impl Pool {
             class.lock().for_each(&mut add);
         }
         self.big.lock().values().for_each(|big| add(&big.info));
+        self.special.for_each(&mut add);
         places.into_values().collect()
     }
 }
