@@ -182,6 +182,10 @@ impl Request {
             return Ok(self.system_buffer(user, length, direction));
         }
         self.irp.UserBuffer.set(user as *mut _);
+        if direction == Direction::In {
+            // A file system may make a system buffer of its own, which is copied back as well.
+            self.note_output(length);
+        }
         if flags & DO_DIRECT_IO != 0 {
             let operation = if direction == Direction::In { DEVICE_WRITES } else { DEVICE_READS };
             return self.locked(user, length, operation);
