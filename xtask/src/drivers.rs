@@ -33,6 +33,7 @@ const DRIVERS: &[Driver] = &[
     Driver { name: "iopbtest", folder: "iopbtest", defines: &[] },
     Driver { name: "attachtest", folder: "attachtest", defines: &[] },
     Driver { name: "swapall", folder: "swapall", defines: &[] },
+    Driver { name: "swaptest", folder: "swaptest", defines: &[] },
     Driver { name: "badapples", folder: "badapples", defines: &[] },
     Driver { name: "failentry", folder: "badapples", defines: &["FAIL_ENTRY"] },
 ];

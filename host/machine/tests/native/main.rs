@@ -1,12 +1,16 @@
 //! Documented behaviour as native driver code sees it.
 //!
 //! The sample driver `iopbtest` runs in the modes that its registry values choose and records what each callback
-//! was given; the tests here drive operations and compare. Rows of the ledgers are cited in each test.
+//! was given; the tests here drive operations and compare. `swaptest` checks what filters that swap buffers and use contexts
+//! are promised. Rows of the ledgers are cited in each test.
 
 mod attachment;
+mod buffers;
 mod caching;
+mod contexts;
 mod crashes;
 mod fast_io;
+mod other_volume;
 mod parameter_block;
 mod post_operation;
 mod pre_operation;

@@ -89,13 +89,27 @@ pub fn machine() -> Machine {
 
 /// Loads iopbtest as service `name` at `altitude`.
 pub fn recorder(machine: &Machine, name: &str, altitude: &str, settings: &[&str]) {
-    let mut source = DriverSource::from_path(&driver_path("iopbtest.sys")).expect("the sample is there");
+    load_as(machine, "iopbtest.sys", name, altitude, settings);
+}
+
+fn load_as(machine: &Machine, image: &str, name: &str, altitude: &str, settings: &[&str]) {
+    let mut source = DriverSource::from_path(&driver_path(image)).expect("the sample is there");
     source.name = name.to_owned();
     // Instance names are unique on a volume: each copy gets one made from its own name.
     source.inf = None;
     source.altitude = Some(altitude.to_owned());
     source.settings = settings.iter().map(|text| Setting::parse(text).expect("a setting")).collect();
     machine.load(&source).unwrap_or_else(|error| panic!("{name}: {error}"));
+}
+
+/// Loads swaptest as service `name` at `altitude`.
+pub fn swapper(machine: &Machine, name: &str, altitude: &str, settings: &[&str]) {
+    load_as(machine, "swaptest.sys", name, altitude, settings);
+}
+
+/// Loads swapall.
+pub fn swap_all(machine: &Machine) {
+    load_as(machine, "swapall.sys", "swapall", "142930", &[]);
 }
 
 /// A machine with one recorder called `r`.
@@ -151,6 +165,51 @@ pub fn results(machine: &Machine, name: &str) -> Results {
         checks: u64_at(0x48),
         entries: (0..sequence as usize).map(entry).collect(),
     }
+}
+
+/// What swaptest found; results.h has the layout.
+pub struct SwapResults {
+    /// Completions at DISPATCH_LEVEL.
+    pub high: u32,
+    pub checks: u64,
+    /// File number and line of its checks that failed.
+    pub failed_lines: Vec<(u32, u32)>,
+    values: Vec<u64>,
+}
+
+impl SwapResults {
+    /// Values of the last operation of `major`.
+    pub fn of(&self, major: u8) -> [u64; 8] {
+        let at = 8 * usize::from(major);
+        self.values[at..at + 8].try_into().expect("eight")
+    }
+}
+
+fn service_qword(machine: &Machine, name: &str, value: &str) -> Option<u64> {
+    let key = format!(r"\Registry\Machine\System\CurrentControlSet\Services\{name}");
+    machine
+        .registry_qword(&format!(r"{key}\Parameters"), value)
+        .or_else(|| machine.registry_qword(&key, value))
+}
+
+pub fn swap_results(machine: &Machine, name: &str) -> SwapResults {
+    let address = service_qword(machine, name, "Results").expect("the driver wrote where its results are");
+    let bytes = machine.read_memory(address as usize, 0x118 + 128 * 8).expect("the image is there");
+    let u64_at = |at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().expect("eight"));
+    let u32_at = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().expect("four"));
+    assert_eq!(u32_at(0), 0x5450_5753, "the magic");
+    let failed = u64_at(0x10) as usize;
+    SwapResults {
+        high: u32_at(4),
+        checks: u64_at(8),
+        failed_lines: (0..failed.min(32)).map(|i| (u32_at(0x18 + i * 8 + 4), u32_at(0x18 + i * 8))).collect(),
+        values: (0..128).map(|i| u64_at(0x118 + i * 8)).collect(),
+    }
+}
+
+/// How many checks of swaptest had failed when it was unloaded.
+pub fn failed_at_unload(machine: &Machine, name: &str) -> u64 {
+    service_qword(machine, name, "Failed").expect("the driver said so when it was unloaded")
 }
 
 /// Rules of the findings so far.
