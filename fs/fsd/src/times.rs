@@ -28,11 +28,9 @@ pub(crate) fn settle(volume: &Volume, fcb: &Fcb) -> Result<(), Failure> {
 pub(crate) fn keeping(
     volume: &Volume,
     fcb: &Fcb,
-    write: impl FnOnce() -> Result<(), Failure>,
+    write: impl Fn() -> Result<(), Failure>,
 ) -> Result<(), Failure> {
-    let before = volume.store.metadata(fcb.id())?.times.last_write;
-    write()?;
-    let change = MetadataChange { last_write: Some(before), ..MetadataChange::default() };
-    volume.store.set_metadata(fcb.id(), change)?;
-    Ok(())
+    let mut written = Ok(());
+    volume.store.keep_last_write(fcb.id(), &mut || written = write())?;
+    written
 }

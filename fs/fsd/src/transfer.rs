@@ -106,7 +106,8 @@ impl Fcb {
         if size > self.reserved.get() {
             // In steps, so that a file that grows write by write does not ask each time; a volume that has no
             // room for a step may have some for what is needed.
-            let step = (size / 8).clamp(64 << 10, 4 << 20);
+            let first = self.header.FileSize.get() == 0;
+            let step = if first { 4095 } else { (size / 8).clamp(64 << 10, 4 << 20) };
             let wanted = (size + step) / 4096 * 4096;
             if volume.store.set_allocation(id, stream, wanted as u64).is_ok() {
                 self.reserved.set(wanted);
@@ -149,7 +150,7 @@ impl Fcb {
 
     /// Gives space back that was asked for ahead of the data.
     pub(crate) fn trim_reservation(&self, volume: &Volume) {
-        if self.reserved.replace(0) > self.header.FileSize.get() {
+        if self.reserved.replace(0) - self.header.FileSize.get() >= 4096 {
             // A store that keeps the space only keeps it longer.
             let size = self.header.FileSize.get() as u64;
             let _ = volume.store.set_allocation(self.id(), self.stream(), size);
