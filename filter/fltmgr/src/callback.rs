@@ -8,36 +8,55 @@ use std::time::Instant;
 
 use boundary::{Event, Raise, call};
 use nt_abi::{FLT_CALLBACK_DATA, FLT_RELATED_OBJECTS, NtStatus};
-use nt_ke::{Severity, current_core};
+use nt_ke::{Core, Severity, current_core};
 
+use crate::Flt;
 use crate::findings;
 use crate::frame::Operation;
 use crate::nodes::Node;
 use crate::rows;
 
 /// Calls the pre callback of `node`, which the operation is aimed at, and returns its answer.
-#[inline]
+#[inline(always)]
 pub fn pre(operation: &Operation, node: &Node) -> Result<u32, Raise> {
+    if operation.watched.get() { pre_watched(operation, node) } else { call_pre(operation, node) }
+}
+
+#[inline(always)]
+fn call_pre(operation: &Operation, node: &Node) -> Result<u32, Raise> {
     let arguments = [
         from_ref(&operation.data) as u64,
         from_ref(&operation.objects) as u64,
         from_ref(&operation.context) as u64,
     ];
-    if operation.watched.get() {
-        return watched(node, "pre", &operation.data, || call(node.pre, arguments));
-    }
     Ok(call(node.pre, arguments)? as u32)
 }
 
+#[cold]
+fn pre_watched(operation: &Operation, node: &Node) -> Result<u32, Raise> {
+    watched(node, "pre", &operation.data, || call_pre(operation, node))
+}
+
 /// Calls the post callback of `node`, which the operation is aimed at, and returns its answer.
-#[inline]
+#[inline(always)]
 pub fn post(operation: &Operation, node: &Node, context: usize) -> Result<u32, Raise> {
+    if operation.watched.get() {
+        post_watched(operation, node, context)
+    } else {
+        call_post(operation, node, context)
+    }
+}
+
+#[inline(always)]
+fn call_post(operation: &Operation, node: &Node, context: usize) -> Result<u32, Raise> {
     let arguments =
         [from_ref(&operation.data) as u64, from_ref(&operation.objects) as u64, context as u64, 0];
-    if operation.watched.get() {
-        return watched(node, "post", &operation.data, || call(node.post, arguments));
-    }
     Ok(call(node.post, arguments)? as u32)
+}
+
+#[cold]
+fn post_watched(operation: &Operation, node: &Node, context: usize) -> Result<u32, Raise> {
+    watched(node, "post", &operation.data, || call_post(operation, node, context))
 }
 
 /// Calls the post callback of `node` for a copy of an operation's data.
@@ -45,24 +64,21 @@ pub fn post_drained(node: &Node, data: &FLT_CALLBACK_DATA, context: usize, flags
     let objects = FLT_RELATED_OBJECTS::default();
     node.instance.related_objects(&objects, crate::pointer::iopb(data).TargetFileObject.get());
     let arguments = [from_ref(data) as u64, from_ref(&objects) as u64, context as u64, u64::from(flags)];
-    if is_watched() {
-        return watched(node, "post", data, || call(node.post, arguments));
-    }
-    Ok(call(node.post, arguments)? as u32)
+    let run = || Ok(call(node.post, arguments)? as u32);
+    if is_watched(current_core(), crate::flt()) { watched(node, "post", data, run) } else { run() }
 }
 
 /// Whether someone counts or observes callbacks.
 #[inline]
-pub fn is_watched() -> bool {
-    current_core().observed() || crate::flt().statistics_on()
+pub fn is_watched(core: &Core, flt: &Flt) -> bool {
+    core.observed() | flt.statistics_on()
 }
 
-#[cold]
 fn watched(
     node: &Node,
     phase: &'static str,
     data: &FLT_CALLBACK_DATA,
-    run: impl FnOnce() -> Result<u64, Raise>,
+    run: impl FnOnce() -> Result<u32, Raise>,
 ) -> Result<u32, Raise> {
     let core = current_core();
     let (observed, counted) = (core.observed(), crate::flt().statistics_on());
@@ -73,7 +89,7 @@ fn watched(
         core.observe(&Event::CallbackEntered { driver, altitude, operation, phase });
     }
     let started = Instant::now();
-    let answer = run()? as u32;
+    let answer = run()?;
     let nanoseconds = started.elapsed().as_nanos() as u64;
     if counted {
         let counter = &node.instance.counters[node.row];

@@ -112,13 +112,14 @@ impl Call {
         file: &'static FILE_OBJECT,
         lower: &'static DEVICE_OBJECT,
     ) -> Result<Option<IoStatus>, Raise> {
-        match *self {
-            Self::Transfer(transfer, wait) => io_fast_transfer(lower, file, &transfer, wait),
-            Self::Query(query, wait, buffer) => io_fast_query(lower, file, query, wait, buffer),
+        match self {
+            Self::Transfer(transfer, wait) => io_fast_transfer(lower, file, transfer, *wait),
+            Self::Query(query, wait, buffer) => io_fast_query(lower, file, *query, *wait, *buffer),
         }
     }
 }
 
+#[inline(always)]
 fn fill(
     operation: &Operation,
     volume: &Volume,
@@ -131,7 +132,6 @@ fn fill(
     data.Flags.set(FLTFL_CALLBACK_DATA_FAST_IO_OPERATION);
     data.RequestorMode.set(thread.previous_mode().get() as i8);
     data.Thread.set(std::ptr::from_ref(thread).cast_mut().cast());
-    operation.watched.set(callback::is_watched());
     operation.begin_with(volume, table, call.block(file));
 }
 
@@ -153,7 +153,9 @@ fn run(volume: &Arc<Volume>, file: &'static FILE_OBJECT, call: &Call) -> Result<
     if !interested(list, kinds) {
         return call.send(file, lower);
     }
-    let Some(operation) = flt().frames.take(2 * list.len()) else { return Ok(None) };
+    let flt = flt();
+    let Some(operation) = flt.frames.take(2 * list.len()) else { return Ok(None) };
+    operation.watched.set(callback::is_watched(core, flt));
     fill(operation, volume, file, call, table);
     let outcome = descend(core, operation, list, 0, kinds).inspect_err(|_| operation.leave())?;
     if outcome == Outcome::Send {
@@ -186,7 +188,7 @@ fn run(volume: &Arc<Volume>, file: &'static FILE_OBJECT, call: &Call) -> Result<
     completion::up(operation, false)?;
     let status = &operation.data.IoStatus;
     let result = IoStatus { status: status.Status.get(), information: status.Information.get() };
-    flt().frames.give(operation);
+    flt.frames.give(operation);
     Ok((result.status != NtStatus::FLT_DISALLOW_FAST_IO).then_some(result))
 }
 

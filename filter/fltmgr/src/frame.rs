@@ -26,7 +26,7 @@ use nt_abi::{
     DISPATCHER_HEADER, FLT_CALLBACK_DATA, FLT_IO_PARAMETER_BLOCK, FLT_RELATED_OBJECTS, IRP, NtStatus,
 };
 use nt_ex::pool::{self, PoolKind};
-use nt_ke::presence::{self, Presence};
+use nt_ke::presence;
 use nt_ke::{current_core, current_thread};
 
 use crate::anchor::Anchored;
@@ -140,7 +140,8 @@ pub struct Operation {
     pub current: Cell<*const Node>,
     /// The record of that node on the way up.
     pub current_owed: Cell<*const Owed>,
-    presence: Cell<Option<Presence>>,
+    /// Entry in the presence list of the thread that it runs on, counted from 1; 0: none.
+    presence: Cell<usize>,
     /// The IRP, for operations that have one.
     pub irp: Cell<Option<&'static IRP>>,
     volume: Cell<*const Volume>,
@@ -446,16 +447,17 @@ impl Operation {
     /// Enters the current thread's presence list. `false`: operations nest too deeply.
     #[inline]
     pub fn arrive(&self) -> bool {
-        let presence = presence::enter(std::ptr::from_ref(self) as usize);
-        let entered = presence.is_some();
-        self.presence.set(presence);
-        entered
+        let slot = presence::enter_slot(std::ptr::from_ref(self) as usize);
+        self.presence.set(slot.map_or(0, |slot| slot + 1));
+        slot.is_some()
     }
 
     /// Leaves the thread's presence list.
     #[inline]
     pub fn leave(&self) {
-        drop(self.presence.take());
+        if let Some(slot) = self.presence.replace(0).checked_sub(1) {
+            presence::leave_slot(slot);
+        }
     }
 
     /// Starts to use `table`. `false` when the operation has been on too many volumes.
@@ -506,27 +508,23 @@ impl Default for Frames {
 }
 
 impl Frames {
+    #[inline(always)]
     fn slot(&self) -> Option<&Cell<usize>> {
         self.0.get(current_thread().number() as usize).map(|slot| &slot.0)
     }
 
     /// A frame with room for at least `records`, in the thread's presence list; `None` when pool is exhausted or
     /// operations nest too deeply.
-    #[inline]
+    #[inline(always)]
     pub fn take(&self, records: usize) -> Option<&'static Operation> {
-        let operation = match self.slot() {
-            Some(slot) if slot.get() != 0 => {
-                // SAFETY: the list holds addresses of free frames.
-                let operation = unsafe { &*(slot.get() as *const Operation) };
-                slot.set(operation.next_free.get());
-                if operation.capacity.get() as usize >= records {
-                    operation
-                } else {
-                    free(operation);
-                    allocate(records)?
-                }
+        let free = self.slot().map_or(0, Cell::get);
+        // SAFETY: the list holds addresses of free frames; 0 ends it.
+        let operation = match unsafe { (free as *const Operation).as_ref() } {
+            Some(operation) if operation.capacity.get() as usize >= records => {
+                self.unlink(operation);
+                operation
             }
-            _ => allocate(records)?,
+            too_small => self.make(too_small, records)?,
         };
         prepare(operation);
         if operation.arrive() {
@@ -536,8 +534,24 @@ impl Frames {
         None
     }
 
-    /// Puts a frame that nobody uses any more onto this thread's list.
     #[inline]
+    fn unlink(&self, first: &Operation) {
+        if let Some(slot) = self.slot() {
+            slot.set(first.next_free.get());
+        }
+    }
+
+    #[cold]
+    fn make(&self, too_small: Option<&'static Operation>, records: usize) -> Option<&'static Operation> {
+        if let Some(operation) = too_small {
+            self.unlink(operation);
+            free(operation);
+        }
+        allocate(records)
+    }
+
+    /// Puts a frame that nobody uses any more onto this thread's list.
+    #[inline(always)]
     pub fn give(&self, operation: &'static Operation) {
         operation.leave();
         if operation.extras.get() {
@@ -545,6 +559,8 @@ impl Frames {
         }
         operation.magic.set(0);
         operation.used.store(0, Ordering::Relaxed);
+        operation.running.store(0, Ordering::Relaxed);
+        operation.current_owed.set(std::ptr::null());
         match self.slot() {
             Some(slot) => {
                 operation.next_free.set(slot.get());
@@ -590,7 +606,7 @@ fn allocate(records: usize) -> Option<&'static Operation> {
         volume_block: Cell::new(0),
         current: Cell::new(std::ptr::null()),
         current_owed: Cell::new(std::ptr::null()),
-        presence: Cell::new(None),
+        presence: Cell::new(0),
         irp: Cell::new(None),
         volume: Cell::new(std::ptr::null()),
         tables: [const { Cell::new(std::ptr::null()) }; TABLES],
@@ -624,14 +640,12 @@ fn allocate(records: usize) -> Option<&'static Operation> {
     Some(operation)
 }
 
+/// Makes a frame ready that was left by [`Frames::give`], which keeps the rest as it has to be.
 #[inline]
 fn prepare(operation: &Operation) {
     operation.magic.set(MAGIC);
-    operation.used.store(0, Ordering::Relaxed);
-    operation.running.store(0, Ordering::Relaxed);
     operation.state.store(DISPATCHING, Ordering::Relaxed);
     operation.irp.set(None);
-    operation.current_owed.set(std::ptr::null());
     operation.tables_used.set(0);
     operation.modified.set(false);
     operation.synchronous.set(false);

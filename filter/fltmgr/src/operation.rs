@@ -186,7 +186,7 @@ fn fill(
     operation.synchronous.set(
         origin.kept || matches!(stack.MajorFunction.get(), IRP_MJ_CREATE | IRP_MJ_CLEANUP | IRP_MJ_CLOSE),
     );
-    operation.watched.set(callback::is_watched());
+    operation.watched.set(callback::is_watched(current_core(), flt()));
     operation.begin(volume, table);
 }
 

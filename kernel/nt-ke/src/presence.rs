@@ -8,7 +8,7 @@ use std::sync::atomic::{Ordering, compiler_fence};
 use boundary::Raise;
 
 use crate::core::Core;
-use crate::thread::{KTHREAD, PRESENCE_DEPTH, current_thread};
+use crate::thread::{KTHREAD, current_thread};
 
 /// The current thread is inside something until this is dropped.
 pub struct Presence {
@@ -21,23 +21,37 @@ pub struct Presence {
 /// Returns `None` when callbacks nest deeper than any real stack of filters does.
 #[inline]
 pub fn enter(identity: usize) -> Option<Presence> {
+    enter_slot(identity).map(|slot| Presence { thread: current_thread(), slot })
+}
+
+/// The same for who keeps the number of the entry and gives it to [`leave_slot`].
+#[inline]
+pub fn enter_slot(identity: usize) -> Option<usize> {
     let thread = current_thread();
     let depth = thread.presence_depth();
     let slot = depth.get();
-    if slot >= PRESENCE_DEPTH {
-        return None;
-    }
-    thread.presence()[slot].store(identity, Ordering::Relaxed);
+    thread.presence().get(slot)?.store(identity, Ordering::Relaxed);
     depth.set(slot + 1);
     compiler_fence(Ordering::SeqCst);
-    Some(Presence { thread, slot })
+    Some(slot)
+}
+
+/// Ends [`enter_slot`], on the same thread.
+#[inline]
+pub fn leave_slot(slot: usize) {
+    leave(current_thread(), slot);
+}
+
+#[inline]
+fn leave(thread: &KTHREAD, slot: usize) {
+    thread.presence()[slot].store(0, Ordering::Release);
+    thread.presence_depth().set(slot);
 }
 
 impl Drop for Presence {
     #[inline]
     fn drop(&mut self) {
-        self.thread.presence()[self.slot].store(0, Ordering::Release);
-        self.thread.presence_depth().set(self.slot);
+        leave(self.thread, self.slot);
     }
 }
 
