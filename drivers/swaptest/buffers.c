@@ -254,7 +254,8 @@ static FLT_PREOP_CALLBACK_STATUS PreShort(PFLT_CALLBACK_DATA Data, PCFLT_RELATED
     if (!Concerns(Data, &places) || Data->Iopb->MajorFunction != IRP_MJ_WRITE) {
         return FLT_PREOP_SUCCESS_NO_CALLBACK;
     }
-    swap = Prepare(Data, &places, *places.Length - 1, Expect != 0);
+    /* Expect: 0 a byte too short, 1 the same with an MDL, 2 so much that special pool notices. */
+    swap = Prepare(Data, &places, *places.Length - (Expect == 2 ? 100 : 1), Expect == 1);
     if (swap == NULL) {
         return FLT_PREOP_SUCCESS_NO_CALLBACK;
     }

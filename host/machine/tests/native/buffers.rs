@@ -213,6 +213,38 @@ fn what_swappers_do_wrong_is_reported() {
 }
 
 #[test]
+fn special_pool_finds_a_swapped_buffer_that_the_file_system_overruns() {
+    // spec: SWAP-24
+    let machine = Machine::boot(altimeter::Options { special_pool: true, ..altimeter::Options::default() });
+    let machine = machine.expect("it boots");
+    swapper(&machine, "r", "142000", &["Mode=sz:swap-short", "Expect=dword:2"]);
+    let done = machine
+        .run(|session| {
+            let handle = noncached(session, "swap")?;
+            let done = session.write(&handle, Some(0), &[7; 512])?;
+            session.close(handle)?;
+            Ok(done)
+        })
+        .unwrap_or_else(|Stopped| panic!("{:?}", machine.report()));
+    assert_eq!(done.status, NtStatus::INVALID_USER_BUFFER);
+    let findings = machine.report().findings;
+    let messages: Vec<&str> = findings.iter().map(|finding| finding.message.as_str()).collect();
+    assert!(findings.iter().all(|f| f.rule == "SWAP-24" && f.driver == "r"), "{findings:?}");
+    // When it was swapped in: the callback, and the allocation.
+    assert!(
+        messages[0].contains("too small") && messages[0].contains("allocated at swaptest.sys+0x"),
+        "{messages:?}"
+    );
+    assert!(findings[0].places[0].contains("PreOperation at swaptest.c"), "{findings:?}");
+    // When it was overrun: the file system, and the allocation.
+    assert!(
+        messages[1].contains("the file system moved data") && messages[1].contains("past the end"),
+        "{messages:?}"
+    );
+    assert!(findings[1].places[0].contains("swaptest.sys"), "{findings:?}");
+}
+
+#[test]
 fn a_locked_buffer_has_an_mdl_until_the_operation_is_over() {
     // spec: SWAP-02, SWAP-06, SWAP-07, SWAP-11, SWAP-12, SWAP-13, SWAP-14, SWAP-15
     for mode in ["lock", "lock-late"] {
