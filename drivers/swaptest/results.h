@@ -35,6 +35,7 @@ typedef struct _RESULTS {
 #define VALUE_POST_MDL 5
 #define VALUE_IRQL 6        /* of the post callback, or of the callback that ran when it was safe */
 #define VALUE_FLAGS 7       /* Data->Flags in the pre callback */
+#define VALUE_TEARDOWN 0    /* of IRP_MJ_CREATE: an instance is being torn down */
 
 _Static_assert(FIELD_OFFSET(RESULTS, Failed) == 0x18, "a test reads this layout");
 _Static_assert(FIELD_OFFSET(RESULTS, Values) == 0x118, "a test reads this layout");

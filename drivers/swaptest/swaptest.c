@@ -110,6 +110,7 @@ static NTSTATUS FLTAPI InstanceQueryTeardown(PCFLT_RELATED_OBJECTS FltObjects, F
 
 static VOID FLTAPI InstanceTeardownStart(PCFLT_RELATED_OBJECTS FltObjects, FLT_INSTANCE_TEARDOWN_FLAGS Reason)
 {
+    Results.Values[VALUE_TEARDOWN] = 1;
     if (Mode->Teardown != NULL) {
         Mode->Teardown(FltObjects);
     }

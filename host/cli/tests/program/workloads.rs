@@ -49,6 +49,29 @@ fn tour_is_clean_with_large_sectors_in_a_directory_and_with_another_pattern() {
 }
 
 #[test]
+fn every_workload_is_clean_when_all_buffers_are_swapped() {
+    let source = folder();
+    for (name, bytes) in [("empty", 0), ("one", 1), ("sector", 512), ("more", 513), ("large", 300_000)] {
+        let data: Vec<u8> = (0..bytes).map(|byte: u32| byte as u8 ^ 0x5A).collect();
+        fs::write(source.path().join(name), data).expect("a file");
+    }
+    let drivers = ["run", "passthrough", "guard", "xorcrypt", "swapall"];
+    for workload in [
+        &["--workload", "tour"][..],
+        &["--workload", "tour", "--special-pool", "--sector", "4096"],
+        &["--workload", "stress"],
+        &["--workload", "copy-tree", "--source", text(source.path())],
+    ] {
+        let arguments = [&drivers[..], workload, &["--json", "-"]].concat();
+        let ran = altimeter(arguments).ends_with(0);
+        let results = ran.json();
+        let mut drivers = results["drivers"].as_array().expect("a list").iter();
+        let swapall = drivers.find(|driver| driver["name"] == "swapall").expect("it was loaded");
+        assert!(swapall["callbacks"]["IRP_MJ_READ"]["post"].as_u64() > Some(0), "{workload:?} {swapall}");
+    }
+}
+
+#[test]
 fn stress_is_clean_and_its_operations_depend_on_the_seed_only() {
     let operations = |seed: &str| {
         let ran = altimeter(["run", "--workload", "stress", "--json", "-", "--seed", seed]).ends_with(0);

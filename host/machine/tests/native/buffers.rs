@@ -4,8 +4,9 @@ use altimeter::session::{Handle, OpenRequest, Session};
 use altimeter::{Machine, NtStatus, Stopped};
 use nt_abi::{
     DO_BUFFERED_IO, DO_DIRECT_IO, FILE_NO_INTERMEDIATE_BUFFERING, FLTFL_CALLBACK_DATA_FAST_IO_OPERATION,
-    FLTFL_CALLBACK_DATA_IRP_OPERATION, FLTFL_CALLBACK_DATA_SYSTEM_BUFFER, IRP_MJ_DIRECTORY_CONTROL,
-    IRP_MJ_READ, IRP_MJ_WRITE, IRP_NOCACHE, IRP_PAGING_IO, file_information_class as class,
+    FLTFL_CALLBACK_DATA_IRP_OPERATION, FLTFL_CALLBACK_DATA_SYSTEM_BUFFER, IRP_MJ_CREATE,
+    IRP_MJ_DIRECTORY_CONTROL, IRP_MJ_READ, IRP_MJ_WRITE, IRP_NOCACHE, IRP_PAGING_IO,
+    file_information_class as class,
 };
 
 use crate::other_volume::{self, Behaviour, DATA};
@@ -506,6 +507,40 @@ fn paging_io_at_dispatch_level_cannot_be_put_off() {
     assert_eq!((seen.failed_lines, seen.high != 0), (vec![], true));
     assert!(rules(&machine).iter().all(|rule| rule == "PEND-19"));
     assert_found(&machine, "PEND-19", "r");
+}
+
+#[test]
+fn an_operation_with_a_swapped_buffer_is_waited_for_and_not_drained() {
+    // spec: SWAP-16, LIFE-17
+    let machine = machine();
+    let below = other_volume::add(&machine, Behaviour { hold: true, ..Behaviour::default() });
+    swapper(&machine, "r", "142000", &["Mode=sz:swap"]);
+    let held = || below.held.load(std::sync::atomic::Ordering::Acquire);
+    let going = || swap_results(&machine, "r").of(IRP_MJ_CREATE)[0] == 1;
+    std::thread::scope(|scope| {
+        let reader = scope.spawn(|| read_other(&machine));
+        while !held() {
+            std::thread::yield_now();
+        }
+        let results = scope.spawn(|| {
+            while !going() {
+                std::thread::yield_now();
+            }
+            let before = swap_results(&machine, "r").of(IRP_MJ_READ);
+            below.let_go();
+            before
+        });
+        machine.unload_all();
+        assert_eq!(reader.join().expect("the reader"), (512, vec![DATA; 512]));
+        let before = results.join().expect("the watcher");
+        assert_eq!(
+            (before[NEW_BUFFER] != 0, before[POST_BUFFER]),
+            (true, 0),
+            "no post callback before the end"
+        );
+    });
+    assert_eq!(failed_at_unload(&machine, "r"), 0);
+    assert_clean(&machine);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //! DISPATCH_LEVEL in another thread, asks for buffered or direct I/O, makes system buffers and MDLs of its own.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use altimeter::session::Handle;
 use altimeter::{Machine, NtStatus, Stopped};
@@ -27,6 +27,8 @@ pub struct Behaviour {
     pub system_buffer: bool,
     /// Reads get an MDL that the file system makes.
     pub mdl: bool,
+    /// Reads pend until [`Seen::let_go`].
+    pub hold: bool,
 }
 
 /// What reads and directory queries return.
@@ -45,6 +47,16 @@ pub struct Seen {
     pub user_buffer: AtomicU64,
     /// `MinorFunction` of the last transfer.
     pub minor: AtomicU32,
+    /// Whether a read is held, and whether it may go.
+    pub held: AtomicBool,
+    going: AtomicBool,
+}
+
+impl Seen {
+    /// Completes the read that is held.
+    pub fn let_go(&self) {
+        self.going.store(true, Ordering::Release);
+    }
 }
 
 struct OtherFs(Behaviour, Arc<Seen>);
@@ -70,11 +82,23 @@ impl OtherFs {
             nt_mm::mdl::probe_and_lock_pages(mdl, false, 1)?;
             irp.MdlAddress.set(std::ptr::from_ref(mdl).cast_mut());
         }
-        if !self.0.high {
+        if !self.0.high && !self.0.hold {
             fill(irp, length)?;
             return io_complete_with(irp, NtStatus::SUCCESS, length);
         }
         nt_io::io_mark_pending(irp);
+        if self.0.hold {
+            let seen = Arc::clone(&self.1);
+            nt_ex::work::queue(nt_ex::work::WorkQueue::Critical, move || {
+                seen.held.store(true, Ordering::Release);
+                while !seen.going.load(Ordering::Acquire) && !nt_ke::current_core().stopping() {
+                    nt_ke::current_core().scheduler().pause();
+                }
+                fill(irp, length)?;
+                io_complete_with(irp, NtStatus::SUCCESS, length).map(|_| ())
+            });
+            return Ok(NtStatus::PENDING);
+        }
         nt_ex::work::queue(nt_ex::work::WorkQueue::Critical, move || {
             fill(irp, length)?;
             let old = nt_ke::irql::raise(DISPATCH_LEVEL);
