@@ -32,6 +32,7 @@ const DRIVERS: &[Driver] = &[
     Driver { name: "heartbeat", folder: "heartbeat", defines: &[] },
     Driver { name: "iopbtest", folder: "iopbtest", defines: &[] },
     Driver { name: "attachtest", folder: "attachtest", defines: &[] },
+    Driver { name: "ownfcb", folder: "ownfcb", defines: &[] },
     Driver { name: "swapall", folder: "swapall", defines: &[] },
     Driver { name: "swaptest", folder: "swaptest", defines: &[] },
     Driver { name: "badapples", folder: "badapples", defines: &[] },
