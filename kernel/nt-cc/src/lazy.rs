@@ -12,9 +12,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use boundary::Raise;
 use boundary::slot::PAGE_SIZE;
-use nt_abi::{DISPATCHER_HEADER, FILE_OBJECT, NativeFn, NtStatus, VPB};
+use nt_abi::{DISPATCHER_HEADER, FILE_OBJECT, NativeFn, NtStatus, VPB, bugcheck};
 use nt_ke::dispatcher::{self, object_type};
-use nt_ke::{Finding, Lock, Rank, current_core, current_thread};
+use nt_ke::{BugCheck, Finding, Lock, Rank, current_core, current_thread};
 
 use crate::map::{MapReference, SharedMap};
 use crate::{cc, flush, initialize, purge};
@@ -110,8 +110,20 @@ fn run() {
         thread.set_background(true);
         let woken = dispatcher::wait(&lazy.work, false, timeout);
         thread.set_background(false);
-        if woken.is_err() || current_core().stopping() || sweep(false).is_err() {
+        if woken.is_err() || current_core().stopping() {
             return;
+        }
+        match sweep(false) {
+            Ok(()) => {}
+            Err(Raise::Stop) => return,
+            Err(Raise::Status(status)) => {
+                current_core().bug_check(BugCheck::new(
+                    bugcheck::CACHE_MANAGER,
+                    [u64::from(status.bits()), 0, 0, 0],
+                    format!("{status} was raised on the lazy writer's thread: by a CLOSE, or a callback of a file system"),
+                ));
+                return;
+            }
         }
     }
 }
