@@ -62,6 +62,18 @@ fn is_fast(operation: &Operation) -> bool {
     operation.base_flags.get() & FLTFL_CALLBACK_DATA_FAST_IO_OPERATION != 0
 }
 
+/// A driver copies to or from a program's memory at DISPATCH_LEVEL, where it may not be there.
+///
+/// Source: SWAP-10
+#[cold]
+pub fn touched_at_dispatch_level(address: usize) {
+    let message = format!(
+        "a program's memory ({address:#x}) is touched at DISPATCH_LEVEL: a post callback reaches a buffer without an MDL \
+         through FltDoCompletionProcessingWhenSafe and FltLockUserBuffer"
+    );
+    findings::error("SWAP-10", "", message);
+}
+
 /// A filter wants to free an MDL: whether that has to be refused, since the manager owns it.
 ///
 /// Source: SWAP-15, SWAP-19, SWAP-20

@@ -3,9 +3,9 @@
 //! Memory is touched through fault-safe copies only, so a bad pointer is an access violation in the driver's name.
 
 use boundary::{Raise, copy, export};
-use nt_abi::irql::{HIGH_LEVEL, PASSIVE_LEVEL};
+use nt_abi::irql::{DISPATCH_LEVEL, HIGH_LEVEL, PASSIVE_LEVEL};
 use nt_abi::{NtStatus, bugcheck};
-use nt_ke::{BugCheck, current_core};
+use nt_ke::{BugCheck, current_core, irql};
 
 use crate::argument::{fault, rows};
 
@@ -34,11 +34,23 @@ rows! { "ntoskrnl.exe", "nt-rtl";
 /// Bytes that are copied at once when a copy has to run backwards.
 const STEP: usize = 1024;
 
+/// Reports programs' memory that a driver touches at DISPATCH_LEVEL. Source: SWAP-10.
+#[inline]
+fn mind_level(addresses: &[usize]) {
+    if irql::current() >= DISPATCH_LEVEL {
+        let slot = &current_core().slot;
+        if let Some(address) = addresses.iter().find(|address| slot.is_user(**address)) {
+            fltmgr::swap::touched_at_dispatch_level(*address);
+        }
+    }
+}
+
 /// Copies between addresses of a driver, which may overlap.
 pub(crate) fn move_memory(to: usize, from: usize, bytes: usize) -> Result<(), Raise> {
     if bytes == 0 {
         return Ok(());
     }
+    mind_level(&[to, from]);
     if to <= from || to - from >= bytes {
         return copy::copy(to, from, bytes).map_err(fault);
     }
@@ -54,7 +66,11 @@ pub(crate) fn move_memory(to: usize, from: usize, bytes: usize) -> Result<(), Ra
 }
 
 fn fill(to: usize, byte: u8, bytes: usize) -> Result<(), Raise> {
-    if bytes == 0 { Ok(()) } else { copy::fill(to, byte, bytes).map_err(fault) }
+    if bytes == 0 {
+        return Ok(());
+    }
+    mind_level(&[to]);
+    copy::fill(to, byte, bytes).map_err(fault)
 }
 
 export! {
