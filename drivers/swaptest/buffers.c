@@ -492,6 +492,17 @@ static FLT_POSTOP_CALLBACK_STATUS PostHigh(PFLT_CALLBACK_DATA Data, PCFLT_RELATE
     return answer;
 }
 
+/* Wrong: a program's memory at DISPATCH_LEVEL. */
+static FLT_POSTOP_CALLBACK_STATUS PostTouchHigh(PFLT_CALLBACK_DATA Data, PCFLT_RELATED_OBJECTS FltObjects,
+                                                PVOID CompletionContext, FLT_POST_OPERATION_FLAGS Flags)
+{
+    if (KeGetCurrentIrql() >= DISPATCH_LEVEL) {
+        Results.High++;
+    }
+    /* spec: SWAP-10 */
+    return PostSwap(Data, FltObjects, CompletionContext, Flags);
+}
+
 /* Paging I/O cannot wait for a worker. */
 static FLT_POSTOP_CALLBACK_STATUS PostHighPaging(PFLT_CALLBACK_DATA Data, PCFLT_RELATED_OBJECTS FltObjects,
                                                  PVOID CompletionContext, FLT_POST_OPERATION_FLAGS Flags)
@@ -525,6 +536,7 @@ const BEHAVIOUR BufferModes[] = {
     {L"observe", PreObserve, PostObserve, NULL, NULL, NULL, NULL},
     {L"when-safe", PreSwap, PostWhenSafe, NULL, NULL, NULL, NULL},
     {L"when-high", PreSwap, PostHigh, NULL, NULL, NULL, NULL},
+    {L"touch-high", PreSwap, PostTouchHigh, NULL, NULL, NULL, NULL},
     {L"when-paging", PreSwap, PostHighPaging, NULL, NULL, NULL, NULL},
     {NULL, NULL, NULL, NULL, NULL, NULL, NULL},
 };

@@ -425,7 +425,7 @@ fn a_system_buffer_that_the_file_system_makes_has_the_data() {
         if driver == "swaptest" {
             swapper(&machine, "r", "142000", &[&format!("Mode=sz:{mode}")]);
         } else {
-            swap_all(&machine);
+            swap_all(&machine, "swapall");
         }
         machine
             .run(|session| {
@@ -489,6 +489,28 @@ fn completion_work_at_dispatch_level_runs_in_a_worker() {
 }
 
 #[test]
+fn a_programs_buffer_that_is_copied_to_at_dispatch_level_is_reported() {
+    // spec: SWAP-10
+    let touching = |behaviour| {
+        let machine = machine();
+        other_volume::add(&machine, behaviour);
+        swapper(&machine, "r", "142000", &["Mode=sz:touch-high"]);
+        for _ in 0..1000 {
+            read_other(&machine);
+            if swap_results(&machine, "r").high != 0 {
+                break;
+            }
+        }
+        assert_ne!(swap_results(&machine, "r").high, 0);
+        machine
+    };
+    let machine = touching(Behaviour { high: true, ..Behaviour::default() });
+    assert_found(&machine, "SWAP-10", "r");
+    // Through an MDL the memory is there.
+    assert_clean(&touching(Behaviour { high: true, flags: DO_DIRECT_IO, ..Behaviour::default() }));
+}
+
+#[test]
 fn paging_io_at_dispatch_level_cannot_be_put_off() {
     // spec: PEND-16, PEND-19
     let machine = machine();
@@ -549,7 +571,7 @@ fn an_mdl_read_says_so_in_its_minor_function_and_is_not_swapped() {
     let machine = machine();
     let below = other_volume::add(&machine, Behaviour::default());
     recorder(&machine, "r", "365000", &["Mode=sz:observe"]);
-    swap_all(&machine);
+    swap_all(&machine, "swapall");
     let buffer = machine
         .run(|session| {
             let handle = open_other(session, true)?;
@@ -578,9 +600,62 @@ fn swapall_copies_back_at_every_irql_and_method() {
         let machine = machine();
         other_volume::add(&machine, behaviour);
         recorder(&machine, "r", "365000", &["Mode=sz:observe"]);
-        swap_all(&machine);
+        swap_all(&machine, "swapall");
         assert_eq!(read_other(&machine), (512, vec![DATA; 512]));
         machine.unload_all();
         assert_clean(&machine);
     }
+}
+
+#[test]
+fn a_swapping_filter_can_go_while_others_read_and_write() {
+    // spec: SWAP-16, CTX-49
+    let machine = machine();
+    swap_all(&machine, "swapall0");
+    let stop = std::sync::atomic::AtomicBool::new(false);
+    let rounds = std::sync::atomic::AtomicU32::new(0);
+    let relaxed = std::sync::atomic::Ordering::Relaxed;
+    std::thread::scope(|scope| {
+        for thread in 0..3u8 {
+            let (machine, stop, rounds) = (&machine, &stop, &rounds);
+            scope.spawn(move || {
+                let work = |session: &Session| {
+                    let name = format!("file{thread}");
+                    let cached = create(session, &name)?.expect("a file");
+                    let direct = noncached(session, &name)?;
+                    let mut round = 0u8;
+                    while !stop.load(relaxed) {
+                        round = round.wrapping_add(1);
+                        let handles =
+                            if round.is_multiple_of(2) { (&cached, &direct) } else { (&direct, &cached) };
+                        assert_eq!(session.write(handles.0, Some(0), &[round; 4096])?.information, 4096);
+                        let mut back = [0; 4096];
+                        assert_eq!(session.read(handles.1, Some(0), &mut back)?.information, 4096);
+                        assert_eq!(back, [round; 4096]);
+                        rounds.fetch_add(1, relaxed);
+                    }
+                    session.close(cached)?;
+                    session.close(direct)
+                };
+                machine.run(work).unwrap_or_else(|Stopped| panic!("{:?}", machine.report()));
+            });
+        }
+        let pass = |count: u32| {
+            let goal = rounds.load(relaxed) + count;
+            while rounds.load(relaxed) < goal && machine.report().bug_check.is_none() {
+                std::thread::yield_now();
+            }
+        };
+        for round in 0..10 {
+            pass(100);
+            let name = altimeter::utf16(&format!("swapall{round}"));
+            let unload = |_: &Session| Ok(fltmgr::flt_unload_filter(&name, fltmgr::Unload::Filter)?);
+            assert_eq!(machine.run(unload), Ok(NtStatus::SUCCESS));
+            pass(20);
+            swap_all(&machine, &format!("swapall{}", round + 1));
+        }
+        stop.store(true, relaxed);
+    });
+    machine.unload_all();
+    assert_clean(&machine);
 }

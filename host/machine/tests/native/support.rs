@@ -107,9 +107,9 @@ pub fn swapper(machine: &Machine, name: &str, altitude: &str, settings: &[&str])
     load_as(machine, "swaptest.sys", name, altitude, settings);
 }
 
-/// Loads swapall.
-pub fn swap_all(machine: &Machine) {
-    load_as(machine, "swapall.sys", "swapall", "142930", &[]);
+/// Loads swapall as service `name`.
+pub fn swap_all(machine: &Machine, name: &str) {
+    load_as(machine, "swapall.sys", name, "142930", &[]);
 }
 
 /// A machine with one recorder called `r`.
