@@ -69,6 +69,12 @@ impl Results {
         self.entries.iter().filter(wanted).filter(|e| !e.is_paging()).cloned().collect()
     }
 
+    /// The callbacks of what a program asked for: neither paging I/O nor the last CLOSE, which come when the lazy
+    /// writer is done, from its thread.
+    pub fn of_programs(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.iter().filter(|e| !e.is_paging() && e.major != nt_abi::IRP_MJ_CLOSE)
+    }
+
     /// The callbacks of paging reads or writes.
     pub fn paging(&self, major: u8, post: bool) -> Vec<Entry> {
         let wanted = |e: &&Entry| e.major == major && e.post == post && e.is_paging();
