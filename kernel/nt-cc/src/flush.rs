@@ -164,7 +164,7 @@ pub fn cc_flush_volume(vpb: &VPB) -> Result<NtStatus, Raise> {
 ///
 /// IRQL:   PASSIVE_LEVEL
 /// Locks:  none held
-/// Returns: pages that could not be written
+/// Returns: pages that could not be written; what others dirty meanwhile does not count
 pub fn flush_all() -> Result<usize, Raise> {
     if nt_ke::current_core().try_get::<crate::Cc>().is_none() {
         return Ok(0);
@@ -177,5 +177,7 @@ pub fn flush_all() -> Result<usize, Raise> {
         }
     }
     crate::lazy::sweep(true)?;
-    Ok(cc().dirty_pages.load(Ordering::Relaxed))
+    let maps = cc().maps.lock();
+    let failed = maps.values().filter(|map| map.failures.load(Ordering::Relaxed) != 0);
+    Ok(failed.map(|map| map.dirty_pages.load(Ordering::Relaxed)).sum())
 }

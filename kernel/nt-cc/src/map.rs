@@ -54,6 +54,8 @@ pub struct SharedMap {
     pub aged: AtomicU32,
     /// Lazy writes that failed one after the other.
     pub failures: AtomicU32,
+    /// Nonzero: a worker reads ahead. One does at a time, so that late ones do not crowd the cache.
+    pub reading_ahead: AtomicU32,
 }
 
 /// One file object's cached I/O.
@@ -97,6 +99,7 @@ impl SharedMap {
             dirty_pages: AtomicUsize::new(0),
             aged: AtomicU32::new(0),
             failures: AtomicU32::new(0),
+            reading_ahead: AtomicU32::new(0),
         }
     }
 

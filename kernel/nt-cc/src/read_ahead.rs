@@ -55,13 +55,20 @@ fn schedule(map: &SharedMap, private: &PrivateMap, end: i64, missed: bool) {
     if from >= to {
         return;
     }
+    if map.reading_ahead.swap(1, Ordering::Acquire) != 0 {
+        return;
+    }
     private.ahead.store(to, Ordering::Relaxed);
     let map = {
         let maps = cc().maps.lock();
         maps.get(&map.key()).map(MapReference::of_listed)
     };
     if let Some(map) = map {
-        work::queue(WorkQueue::Critical, move || read(&map, from as u64, to as u64));
+        work::queue(WorkQueue::Critical, move || {
+            let result = read(&map, from as u64, to as u64);
+            map.0.reading_ahead.store(0, Ordering::Release);
+            result
+        });
     }
 }
 
@@ -87,6 +94,9 @@ fn bring_in(map: &SharedMap, from: u64, to: u64) -> Result<(), Raise> {
         let (index, start) = (at / VIEW_SIZE as u64, (at % VIEW_SIZE as u64) as usize);
         let stop = VIEW_SIZE.min(start + (to - at) as usize);
         let wanted = touched(start, stop);
+        if !view::has_room() {
+            return Ok(());
+        }
         loop {
             let locked = view::find_or_make(map, index)?;
             if wanted & !locked.pages.valid == 0 {

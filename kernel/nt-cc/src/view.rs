@@ -325,6 +325,12 @@ pub fn reserve(pages: usize) -> bool {
     }
 }
 
+/// Whether a whole view more fits into the bound, if need be by evicting another one. Call without locks.
+pub fn has_room() -> bool {
+    let views = &cc().views;
+    views.resident.load(Ordering::Relaxed) + VIEW_SIZE / PAGE_SIZE <= views.limit || trim() || evict()
+}
+
 /// Takes back what was reserved and not used.
 pub fn unreserve(pages: usize) {
     if pages != 0 {
