@@ -12,6 +12,7 @@ SETTINGS Settings = {(ULONG)STATUS_ACCESS_DENIED, 0x100, 0, 0, 0, 0};
 
 static const BEHAVIOUR *Mode;
 static PFLT_FILTER Filter;
+PFLT_INSTANCE Instances[2];
 
 DRIVER_INITIALIZE DriverEntry;
 
@@ -124,7 +125,11 @@ static FLT_POSTOP_CALLBACK_STATUS FLTAPI PostOperation(PFLT_CALLBACK_DATA Data, 
 static NTSTATUS FLTAPI InstanceSetup(PCFLT_RELATED_OBJECTS FltObjects, FLT_INSTANCE_SETUP_FLAGS Flags,
                                      DEVICE_TYPE VolumeDeviceType, FLT_FILESYSTEM_TYPE VolumeFilesystemType)
 {
-    InterlockedIncrement64(&Results.SetupCalls);
+    LONG64 number = InterlockedIncrement64(&Results.SetupCalls) - 1;
+
+    if (number < (LONG64)ARRAYSIZE(Instances)) {
+        Instances[number] = FltObjects->Instance;
+    }
     CHECK(FltObjects->FileObject == NULL);
     CHECK(FltObjects->Filter == Filter);
     CHECK(KeGetCurrentIrql() == PASSIVE_LEVEL);

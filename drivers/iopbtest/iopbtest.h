@@ -33,6 +33,8 @@ extern const BEHAVIOUR Modes[];
 extern const ULONG ModeCount;
 extern SETTINGS Settings;
 extern RESULTS Results;
+/* The first instances, in the order of their setup. */
+extern PFLT_INSTANCE Instances[2];
 
 /* Counts a failed assertion of this driver with its line. */
 VOID Fail(ULONG Line);

@@ -248,8 +248,8 @@ typedef struct _REDIRECTED {
 } REDIRECTED;
 #define REDIRECTED_TAG 'ideR'
 
-/* Opens \Device\HarddiskVolume1\target below this instance. */
-static REDIRECTED *OpenTarget(PCFLT_RELATED_OBJECTS FltObjects)
+/* Opens a file below an instance of ours. */
+static REDIRECTED *OpenTarget(PCFLT_RELATED_OBJECTS FltObjects, PFLT_INSTANCE Instance, PCWSTR Name)
 {
     UNICODE_STRING name;
     OBJECT_ATTRIBUTES attributes;
@@ -260,9 +260,9 @@ static REDIRECTED *OpenTarget(PCFLT_RELATED_OBJECTS FltObjects)
     if (redirected == NULL) {
         return NULL;
     }
-    RtlInitUnicodeString(&name, L"\\Device\\HarddiskVolume1\\target");
+    RtlInitUnicodeString(&name, Name);
     InitializeObjectAttributes(&attributes, &name, OBJ_KERNEL_HANDLE | OBJ_CASE_INSENSITIVE, NULL, NULL);
-    status = FltCreateFileEx(FltObjects->Filter, FltObjects->Instance, &redirected->Handle, &redirected->Target,
+    status = FltCreateFileEx(FltObjects->Filter, Instance, &redirected->Handle, &redirected->Target,
                              GENERIC_READ | SYNCHRONIZE, &attributes, &iosb, NULL, FILE_ATTRIBUTE_NORMAL,
                              FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE, FILE_OPEN,
                              FILE_SYNCHRONOUS_IO_NONALERT, NULL, 0, 0);
@@ -283,7 +283,7 @@ static FLT_PREOP_CALLBACK_STATUS PreRedirect(PFLT_CALLBACK_DATA Data, PCFLT_RELA
     if (Data->Iopb->MajorFunction != IRP_MJ_READ || !IsChanged(Data)) {
         return FLT_PREOP_SUCCESS_NO_CALLBACK;
     }
-    redirected = OpenTarget(FltObjects);
+    redirected = OpenTarget(FltObjects, FltObjects->Instance, L"\\Device\\HarddiskVolume1\\target");
     if (redirected == NULL) {
         return FLT_PREOP_SUCCESS_NO_CALLBACK;
     }
@@ -307,6 +307,64 @@ static FLT_POSTOP_CALLBACK_STATUS PostRedirect(PFLT_CALLBACK_DATA Data, PCFLT_RE
     return FLT_POSTOP_FINISHED_PROCESSING;
 }
 
+/* The stack size of an instance's volume, asked for as documented. Every reference is given back. */
+static CCHAR StackSize(PFLT_INSTANCE Instance)
+{
+    PFLT_VOLUME volume;
+    PDEVICE_OBJECT device;
+    CCHAR size = 0;
+
+    CHECK(NT_SUCCESS(FltGetVolumeFromInstance(Instance, &volume)));
+    if (NT_SUCCESS(FltGetDeviceObject(volume, &device))) {
+        size = device->StackSize;
+        ObDereferenceObject(device);
+    }
+    FltObjectDereference(volume);
+    CHECK(size > 0);
+    return size;
+}
+
+/* Sends reads to a file of the second volume. */
+static FLT_PREOP_CALLBACK_STATUS PreRedirectVolume(PFLT_CALLBACK_DATA Data, PCFLT_RELATED_OBJECTS FltObjects,
+                                                   PVOID *CompletionContext)
+{
+    REDIRECTED *redirected;
+
+    if (Data->Iopb->MajorFunction != IRP_MJ_READ || !IsChanged(Data) || FltObjects->Instance != Instances[0]
+        || Instances[1] == NULL || StackSize(Instances[1]) < StackSize(Instances[0])) {
+        return FLT_PREOP_SUCCESS_NO_CALLBACK;
+    }
+    redirected = OpenTarget(FltObjects, Instances[1], L"\\Device\\HarddiskVolume2\\target");
+    if (redirected == NULL) {
+        return FLT_PREOP_SUCCESS_NO_CALLBACK;
+    }
+    redirected->Original = Data->Iopb->TargetFileObject;
+    Data->Iopb->TargetFileObject = redirected->Target;
+    Data->Iopb->TargetInstance = Instances[1];
+    FltSetCallbackDataDirty(Data);
+    *CompletionContext = redirected;
+    return FLT_PREOP_SUCCESS_WITH_CALLBACK;
+}
+
+static FLT_POSTOP_CALLBACK_STATUS PostRedirectVolume(PFLT_CALLBACK_DATA Data, PCFLT_RELATED_OBJECTS FltObjects,
+                                                     PVOID CompletionContext)
+{
+    CHECK(Data->Iopb->TargetInstance == Instances[0]);
+    CHECK(FltObjects->Instance == Instances[0]);
+    return PostRedirect(Data, FltObjects, CompletionContext);
+}
+
+/* Wrong: to what is no instance of ours on another volume. */
+static FLT_PREOP_CALLBACK_STATUS PreRedirectBadly(PFLT_CALLBACK_DATA Data, PCFLT_RELATED_OBJECTS FltObjects,
+                                                  PVOID *CompletionContext)
+{
+    if (IsChanged(Data)) {
+        Data->Iopb->TargetInstance = (PFLT_INSTANCE)FltObjects->Filter;
+        FltSetCallbackDataDirty(Data);
+    }
+    return FLT_PREOP_SUCCESS_NO_CALLBACK;
+}
+
 const BEHAVIOUR Modes[] = {
     {L"observe", PreObserve, PostObserve},
     {L"pre-only", PreNoCallback, NULL},
@@ -326,6 +384,8 @@ const BEHAVIOUR Modes[] = {
     {L"change-reserved", PreChangeReserved, PostObserve},
     {L"post-change-dirty", PreObserve, PostChangeDirty},
     {L"redirect", PreRedirect, PostRedirect},
+    {L"redirect-volume", PreRedirectVolume, PostRedirectVolume},
+    {L"redirect-badly", PreRedirectBadly, PostNever},
     {L"bad-return", PreBadReturn, PostObserve},
     {L"bad-post-return", PreObserve, PostBadReturn},
 };

@@ -287,3 +287,82 @@ fn a_read_that_is_redirected_is_seen_below_on_the_other_file_only() {
     machine.unload_all();
     assert_clean(&machine);
 }
+
+/// A machine with two volumes.
+fn two_volumes() -> altimeter::Machine {
+    let memory = altimeter::VolumeSource::Memory;
+    let options =
+        altimeter::Options { volumes: vec![memory.clone(), memory], ..altimeter::Options::default() };
+    altimeter::Machine::boot(options).expect("it boots")
+}
+
+#[test]
+fn a_read_that_is_redirected_to_another_volume_goes_on_below_the_same_altitude_there() {
+    // spec: SEED-IOPB-50, SEED-IOPB-51, SEED-IOPB-52, SEED-IOPB-59
+    let machine = two_volumes();
+    recorder(&machine, "top", "380000", &["Mode=sz:observe"]);
+    recorder(&machine, "middle", "370000", &["Mode=sz:redirect-volume"]);
+    recorder(&machine, "bottom", "360000", &["Mode=sz:observe"]);
+    // The first instance of each is the one on this volume.
+    with_file(&machine, "change", |session, handle| session.write(handle, Some(0), b"the source"));
+    machine
+        .run_on(1, |session| {
+            let handle = create(session, "target")?.expect("a file");
+            session.write(&handle, Some(0), b"the target")?;
+            session.close(handle)
+        })
+        .expect("the machine runs");
+    let mut data = [0u8; 10];
+    let done = with_existing(&machine, "change", |session, handle| session.read(handle, Some(0), &mut data));
+    assert_eq!((done.status, &data), (NtStatus::SUCCESS, b"the target"));
+    let (top, middle, bottom) =
+        (results(&machine, "top"), results(&machine, "middle"), results(&machine, "bottom"));
+    assert_eq!(middle.failed_lines, Vec::<u32>::new(), "lines of modes.c");
+    let read = |seen: &Results, post| seen.of(IRP_MJ_READ, post)[0].clone();
+    assert_eq!(read(&top, false).file_object, read(&middle, true).file_object);
+    assert_ne!(read(&bottom, false).file_object, read(&top, false).file_object);
+    let create = &bottom.of(IRP_MJ_CREATE, false)[1];
+    assert_eq!(read(&bottom, false).instance, create.instance, "the one on the second volume");
+    assert_eq!(read(&bottom, true).equal & 2, 2, "FltObjects->Instance follows");
+    machine.unload_all();
+    assert_clean(&machine);
+}
+
+#[test]
+fn a_target_that_is_no_instance_of_the_filter_elsewhere_is_reported_and_ignored() {
+    // spec: SEED-IOPB-50, IOPB-10
+    let machine = two_volumes();
+    recorder(&machine, "r", "370000", &["Mode=sz:redirect-badly"]);
+    let done = with_file(&machine, "change", |session, handle| session.write(handle, Some(0), b"here"));
+    assert_eq!(done.status, NtStatus::SUCCESS);
+    assert_found(&machine, "IOPB-10", "r");
+}
+
+#[test]
+fn a_write_through_handle_says_so_and_its_data_reaches_the_store_at_once() {
+    // spec: SEED-IOPB-35, CC-06
+    let machine = with_recorder(&["Mode=sz:observe"]);
+    machine
+        .run(|session| {
+            let name = altimeter::utf16("\\file");
+            for option in [0, nt_abi::FILE_WRITE_THROUGH] {
+                let request = OpenRequest::on_volume(&name)
+                    .access(nt_abi::GENERIC_WRITE)
+                    .disposition(nt_abi::FILE_OVERWRITE_IF)
+                    .options(option);
+                let handle = session.open(&request)?.expect("a file").handle;
+                let before = results(&machine, "r").paging(IRP_MJ_WRITE, true).len();
+                session.write(&handle, Some(0), b"data")?;
+                let written = results(&machine, "r").paging(IRP_MJ_WRITE, true).len() - before;
+                assert_eq!(written, usize::from(option != 0));
+                session.close(handle)?;
+            }
+            Ok(())
+        })
+        .expect("the machine runs");
+    let seen = results(&machine, "r").of(IRP_MJ_WRITE, false);
+    let through: Vec<u8> =
+        seen.iter().map(|write| write.operation_flags & nt_abi::SL_WRITE_THROUGH).collect();
+    assert_eq!(through, [0, nt_abi::SL_WRITE_THROUGH]);
+    assert_clean(&machine);
+}
