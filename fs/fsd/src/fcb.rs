@@ -8,7 +8,7 @@
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicI64};
 
 use nt_abi::{
     ERESOURCE, FAST_MUTEX, FILE_OBJECT, FSRTL_ADVANCED_FCB_HEADER, NtStatus, SECTION_OBJECT_POINTERS,
@@ -65,6 +65,8 @@ pub(crate) struct Fcb {
     pub(crate) deleted: Cell<u32>,
     /// Up to where the store was asked for space. Under the stream's main resource.
     pub(crate) reserved: Cell<i64>,
+    /// When the file was last written, once a paging write had to know: see `times`. 0: not known yet.
+    pub(crate) last_write: AtomicI64,
     /// Nonzero: a program wrote, and the time of the last write does not say so yet.
     pub(crate) touched: Cell<u32>,
     state: Cell<*mut FcbState>,

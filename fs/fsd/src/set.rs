@@ -11,7 +11,7 @@ use nt_ex::resource::ResourceGuard;
 use store::MetadataChange;
 
 use crate::fcb::{Ccb, Fcb, Volume, of_file};
-use crate::{Answer, Failure, buffer, rename};
+use crate::{Answer, Failure, buffer, rename, times};
 
 /// Largest size that a file may be given.
 const MAX_SIZE: i64 = i64::MAX;
@@ -104,8 +104,9 @@ fn basic(volume: &Volume, fcb: &Fcb, from: usize) -> Answer {
         change: time(24)?,
         attributes: (attributes != 0).then_some(attributes & attribute::FILE_ATTRIBUTE_VALID_SET_FLAGS),
     };
-    if change.last_write.is_some() {
+    if let Some(time) = change.last_write {
         fcb.touched.set(0);
+        times::note(volume, fcb, time);
     }
     volume.store.set_metadata(fcb.id(), change)?;
     Ok(NtStatus::SUCCESS.into())

@@ -204,7 +204,10 @@ pub(crate) fn flush(volume: &Volume, stack: &IO_STACK_LOCATION) -> Answer {
             return Err(flushed.status.into());
         }
     }
-    times::settle(volume, fcb)?;
+    {
+        let _names = ResourceGuard::shared(volume.resource)?;
+        times::settle(volume, fcb)?;
+    }
     volume.store.flush(fcb.id())?;
     Ok(NtStatus::SUCCESS.into())
 }

@@ -48,6 +48,38 @@ mod paging_writes {
     }
 
     #[test]
+    fn keep_the_time_that_a_program_sets_meanwhile() {
+        // spec: PAGE-14
+        on_volume(|store, _| {
+            let file = open("f", 0);
+            file.write(0, &[1; 16]);
+            file.flush();
+            const WANTED: i64 = 131_000_000_000_000_000;
+            let handle = file.handle;
+            store.set_hook(move |what| {
+                if what.starts_with("write") {
+                    let mut basic = [0u8; 40];
+                    basic[16..24].copy_from_slice(&WANTED.to_le_bytes());
+                    let buffer = nt_mm::UserBuffer::from_bytes(&basic).unwrap();
+                    let class = file_information_class::FileBasicInformation;
+                    let set = nt_io::nt_set_information_file(handle, buffer.address(), 40, class).unwrap();
+                    assert_eq!(set.status, NtStatus::SUCCESS);
+                }
+                Ok(())
+            });
+            assert_eq!(file.page(0, &mut [2; PAGE], true), done(16));
+            store.clear_hook();
+            assert_eq!(store.last_write("f"), WANTED);
+            // And the page that the close leaves dirty does not change it either.
+            file.write(0, &[3; 4]);
+            file.close();
+            let written = store.last_write("f");
+            nt_cc::flush_all().unwrap();
+            assert_eq!((store.last_write("f"), written > WANTED), (written, true));
+        });
+    }
+
+    #[test]
     fn to_the_end_of_file_by_name_are_refused() {
         // spec: PAGE-17
         on_volume(|_, _| {
@@ -461,6 +493,72 @@ mod every_transfer {
             nt_io::io_free_irp(irp).unwrap();
             assert_eq!(file.write(10, &[1; 10]).status, NtStatus::TOO_LATE);
             assert_eq!(file.read(0, 10).1, [1; 10]);
+            file.close();
+        });
+    }
+}
+
+mod by_mdl {
+    use super::*;
+
+    /// Sends a read of this minor function with `mdl`, and returns the result and the MDL in the IRP afterwards.
+    fn send(file: &Open, minor: u8, offset: i64, length: u32, mdl: *mut MDL) -> (IoStatus, *mut MDL) {
+        let device = nt_io::io_get_related_device(file.file);
+        let irp = nt_io::io_allocate_irp(device.StackSize.get() as u8 + 1).unwrap();
+        nt_io::io_set_next_location(irp);
+        irp.MdlAddress.set(mdl);
+        let stack = nt_io::io_next_stack(irp);
+        stack.MajorFunction.set(IRP_MJ_READ);
+        stack.MinorFunction.set(minor);
+        stack.FileObject.set(std::ptr::from_ref(file.file).cast_mut());
+        stack.Parameters.Read().Length.set(length);
+        stack.Parameters.Read().ByteOffset.set(offset);
+        let status = nt_io::io_send_and_wait(device, irp).unwrap();
+        let result = IoStatus { status, information: irp.IoStatus.Information.get() };
+        let chain = irp.MdlAddress.replace(std::ptr::null_mut());
+        nt_io::io_free_irp(irp).unwrap();
+        (result, chain)
+    }
+
+    #[test]
+    fn a_cached_read_hands_out_the_cache_s_pages_until_it_is_completed() {
+        // spec: FS-21, CC-13
+        on_volume(|_, _| {
+            let (file, direct) = (open("f", 0), open("f", NONCACHED));
+            let data: Vec<u8> = (0..6000).map(|index| (index / 9) as u8).collect();
+            file.write(0, &data);
+            let (result, chain) = send(&file, IRP_MN_MDL, 1000, 9000, std::ptr::null_mut());
+            assert_eq!(result, done(5000), "up to the end of the file");
+            // SAFETY: the read gave the chain out, and it is given back below.
+            let mdl = unsafe { chain.as_ref() }.expect("an MDL");
+            let mut bytes = vec![0; 5000];
+            boundary::copy::read(nt_mm::mdl::map_locked_pages(mdl).unwrap(), &mut bytes).unwrap();
+            assert_eq!(bytes, data[1000..]);
+            assert_eq!(direct.write(0, &[0; SECTOR]).status, NtStatus::PURGE_FAILED, "the pages are held");
+            let (result, chain) = send(&file, IRP_MN_COMPLETE_MDL, 1000, 9000, chain);
+            assert_eq!((result.status, chain.is_null()), (NtStatus::SUCCESS, true));
+            assert_eq!(direct.write(0, &[0; SECTOR]), done(SECTOR));
+            direct.close();
+            file.close();
+        });
+    }
+
+    #[test]
+    fn what_cannot_be_is_refused() {
+        // spec: FS-21
+        on_volume(|_, _| {
+            let (file, direct) = (open("f", 0), open("f", NONCACHED));
+            file.write(0, &[1; 100]);
+            let none = std::ptr::null_mut();
+            let refused = NtStatus::INVALID_PARAMETER;
+            assert_eq!(send(&direct, IRP_MN_MDL, 0, 100, none).0.status, refused, "cached handles only");
+            assert_eq!(send(&file, IRP_MN_MDL, 100, 1, none).0.status, NtStatus::END_OF_FILE);
+            assert_eq!(
+                send(&file, IRP_MN_COMPLETE_MDL, 0, 100, none).0.status,
+                refused,
+                "nothing to complete"
+            );
+            direct.close();
             file.close();
         });
     }

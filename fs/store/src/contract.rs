@@ -293,14 +293,6 @@ pub trait Store: Send + Sync {
     /// What is known of `id`.
     fn metadata(&self, id: FileId) -> Result<Metadata>;
 
-    /// Runs `write`, which writes to streams of `id`, and leaves the time of the last write as it was. A write by
-    /// somebody else meanwhile may lose its time.
-    fn keep_last_write(&self, id: FileId, write: &mut dyn FnMut()) -> Result<()> {
-        let last_write = Some(self.metadata(id)?.times.last_write);
-        write();
-        self.set_metadata(id, MetadataChange { last_write, ..MetadataChange::default() })
-    }
-
     /// Changes what `change` names. Does not move the change time by itself in the memory store.
     fn set_metadata(&self, id: FileId, change: MetadataChange) -> Result<()>;
 

@@ -265,22 +265,6 @@ impl Store for HostStore {
         Ok(data.len())
     }
 
-    fn keep_last_write(&self, id: FileId, write: &mut dyn FnMut()) -> Result<()> {
-        let Ok((node, fd)) = self.data(id) else {
-            // A stream of a directory.
-            let last_write = Some(self.metadata(id)?.times.last_write);
-            write();
-            return self.set_metadata(id, MetadataChange { last_write, ..MetadataChange::default() });
-        };
-        let before = rustix::fs::fstat(&fd).map_err(|errno| self.refused(errno, &node))?;
-        write();
-        let times = Timestamps {
-            last_access: Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT },
-            last_modification: Timespec { tv_sec: before.st_mtime as _, tv_nsec: before.st_mtime_nsec as _ },
-        };
-        rustix::fs::futimens(&fd, &times).map_err(|errno| self.refused(errno, &node))
-    }
-
     fn host_file(&self, id: FileId, stream: StreamName<'_>) -> Result<Option<Arc<OwnedFd>>> {
         self.check_writable()?;
         match stream {
