@@ -35,7 +35,7 @@ pub enum Command {
 
 #[derive(Debug, Args)]
 pub struct RunArguments {
-    /// Driver images or INF files, or names of built-in drivers; none: passthrough and guard
+    /// Driver images or INF files, or names of built-in drivers; none: passthrough, guard and xorcrypt
     ///
     /// Beside an image, the INF of the same stem gives service name, instances, altitudes and registry values;
     /// beside an INF, the image that its ServiceBinary names is loaded.
