@@ -52,7 +52,10 @@ fn leave_data(volume: &Volume, file: &'static FILE_OBJECT, fcb: &'static Fcb) ->
             Ok(()) | Err(Failure::Status(_) | Failure::Raise(Raise::Status(_))) => {}
             Err(stop) => return Err(stop),
         }
-        fcb.trim_reservation(volume);
+        times::keeping(volume, fcb, || {
+            fcb.trim_reservation(volume);
+            Ok(())
+        })?;
     }
     times::settle(volume, fcb)?;
     nt_cc::cc_uninitialize_cache_map(file, gone.then_some(0), None)?;

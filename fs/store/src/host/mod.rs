@@ -25,7 +25,7 @@ use crate::contract::*;
 use crate::error::{Result, StoreError};
 use crate::memory::check_label;
 use fdcache::{Fd, FdCache};
-use metadata::{refused, stat};
+use metadata::{HostStat, refused, stat};
 use parking_lot::{Mutex, RwLock};
 use rustix::fs::{FallocateFlags, Mode, OFlags, Timespec, Timestamps, UTIME_OMIT, XattrFlags};
 use rustix::io::Errno;
@@ -149,7 +149,7 @@ fn shown_kind(kind: HostKind) -> NodeKind {
 fn allocate(fd: &Fd, bytes: u64) -> std::result::Result<(), Errno> {
     let found = stat(&**fd, b"")?;
     if bytes <= found.allocation {
-        return Ok(());
+        return give_back(fd, &found, bytes);
     }
     match rustix::fs::fallocate(fd, FallocateFlags::KEEP_SIZE, 0, bytes) {
         Err(Errno::OPNOTSUPP | Errno::NOSYS) => {
@@ -157,6 +157,21 @@ fn allocate(fd: &Fd, bytes: u64) -> std::result::Result<(), Errno> {
             let free = volume.f_bavail * volume.f_frsize;
             if bytes - found.allocation > free { Err(Errno::NOSPC) } else { Ok(()) }
         }
+        other => other,
+    }
+}
+
+/// Gives back what a file takes behind `bytes` and behind its end. Moves its time.
+fn give_back(fd: &Fd, found: &HostStat, bytes: u64) -> std::result::Result<(), Errno> {
+    let kept = bytes.max(found.size).next_multiple_of(4096);
+    if found.allocation <= kept {
+        return Ok(());
+    }
+    // Disk file systems free what lies behind the end when the end is set again, memory ones when it is punched out.
+    rustix::fs::ftruncate(fd, found.size)?;
+    let punched = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+    match rustix::fs::fallocate(fd, punched, kept, found.allocation) {
+        Err(Errno::OPNOTSUPP | Errno::NOSYS) | Ok(()) => Ok(()),
         other => other,
     }
 }

@@ -56,6 +56,8 @@ fn an_allocation_asked_ahead_moves_no_end_of_file() {
         assert!(store.allocation_size(id, None).unwrap() >= 100_000);
         store.set_allocation(id, None, 0).unwrap();
         assert_eq!(content(store, id, None), b"abc");
+        let kept = store.allocation_size(id, None).unwrap();
+        assert!(kept < 100_000, "the space asked for ahead was not given back: {kept} bytes are still taken");
     });
 }
 
