@@ -44,7 +44,13 @@ pub(crate) fn parse(view: &View<'_>, directory: Directory) -> Result<Vec<Export>
             return Err(PeError::TooMany { what, count: count.into(), limit: limits::EXPORTS.into() });
         }
     }
-    if names == 0 || functions == 0 {
+    // A table at RVA 0 is none, whatever its count: the headers stand there.
+    let places = [
+        offset_of!(Row, address_of_functions),
+        offset_of!(Row, address_of_names),
+        offset_of!(Row, address_of_name_ordinals),
+    ];
+    if names == 0 || functions == 0 || places.iter().any(|place| u32_at(&row, *place) == 0) {
         return Ok(Vec::new());
     }
     let table = |place: usize, bytes: u64, what: &str| view.bytes(u32_at(&row, place).into(), bytes, what);

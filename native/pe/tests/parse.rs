@@ -62,6 +62,22 @@ mod parse {
     }
 
     #[test]
+    fn export_tables_at_address_zero_are_none() {
+        for place in [0x19C, 0x1A0, 0x1A4] {
+            let mut driver = full();
+            put_u32(&mut driver.sections[1].data, place, &[0]);
+            assert_eq!(Image::parse(&driver.build()).unwrap().exports, []);
+        }
+    }
+
+    #[test]
+    fn export_directory_may_claim_more_bytes_than_there_are() {
+        let mut driver = full();
+        driver.directories[0].1 = 0xF432_DB7A;
+        assert_eq!(Image::parse(&driver.build()).unwrap().exports.len(), 2);
+    }
+
+    #[test]
     fn load_configuration_names_cookie_and_guard_variables() {
         let image = Image::parse(&full().build()).unwrap();
         assert_eq!(image.security_cookie_rva, Some(0x3000));
