@@ -8,6 +8,7 @@
 mod bench;
 mod check;
 mod drivers;
+mod fuzz;
 mod layout;
 mod process;
 mod setup;
@@ -39,6 +40,8 @@ enum Command {
     Bench(bench::Arguments),
     /// Run a named long, seeded run
     Soak(soak::Arguments),
+    /// Run a fuzz target against its oracle (needs nightly and cargo-fuzz)
+    Fuzz(fuzz::Arguments),
     /// Build the C drivers reproducibly into drivers/bin
     Drivers(drivers::Arguments),
 }
@@ -51,6 +54,7 @@ fn main() -> ExitCode {
         Command::Spec(arguments) => spec::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Soak(arguments) => soak::run(&arguments),
+        Command::Fuzz(arguments) => fuzz::run(&arguments),
         Command::Drivers(arguments) => drivers::run(&arguments),
     };
     match result {

@@ -36,6 +36,11 @@ const SOAKS: &[Soak] = &[
             "--seed",
         ],
     },
+    Soak {
+        name: "damaged-images",
+        about: "the PE parser on damaged images, with the object crate as oracle: the fuzz target's work without its toolchain",
+        run: &["run", "--release", "--quiet", "--package", "pe-oracle", "--example", "damage", "--"],
+    },
 ];
 
 #[derive(clap::Args)]
