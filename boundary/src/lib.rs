@@ -30,5 +30,5 @@ pub use enter::call;
 pub use observer::{Event, Observer};
 pub use processor::{FaultInfo, ProcessorBlock, current, try_current};
 pub use raise::{Hooks, Raise, set_hooks};
-pub use shim::{Export, NativeReturn, caller_address};
+pub use shim::{Export, Misbehaviour, NativeReturn, caller_address};
 pub use slot::Slot;

@@ -52,6 +52,14 @@ pub mod fault_kind {
     pub const STACK_OVERFLOW: u32 = 6;
 }
 
+/// Bits of [`ProcessorBlock::observed`].
+pub mod watch {
+    /// An observer listens.
+    pub const OBSERVED: u32 = 1;
+    /// Some exports misbehave on purpose: see [`crate::Misbehaviour`].
+    pub const FAULTS: u32 = 2;
+}
+
 /// The block behind `gs`.
 #[repr(C, align(4096))]
 pub struct ProcessorBlock {
@@ -76,7 +84,7 @@ pub struct ProcessorBlock {
     pub shadow_top: Cell<*mut u64>,
     /// 0x210: what the shim has to do before it returns; see [`crate::raise`].
     pub raise_pending: AtomicU32,
-    /// 0x214: nonzero when an observer listens.
+    /// 0x214: what a call of an export has to tell somebody; see [`watch`].
     pub observed: AtomicU32,
     /// Status that is being raised.
     pub raise_status: Cell<i32>,

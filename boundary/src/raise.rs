@@ -44,6 +44,8 @@ pub trait Hooks: Sync {
     ) -> Result<(), Raise>;
     /// A driver called `export`; only while someone observes.
     fn export_called(&self, block: &ProcessorBlock, export: &'static str, caller: usize);
+    /// Whether `export` shall misbehave; only while some export does.
+    fn misbehaves(&self, block: &ProcessorBlock, export: &'static str) -> bool;
     /// The body of `export` panicked: our own mistake, reported as a bug check that names the export.
     fn panicked(&self, block: &ProcessorBlock, export: &'static str, message: &str);
     /// A driver read or wrote `cr8` with a privileged instruction. `None` reads.

@@ -18,7 +18,7 @@ use std::sync::atomic::Ordering;
 use nt_abi::{NativeFn, NtStatus};
 
 use crate::enter::unwind_to_record;
-use crate::processor::current;
+use crate::processor::{current, watch};
 use crate::raise::{RAISE_NONE, RAISE_STATUS, RAISE_STOP, Raise, hooks};
 
 /// One row of the export table.
@@ -38,14 +38,29 @@ pub struct Export {
     pub note: &'static str,
 }
 
+/// What an export does instead of its work when it was named as a fault: how a check of it is seen to fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Misbehaviour {
+    /// Does nothing and returns this.
+    Refuses(u64),
+    /// Does its work, and returns the result with the lowest bit flipped.
+    Flips,
+}
+
 /// A result that fits `rax`.
 pub trait NativeReturn {
+    /// How an export with this result misbehaves: a status is UNSUCCESSFUL, a pointer NULL, nothing is done for no
+    /// result, a number has its lowest bit flipped.
+    const MISBEHAVIOUR: Misbehaviour = Misbehaviour::Refuses(0);
     /// The register's value.
     fn into_raw(self) -> u64;
 }
 
 macro_rules! native_return {
-    ($($t:ty),*) => { $(impl NativeReturn for $t { fn into_raw(self) -> u64 { self as u64 } })* };
+    ($($t:ty),*) => { $(impl NativeReturn for $t {
+        const MISBEHAVIOUR: Misbehaviour = Misbehaviour::Flips;
+        fn into_raw(self) -> u64 { self as u64 }
+    })* };
 }
 native_return!(u8, u16, u32, u64, i8, i16, i32, i64, usize, isize);
 
@@ -55,11 +70,13 @@ impl NativeReturn for () {
     }
 }
 impl NativeReturn for bool {
+    const MISBEHAVIOUR: Misbehaviour = Misbehaviour::Flips;
     fn into_raw(self) -> u64 {
         u64::from(self)
     }
 }
 impl NativeReturn for NtStatus {
+    const MISBEHAVIOUR: Misbehaviour = Misbehaviour::Refuses(NtStatus::UNSUCCESSFUL.0 as u32 as u64);
     fn into_raw(self) -> u64 {
         u64::from(self.0 as u32)
     }
@@ -96,14 +113,21 @@ pub fn guard<R: NativeReturn>(
         if block.irql.get() > max_irql {
             hooks().irql_too_high(block, export, max_irql, caller_address())?;
         }
-        if block.observed.load(Ordering::Relaxed) != 0 {
+        let watched = block.observed.load(Ordering::Relaxed);
+        if watched & watch::OBSERVED != 0 {
             hooks().export_called(block, export, caller_address());
         }
         assert!(block.shadow_left() >= 8, "exports and driver callbacks nest more than a thousand deep");
-        body()
+        if watched & watch::FAULTS != 0 && hooks().misbehaves(block, export) {
+            return match R::MISBEHAVIOUR {
+                Misbehaviour::Refuses(result) => Ok(result),
+                Misbehaviour::Flips => body().map(|value| value.into_raw() ^ 1),
+            };
+        }
+        body().map(R::into_raw)
     }));
     match result {
-        Ok(Ok(value)) => value.into_raw(),
+        Ok(Ok(value)) => value,
         Ok(Err(Raise::Status(status))) => {
             block.raise_status.set(status.0);
             block.raise_pending.fetch_or(RAISE_STATUS, Ordering::Relaxed);

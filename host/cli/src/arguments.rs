@@ -58,6 +58,13 @@ pub struct RunArguments {
     #[arg(long)]
     pub special_pool: bool,
 
+    /// Make an export misbehave, to see that a check of it fails; repeatable
+    ///
+    /// A function that returns a status does nothing and returns STATUS_UNSUCCESSFUL, one that returns a pointer NULL, one
+    /// without result nothing; the lowest bit of a number or BOOLEAN is flipped.
+    #[arg(long = "fault", value_name = "EXPORT")]
+    pub faults: Vec<String>,
+
     /// What to do with the volume
     #[arg(long, value_enum, default_value_t = Workload::Tour)]
     pub workload: Workload,

@@ -6,7 +6,7 @@
 use std::fs;
 use std::path::Path;
 
-use altimeter::{DriverSource, Options, RegistryData, VolumeSource};
+use altimeter::{DriverSource, Options, RegistryData, VolumeSource, exports};
 
 use crate::arguments::{RunArguments, Workload};
 use crate::drivers_command::inf_altitude;
@@ -23,8 +23,15 @@ pub fn options(arguments: &RunArguments) -> Result<Options, Usage> {
             VolumeSource::Directory(volume.clone())
         });
     }
+    let known = |name: &str| exports::table().iter().any(|row| row.name == name);
+    if let Some(fault) = arguments.faults.iter().find(|fault| !known(fault)) {
+        return Err(Usage(format!(
+            "--fault {fault}: no such function is exported; `altimeter exports` lists them"
+        )));
+    }
     Ok(Options {
         volumes,
+        faults: arguments.faults.clone(),
         sector_size: arguments.sector,
         special_pool: arguments.special_pool,
         cache: altimeter::CacheLimits::of((arguments.cache_size as usize) << 20),

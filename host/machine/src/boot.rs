@@ -36,6 +36,8 @@ pub struct Options {
     pub memory_capacity: u64,
     /// Whether each block that a driver allocates ends at an inaccessible page.
     pub special_pool: bool,
+    /// Exports that misbehave on purpose, so that checks of them can be seen to fail; see [`boundary::Misbehaviour`].
+    pub faults: Vec<String>,
     /// What the cache may hold.
     pub cache: nt_cc::CacheLimits,
 }
@@ -50,6 +52,7 @@ impl Default for Options {
             statistics: false,
             memory_capacity: 4 << 30,
             special_pool: false,
+            faults: Vec::new(),
             cache: nt_cc::CacheLimits::default(),
         }
     }
@@ -157,6 +160,7 @@ pub(crate) fn layers(
     stores: Vec<Arc<dyn Store>>,
     options: &Options,
 ) -> Result<Booted, BootError> {
+    core.set_faults(options.faults.clone());
     core.install(Box::new(nt_mm::Mm::new(core).map_err(BootError::Host)?));
     core.install(Box::new(nt_ex::Ex::new(core))).set_special_pool(options.special_pool);
     step("the object manager", nt_ob::Ob::boot(core))?;

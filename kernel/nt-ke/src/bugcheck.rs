@@ -113,6 +113,10 @@ impl Hooks for KernelHooks {
         core_of(block).observe(&boundary::Event::ExportCalled { export, caller });
     }
 
+    fn misbehaves(&self, block: &ProcessorBlock, export: &'static str) -> bool {
+        core_of(block).misbehaves(export)
+    }
+
     fn panicked(&self, block: &ProcessorBlock, export: &'static str, message: &str) {
         core_of(block).bug_check(BugCheck::new(
             ENGINE,

@@ -8,7 +8,7 @@ use std::io;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use boundary::processor::FaultInfo;
+use boundary::processor::{FaultInfo, watch};
 use boundary::{Event, Observer, ProcessorBlock, Slot};
 use parking_lot::Mutex;
 
@@ -107,6 +107,7 @@ pub struct Core {
     pub(crate) stopping: AtomicBool,
     observed: AtomicU32,
     observer: Mutex<Option<Arc<dyn Observer>>>,
+    faults: OnceLock<Vec<String>>,
     stack_walker: OnceLock<StackWalker>,
     fault_explainer: OnceLock<FaultExplainer>,
     bug_check: OnceLock<BugCheck>,
@@ -134,6 +135,7 @@ impl Core {
             stopping: AtomicBool::new(false),
             observed: AtomicU32::new(0),
             observer: Mutex::new(None),
+            faults: OnceLock::new(),
             stack_walker: OnceLock::new(),
             fault_explainer: OnceLock::new(),
             bug_check: OnceLock::new(),
@@ -206,16 +208,37 @@ impl Core {
 
     /// Sets the one observer; `None` removes it.
     pub fn set_observer(&self, observer: Option<Arc<dyn Observer>>) {
-        let on = u32::from(observer.is_some());
+        let observed = if observer.is_some() { watch::OBSERVED } else { 0 };
         *self.observer.lock() = observer;
-        self.observed.store(on, Ordering::Release);
-        self.threads.for_each(|thread| thread.block().observed.store(on, Ordering::Relaxed));
+        self.watch(observed | self.watched() & !watch::OBSERVED);
+    }
+
+    /// Names the exports that misbehave on purpose; see [`boundary::Misbehaviour`]. Once, before drivers run.
+    pub fn set_faults(&self, exports: Vec<String>) {
+        if !exports.is_empty() && self.faults.set(exports).is_ok() {
+            self.watch(self.watched() | watch::FAULTS);
+        }
+    }
+
+    pub(crate) fn misbehaves(&self, export: &str) -> bool {
+        self.faults.get().is_some_and(|faults| faults.iter().any(|fault| fault == export))
+    }
+
+    fn watch(&self, bits: u32) {
+        self.observed.store(bits, Ordering::Release);
+        self.threads.for_each(|thread| thread.block().observed.store(bits, Ordering::Relaxed));
+    }
+
+    /// Bits of [`watch`]: one load.
+    #[inline]
+    pub(crate) fn watched(&self) -> u32 {
+        self.observed.load(Ordering::Relaxed)
     }
 
     /// Whether someone observes: one load.
     #[inline]
     pub fn observed(&self) -> bool {
-        self.observed.load(Ordering::Relaxed) != 0
+        self.watched() & watch::OBSERVED != 0
     }
 
     /// Tells the observer. Call only when [`Core::observed`].

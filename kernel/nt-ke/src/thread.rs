@@ -279,7 +279,7 @@ impl Threads {
         block.stack_high.set(chunk + BLOCK_OFFSET);
         block.emergency_high.set(chunk + EMERGENCY);
         block.number.set(index % core.config.processors);
-        block.observed.store(u32::from(core.observed()), Ordering::Relaxed);
+        block.observed.store(core.watched(), Ordering::Relaxed);
         crate::dispatcher::initialize_header(&thread.Header, object_type::THREAD, 0);
         thread.block.set(chunk + BLOCK_OFFSET);
         thread.process.set(process);

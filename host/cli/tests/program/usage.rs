@@ -62,3 +62,10 @@ fn trace_has_lines_of_callbacks_and_exports() {
     assert!(lines.contains("enter passthrough pre IRP_MJ_CREATE"), "{lines:.2000}");
     assert!(lines.contains(" from passthrough.sys+0x"), "{lines:.2000}");
 }
+
+#[test]
+fn faults_make_the_named_export_misbehave() {
+    let run = |fault| altimeter(["run", "--fault", fault, text(&driver("passthrough.sys"))]).ends_with(2);
+    run("FltRegisterFilter").complains_of(&["DriverEntry returned STATUS_UNSUCCESSFUL"]);
+    run("FltRegister").complains_of(&["--fault FltRegister", "no such function"]);
+}
