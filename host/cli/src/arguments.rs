@@ -26,7 +26,7 @@ Exit codes:
 pub enum Command {
     /// Load drivers, drive a workload through them, report what happened at every altitude
     #[command(after_help = EXIT_CODES)]
-    Run(RunArguments),
+    Run(Box<RunArguments>),
     /// List the kernel functions that drivers may import: image, name, done or partial, home crate, note
     Exports(ExportsArguments),
     /// List the built-in sample drivers
