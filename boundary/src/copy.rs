@@ -66,6 +66,18 @@ unsafe extern "sysv64" fn load_eight(to: *mut u64, from: usize) -> u64 {
     naked_asm!("mov rax, [rsi]", "mov [rdi], rax", "xor eax, eax", "ret")
 }
 
+/// Stores a value and returns 0, or 1 after a fault.
+#[unsafe(naked)]
+unsafe extern "sysv64" fn store_four(to: usize, value: u32) -> u64 {
+    naked_asm!("mov [rdi], esi", "xor eax, eax", "ret")
+}
+
+/// The same for eight bytes.
+#[unsafe(naked)]
+unsafe extern "sysv64" fn store_eight(to: usize, value: u64) -> u64 {
+    naked_asm!("mov [rdi], rsi", "xor eax, eax", "ret")
+}
+
 /// From this many bytes on the string copy is as fast.
 const LONG: usize = 16 << 10;
 const BLOCK: usize = 128;
@@ -142,6 +154,8 @@ pub(crate) fn recovery(rip: usize) -> Option<usize> {
         (copy_blocks as *const () as usize, 64),
         (load_four as *const () as usize, 8),
         (load_eight as *const () as usize, 8),
+        (store_four as *const () as usize, 8),
+        (store_eight as *const () as usize, 8),
         (fill_raw as *const () as usize, 16),
         (zero_words as *const () as usize, 64),
         (touch_raw as *const () as usize, 16),
@@ -250,8 +264,16 @@ pub fn read_value<T: Copy + Default>(from: usize) -> Result<T, BadAddress> {
 
 /// Writes a plain value at `to`, aligned or not.
 pub fn write_value<T: Copy>(to: usize, value: T) -> Result<(), BadAddress> {
-    // SAFETY: `value` is a live plain value.
-    match unsafe { copy_raw(to, (&raw const value) as usize, size_of::<T>()) } {
+    let from = &raw const value;
+    // SAFETY: `value` is a live plain value of so many bytes, which integers take as they are.
+    let failed = unsafe {
+        match size_of::<T>() {
+            4 => store_four(to, from.cast::<u32>().read_unaligned()),
+            8 => store_eight(to, from.cast::<u64>().read_unaligned()),
+            bytes => copy_raw(to, from as usize, bytes),
+        }
+    };
+    match failed {
         0 => Ok(()),
         _ => Err(fault_address(to)),
     }
