@@ -15,6 +15,7 @@ pub mod guid;
 pub mod integer;
 pub mod memory;
 pub mod string;
+pub mod table;
 pub mod time;
 
 pub use case::{downcase, upcase};

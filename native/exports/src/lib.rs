@@ -37,6 +37,7 @@ mod mm;
 mod ob;
 mod ps;
 mod rtl;
+mod rtl_table;
 mod zw_key;
 
 use std::sync::OnceLock;
@@ -72,6 +73,7 @@ const TABLES: &[&[Export]] = &[
     ob::ROWS,
     ps::ROWS,
     rtl::ROWS,
+    rtl_table::ROWS,
     zw_key::ROWS,
 ];
 
