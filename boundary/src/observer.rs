@@ -18,6 +18,8 @@ pub enum Event<'a> {
         status: NtStatus,
         nanoseconds: u64,
     },
+    /// Another thread runs from now on; only in machines with a seeded schedule.
+    Switch { from: u32, to: u32, reason: &'static str, time: u64 },
     /// A line that a driver printed.
     DebugPrint { text: &'a str },
 }

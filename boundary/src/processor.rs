@@ -58,6 +58,8 @@ pub mod watch {
     pub const OBSERVED: u32 = 1;
     /// Some exports misbehave on purpose: see [`crate::Misbehaviour`].
     pub const FAULTS: u32 = 2;
+    /// A seeded schedule may switch to another thread at each export.
+    pub const SCHEDULED: u32 = 4;
 }
 
 /// The block behind `gs`.

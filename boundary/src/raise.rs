@@ -46,6 +46,8 @@ pub trait Hooks: Sync {
     fn export_called(&self, block: &ProcessorBlock, export: &'static str, caller: usize);
     /// Whether `export` shall misbehave; only while some export does.
     fn misbehaves(&self, block: &ProcessorBlock, export: &'static str) -> bool;
+    /// Another thread may be let run now; only in machines with a seeded schedule.
+    fn schedule_point(&self, block: &ProcessorBlock);
     /// The body of `export` panicked: our own mistake, reported as a bug check that names the export.
     fn panicked(&self, block: &ProcessorBlock, export: &'static str, message: &str);
     /// A driver read or wrote `cr8` with a privileged instruction. `None` reads.

@@ -114,6 +114,9 @@ pub fn guard<R: NativeReturn>(
             hooks().irql_too_high(block, export, max_irql, caller_address())?;
         }
         let watched = block.observed.load(Ordering::Relaxed);
+        if watched & watch::SCHEDULED != 0 {
+            hooks().schedule_point(block);
+        }
         if watched & watch::OBSERVED != 0 {
             hooks().export_called(block, export, caller_address());
         }

@@ -24,6 +24,7 @@ pub fn pre(operation: &Operation, node: &Node) -> Result<u32, Raise> {
 
 #[inline(always)]
 fn call_pre(operation: &Operation, node: &Node) -> Result<u32, Raise> {
+    nt_ke::scheduler::point();
     let arguments = [
         from_ref(&operation.data) as u64,
         from_ref(&operation.objects) as u64,
@@ -49,6 +50,7 @@ pub fn post(operation: &Operation, node: &Node, context: usize) -> Result<u32, R
 
 #[inline(always)]
 fn call_post(operation: &Operation, node: &Node, context: usize) -> Result<u32, Raise> {
+    nt_ke::scheduler::point();
     let arguments =
         [from_ref(&operation.data) as u64, from_ref(&operation.objects) as u64, context as u64, 0];
     Ok(call(node.post, arguments)? as u32)

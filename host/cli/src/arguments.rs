@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use altimeter::Setting;
+use clap::builder::ArgPredicate;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::altitude;
@@ -92,6 +93,14 @@ pub struct RunArguments {
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
 
+    /// How threads run: on OS threads in real time, or as fibres in virtual time with a seed that decides every switch
+    #[arg(long, value_enum, default_value_t = Scheduler::Free, default_value_if("schedule", ArgPredicate::IsPresent, "fibre"))]
+    pub scheduler: Scheduler,
+
+    /// Seed of the schedule; implies --scheduler fibre: the same seed gives the same run
+    #[arg(long, value_name = "SEED")]
+    pub schedule: Option<u64>,
+
     /// Run stress for about this many seconds instead of a fixed number of operations
     #[arg(long, value_name = "N")]
     pub seconds: Option<u64>,
@@ -107,6 +116,15 @@ pub struct RunArguments {
     /// Give up when nothing makes progress for this many seconds; 0: wait for ever
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     pub timeout: u64,
+}
+
+/// `--scheduler`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Scheduler {
+    /// OS threads, real time
+    Free,
+    /// Fibres, virtual time, every switch decided by --schedule (default 1)
+    Fibre,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -6,9 +6,9 @@
 use std::fs;
 use std::path::Path;
 
-use altimeter::{DriverSource, Options, RegistryData, VolumeSource, exports};
+use altimeter::{DriverSource, Options, RegistryData, Schedule, VolumeSource, exports};
 
-use crate::arguments::{RunArguments, Workload};
+use crate::arguments::{RunArguments, Scheduler, Workload};
 use crate::drivers_command::inf_altitude;
 use crate::outcome::Usage;
 
@@ -37,8 +37,19 @@ pub fn options(arguments: &RunArguments) -> Result<Options, Usage> {
         cache: altimeter::CacheLimits::of((arguments.cache_size as usize) << 20),
         detect_hangs: true,
         statistics: true,
+        schedule: schedule(arguments)?,
         ..Options::default()
     })
+}
+
+fn schedule(arguments: &RunArguments) -> Result<Schedule, Usage> {
+    match (arguments.scheduler, arguments.schedule) {
+        (Scheduler::Fibre, seed) => Ok(Schedule::Seeded(seed.unwrap_or(1))),
+        (Scheduler::Free, None) => Ok(Schedule::Free),
+        (Scheduler::Free, Some(seed)) => Err(Usage(format!(
+            "--schedule {seed} decides the switches of fibres, and --scheduler free has none; leave one of them out"
+        ))),
+    }
 }
 
 fn usable_volume(path: &Path) -> Result<(), Usage> {

@@ -19,7 +19,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use altimeter::session::{Handle, OpenRequest, Session};
-use altimeter::{DriverSource, Machine, Options, Setting, Stopped, utf16};
+use altimeter::{DriverSource, Machine, Options, Schedule, Setting, Stopped, utf16};
 use nt_io::Asynchronous;
 use nt_mm::user::UserBuffer;
 use parking_lot::Mutex;
@@ -58,7 +58,8 @@ fn open(session: &Session) -> Result<Handle, Stopped> {
 }
 
 fn boot(filters: usize, pre_only: bool) -> Subject {
-    let machine = Machine::boot(Options::default()).expect("a machine in memory boots");
+    let machine = Machine::boot(Options { schedule: Schedule::Free, ..Options::default() })
+        .expect("a machine in memory boots");
     let image = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../drivers/bin/heartbeat.sys");
     for index in 0..filters {
         let mut source = DriverSource::from_path(&image).expect("the driver is built");

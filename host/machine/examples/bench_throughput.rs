@@ -14,7 +14,7 @@ use std::os::unix::fs::FileExt;
 use std::time::Instant;
 
 use altimeter::session::{Handle, OpenRequest, Session};
-use altimeter::{Machine, Options, Stopped, VolumeSource, utf16};
+use altimeter::{Machine, Options, Schedule, Stopped, VolumeSource, utf16};
 use nt_io::Asynchronous;
 use nt_mm::user::UserBuffer;
 
@@ -90,7 +90,8 @@ fn copy(to: usize, from: usize) {
 fn cached() -> (Vec<f64>, f64) {
     // The file fits into the cache four times.
     let cache = nt_cc::CacheLimits::of(4 * FILE);
-    let machine = Machine::boot(Options { cache, ..Options::default() }).expect("a machine in memory boots");
+    let machine = Machine::boot(Options { cache, schedule: Schedule::Free, ..Options::default() })
+        .expect("a machine in memory boots");
     machine
         .run(|session| {
             let handle = open(session, 0)?;
@@ -114,7 +115,8 @@ fn noncached() -> (Vec<f64>, f64) {
     let file = OpenOptions::new().write(true).create(true).truncate(true).open(&beside);
     let file = file.expect("a file for the benchmark");
     let volumes = vec![VolumeSource::Directory(directory.clone())];
-    let machine = Machine::boot(Options { volumes, ..Options::default() }).expect("a machine boots");
+    let machine = Machine::boot(Options { volumes, schedule: Schedule::Free, ..Options::default() })
+        .expect("a machine boots");
     let result = machine.run(|session| {
         let handle = open(session, nt_abi::FILE_NO_INTERMEDIATE_BUFFERING)?;
         let buffer = UserBuffer::new(PIECE).expect("user memory");

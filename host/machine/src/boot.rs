@@ -6,6 +6,7 @@ use std::sync::{Arc, Weak};
 
 use boundary::Raise;
 use nt_abi::NtStatus;
+use nt_ke::scheduler::Schedule;
 use nt_ke::{Config, Core};
 use store::{HostOptions, HostStore, MemoryOptions, MemoryStore, Store};
 
@@ -40,6 +41,9 @@ pub struct Options {
     pub faults: Vec<String>,
     /// What the cache may hold.
     pub cache: nt_cc::CacheLimits,
+    /// How threads get to run. Seeded by default: the same seed, the same run; the machine then moves only while
+    /// somebody is in it, and its threads must not wait for each other outside of it.
+    pub schedule: Schedule,
 }
 
 impl Default for Options {
@@ -54,6 +58,7 @@ impl Default for Options {
             special_pool: false,
             faults: Vec::new(),
             cache: nt_cc::CacheLimits::default(),
+            schedule: Schedule::Seeded(1),
         }
     }
 }
@@ -142,7 +147,11 @@ fn open_store(
 
 /// The core with nothing in it.
 pub(crate) fn core(options: &Options) -> Result<Arc<Core>, BootError> {
-    let config = Config { processors: options.processors, detect_hangs: options.detect_hangs };
+    let config = Config {
+        processors: options.processors,
+        detect_hangs: options.detect_hangs,
+        schedule: options.schedule,
+    };
     Core::new(config).map_err(BootError::Host)
 }
 

@@ -37,6 +37,7 @@ pub use inf_file::{RegistryData, ServiceDefinition};
 pub use machine::{LoadError, Machine};
 pub use nt_abi::NtStatus;
 pub use nt_cc::{CacheLimits, CacheStatistics};
+pub use nt_ke::scheduler::Schedule;
 pub use report::Report;
 pub use session::{Session, Stopped};
 pub use setting::Setting;

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use boundary::Observer;
 use nt_ke::bugcheck::HANG;
@@ -93,6 +94,29 @@ impl Machine {
     ) -> Result<R, Stopped> {
         let process = self.booted.as_ref().ok_or(Stopped)?.program;
         self.attached(process, || nt_ps::with_previous_mode(1, || f(&Session::new(volume).ok_or(Stopped)?)))
+    }
+
+    /// Runs `f` with 0, 1, … on `count` threads at once, each as in [`Machine::run_on`], and returns when all have ended.
+    ///
+    /// Errors: the machine stopped, or the host has no threads to give
+    pub fn run_threads(
+        &self,
+        volume: usize,
+        count: u32,
+        f: impl Fn(&Session, u32) -> Result<(), Stopped> + Sync,
+    ) -> Result<(), Stopped> {
+        let process = self.booted.as_ref().ok_or(Stopped)?.program;
+        let stopped = AtomicBool::new(self.core.stopping());
+        if !stopped.load(Ordering::Relaxed) {
+            let body = |number| {
+                let run = || f(&Session::new(volume).ok_or(Stopped)?, number);
+                if nt_ps::with_previous_mode(1, run).is_err() {
+                    stopped.store(true, Ordering::Relaxed);
+                }
+            };
+            self.core.run_threads(process, "program", count, &body).map_err(|_| Stopped)?;
+        }
+        if stopped.load(Ordering::Relaxed) { Err(Stopped) } else { Ok(()) }
     }
 
     /// Runs `f` as a thread of the System process, in kernel mode.

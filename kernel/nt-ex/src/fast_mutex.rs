@@ -48,6 +48,7 @@ pub fn acquire(mutex: &FAST_MUTEX) -> Result<(), Raise> {
 
 /// Acquires it and leaves the IRQL alone. Source: ExAcquireFastMutexUnsafe; EXEC-22.
 pub fn acquire_unsafe(mutex: &FAST_MUTEX) -> Result<(), Raise> {
+    nt_ke::scheduler::point();
     if mutex.Owner.get() == me() {
         return Err(bug(
             mutex,
@@ -65,6 +66,7 @@ pub fn acquire_unsafe(mutex: &FAST_MUTEX) -> Result<(), Raise> {
 
 /// Acquires it, raising to APC_LEVEL, if it is free. Returns whether it did. Source: ExTryToAcquireFastMutex.
 pub fn try_acquire(mutex: &FAST_MUTEX) -> bool {
+    nt_ke::scheduler::point();
     let old = irql::raise(APC_LEVEL);
     let got = mutex.Count.compare_exchange(1, 0, Ordering::Acquire, Ordering::Relaxed).is_ok();
     if got {
@@ -90,6 +92,7 @@ pub fn release(mutex: &FAST_MUTEX) -> Result<(), Raise> {
 
 /// Releases it and leaves the IRQL alone. Source: ExReleaseFastMutexUnsafe; EXEC-22.
 pub fn release_unsafe(mutex: &FAST_MUTEX) -> Result<(), Raise> {
+    nt_ke::scheduler::point();
     if mutex.Owner.get() != me() {
         return Err(bug(
             mutex,

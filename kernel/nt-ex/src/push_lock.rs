@@ -67,6 +67,7 @@ pub fn initialize(lock: &AtomicUsize) {
 /// IRQL:    <= APC_LEVEL
 /// Errors:  `Stop` when the machine stops; it is not held then
 pub fn acquire(lock: &AtomicUsize, exclusive: bool) -> Result<(), Raise> {
+    nt_ke::scheduler::point();
     let fast = |word: usize| if word & WAITING == 0 { granted(word, exclusive) } else { None };
     if lock.fetch_update(Ordering::Acquire, Ordering::Relaxed, fast).is_ok() {
         return Ok(());
@@ -128,6 +129,7 @@ pub fn release_any(lock: &AtomicUsize) -> Result<(), Raise> {
 ///
 /// Errors:  a lock that is not held that way is a bug check
 pub fn release(lock: &AtomicUsize, exclusive: bool) -> Result<(), Raise> {
+    nt_ke::scheduler::point();
     let step = if exclusive { EXCLUSIVE } else { SHARE };
     let give = |word: usize| {
         let held = if exclusive { word & EXCLUSIVE != 0 } else { word >= SHARE };

@@ -34,6 +34,7 @@ pub fn initialize(rundown: &EX_RUNDOWN_REF) {
 /// Source:  ExAcquireRundownProtection(Ex); EXEC-39
 /// IRQL:    <= DISPATCH_LEVEL
 pub fn acquire(rundown: &EX_RUNDOWN_REF, count: u32) -> bool {
+    nt_ke::scheduler::point();
     let take = |word: usize| (word & ACTIVE == 0).then(|| word + 2 * count as usize);
     rundown.Count.fetch_update(Ordering::Acquire, Ordering::Relaxed, take).is_ok()
 }
@@ -56,6 +57,7 @@ fn over_released(rundown: &EX_RUNDOWN_REF, word: usize) -> Raise {
 /// IRQL:    <= DISPATCH_LEVEL
 /// Errors:  more than were taken is a bug check
 pub fn release(rundown: &EX_RUNDOWN_REF, count: u32) -> Result<(), Raise> {
+    nt_ke::scheduler::point();
     let count = count as usize;
     let give = |word: usize| (word & ACTIVE == 0 && word >= 2 * count).then(|| word - 2 * count);
     let Err(word) = rundown.Count.fetch_update(Ordering::Release, Ordering::Relaxed, give) else {

@@ -144,6 +144,7 @@ pub(crate) struct OpenFile {
 
 /// The file object behind a handle, from the previous mode. `access` is needed from user mode.
 pub(crate) fn open_file(handle: usize, access: u32) -> Result<OpenFile, NtStatus> {
+    nt_ke::scheduler::point();
     let found = nt_ob::ob_reference_by_handle(
         handle,
         access,

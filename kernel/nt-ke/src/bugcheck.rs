@@ -117,6 +117,10 @@ impl Hooks for KernelHooks {
         core_of(block).misbehaves(export)
     }
 
+    fn schedule_point(&self, block: &ProcessorBlock) {
+        core_of(block).scheduler().point();
+    }
+
     fn panicked(&self, block: &ProcessorBlock, export: &'static str, message: &str) {
         core_of(block).bug_check(BugCheck::new(
             ENGINE,

@@ -1,8 +1,9 @@
 //! Time: system time, interrupt time and ticks, and the page on which drivers read them directly.
 //!
-//! One tick is 15.625 ms, as on Windows. A thread of its own refreshes the page while the machine lives.
+//! One tick is 15.625 ms, as on Windows. A thread of its own refreshes the page while the machine lives; where time is
+//! virtual, whoever moves it does.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -14,6 +15,8 @@ use crate::core::Core;
 /// 100 ns units between ticks.
 pub const TICK: u64 = 156_250;
 const UNIX_EPOCH_1601: u64 = 116_444_736_000_000_000;
+/// When a machine with virtual time boots: the first of January 2026.
+const VIRTUAL_BOOT: Duration = Duration::from_secs(1_767_225_600);
 
 struct Ticker {
     stop: bool,
@@ -24,17 +27,24 @@ struct Ticker {
 pub struct Clock {
     page: usize,
     boot_time: u64,
-    generation: AtomicU32,
+    /// When the page is to be written next, in a seeded machine.
+    next_tick: AtomicU64,
+    virtual_time: bool,
     ticker: Arc<(Mutex<Ticker>, Condvar)>,
 }
 
 impl Clock {
-    pub(crate) fn new(slot: &Slot) -> Self {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
+    pub(crate) fn new(slot: &Slot, virtual_time: bool) -> Self {
+        let now = if virtual_time {
+            VIRTUAL_BOOT
+        } else {
+            SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO)
+        };
         Self {
             page: slot.alias(slot.shared_user_data()),
             boot_time: UNIX_EPOCH_1601 + (now.as_nanos() / 100) as u64,
-            generation: AtomicU32::new(0),
+            next_tick: AtomicU64::new(0),
+            virtual_time,
             ticker: Arc::new((Mutex::new(Ticker { stop: false, thread: None }), Condvar::new())),
         }
     }
@@ -42,6 +52,9 @@ impl Clock {
     pub(crate) fn start(&self, core: &Arc<Core>) -> std::io::Result<()> {
         self.write_constants();
         self.refresh(0);
+        if self.virtual_time {
+            return Ok(());
+        }
         let weak: Weak<Core> = Arc::downgrade(core);
         let pair = Arc::clone(&self.ticker);
         let thread =
@@ -104,9 +117,16 @@ impl Clock {
         self.put(0x270, 0); // NtMinorVersion
     }
 
+    /// Writes the page when a tick has passed since it was written last: in machines whose time is virtual.
+    pub(crate) fn refresh_when_due(&self, since_boot: u64) {
+        if since_boot >= self.next_tick.load(Ordering::Relaxed) {
+            self.next_tick.store((since_boot / TICK + 1) * TICK, Ordering::Relaxed);
+            self.refresh(since_boot);
+        }
+    }
+
     /// Writes the current times to the page.
     pub fn refresh(&self, since_boot: u64) {
-        self.generation.fetch_add(1, Ordering::Relaxed);
         self.put_time(0x8, since_boot);
         self.put_time(0x14, self.system_time(since_boot));
         self.put_time(0x320, since_boot / TICK);

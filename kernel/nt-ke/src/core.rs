@@ -18,7 +18,9 @@ use crate::dispatcher::Dispatcher;
 use crate::epoch::Epochs;
 use crate::finding::Finding;
 use crate::owned::OwnedState;
-use crate::scheduler::{FreeScheduler, Scheduler};
+use crate::scheduler::fibre::FibreScheduler;
+use crate::scheduler::free::FreeScheduler;
+use crate::scheduler::{Schedule, Scheduler};
 use crate::thread::Threads;
 
 /// How a machine is built.
@@ -29,11 +31,13 @@ pub struct Config {
     /// Whether "every thread waits and nothing can wake one" ends the machine. Off where host threads act
     /// on it from outside.
     pub detect_hangs: bool,
+    /// How kernel threads get to run.
+    pub schedule: Schedule,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { processors: 2, detect_hangs: false }
+        Self { processors: 2, detect_hangs: false, schedule: Schedule::Free }
     }
 }
 
@@ -117,23 +121,28 @@ pub struct Core {
 }
 
 impl Core {
-    /// Reserves a slot and builds an empty machine with the free scheduler.
+    /// Reserves a slot and builds an empty machine.
     ///
     /// Errors: no slot free, or the kernel refuses what a machine needs; the message says which.
     pub fn new(config: Config) -> io::Result<Arc<Self>> {
         crate::bugcheck::install()?;
         let slot = Slot::reserve()?;
         let processors = config.processors.clamp(2, 64);
+        let scheduler: Box<dyn Scheduler> = match config.schedule {
+            Schedule::Free => Box::new(FreeScheduler::new()),
+            Schedule::Seeded(seed) => Box::new(FibreScheduler::new(seed)),
+        };
+        let deterministic = scheduler.deterministic();
         let core = Arc::new(Self {
             subsystems: [const { AtomicPtr::new(std::ptr::null_mut()) }; index::COUNT],
-            clock: Clock::new(&slot),
+            clock: Clock::new(&slot, deterministic),
             epochs: Epochs::new(),
-            scheduler: Box::new(FreeScheduler::new()),
+            scheduler,
             dispatcher: Mutex::new(Dispatcher::default()),
             threads: Threads::default(),
             free_processors: AtomicU64::new(if processors == 64 { u64::MAX } else { (1 << processors) - 1 }),
             stopping: AtomicBool::new(false),
-            observed: AtomicU32::new(0),
+            observed: AtomicU32::new(if deterministic { watch::SCHEDULED } else { 0 }),
             observer: Mutex::new(None),
             faults: OnceLock::new(),
             stack_walker: OnceLock::new(),

@@ -164,6 +164,7 @@ pub fn wait_multiple(
     alertable: bool,
     timeout: Option<i64>,
 ) -> Result<NtStatus, Raise> {
+    crate::scheduler::point();
     let core = current_core();
     let thread = current_thread();
     let irql = crate::irql::current();

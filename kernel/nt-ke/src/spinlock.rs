@@ -12,6 +12,7 @@ use crate::core::current_core;
 ///
 /// Errors: recursion is a bug check (EXEC-26); `Stop` when the machine stops meanwhile.
 pub fn acquire(lock: &AtomicUsize) -> Result<(), Raise> {
+    crate::scheduler::point();
     let me = boundary::current().current_thread.get();
     let mut spins = 0u32;
     loop {
@@ -26,8 +27,8 @@ pub fn acquire(lock: &AtomicUsize) -> Result<(), Raise> {
             }
             Err(_) => {
                 spins += 1;
-                if spins.is_multiple_of(128) {
-                    let core = current_core();
+                let core = current_core();
+                if spins.is_multiple_of(128) || core.scheduler().deterministic() {
                     if core.stopping() {
                         return Err(Raise::Stop);
                     }

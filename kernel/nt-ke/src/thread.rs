@@ -14,8 +14,10 @@
 //!
 //! UNSAFETY: places structures at fixed addresses and switches stacks.
 
+use std::any::Any;
 use std::cell::Cell;
 use std::num::NonZeroUsize;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
@@ -26,6 +28,7 @@ use parking_lot::Mutex;
 
 use crate::core::{Core, core_of};
 use crate::dispatcher::{WAIT_OBJECTS, object_type};
+use crate::scheduler::Task;
 
 /// How deeply callbacks of filters nest on one thread.
 pub const PRESENCE_DEPTH: usize = 96;
@@ -61,6 +64,7 @@ pub struct KTHREAD {
     exit_status: Cell<i32>,
     held_ranks: Cell<u64>,
     wake_word: AtomicU32,
+    yielder: Cell<usize>,
     pub(crate) wait_state: AtomicU32,
     pub(crate) wait_status: Cell<i32>,
     pub(crate) wait_count: Cell<u32>,
@@ -163,6 +167,10 @@ impl KTHREAD {
     pub(crate) fn held_ranks(&self) -> &Cell<u64> {
         &self.held_ranks
     }
+    /// What a fibre suspends itself with.
+    pub(crate) fn yielder(&self) -> &Cell<usize> {
+        &self.yielder
+    }
     pub(crate) fn wake_word(&self) -> &AtomicU32 {
         &self.wake_word
     }
@@ -222,7 +230,6 @@ struct Table {
     used: u32,
     /// Attached or running threads: the machine cannot go while there are any.
     inside: u32,
-    handles: Vec<std::thread::JoinHandle<()>>,
 }
 
 /// The threads of a machine.
@@ -232,7 +239,8 @@ pub struct Threads {
     notify: std::sync::OnceLock<Box<dyn ThreadNotify>>,
 }
 
-struct ChunkStack(usize);
+/// The stack in a thread's chunk.
+pub(crate) struct ChunkStack(usize);
 
 // SAFETY: the range is mapped, aligned and used by this thread alone while it is attached.
 unsafe impl corosensei::stack::Stack for ChunkStack {
@@ -370,7 +378,20 @@ impl Core {
         Ok(self.run_on(thread, f))
     }
 
-    fn run_on<R>(&self, thread: &KTHREAD, f: impl FnOnce() -> R) -> R {
+    /// Tells the process layer that `thread` has done its work; on that thread.
+    pub(crate) fn notify_ended(&self, thread: &KTHREAD) {
+        if let Some(notify) = self.threads.notify.get() {
+            notify.ended(thread);
+        }
+    }
+
+    /// `thread` has left its stack for good.
+    pub(crate) fn end_thread(&self, thread: &KTHREAD) {
+        self.threads.end(self, thread);
+    }
+
+    /// Runs `f` as `thread` on the calling OS thread, when the scheduler lets it.
+    pub(crate) fn run_on<R>(&self, thread: &'static KTHREAD, f: impl FnOnce() -> R) -> R {
         struct Leave(usize);
         impl Drop for Leave {
             fn drop(&mut self) {
@@ -383,13 +404,20 @@ impl Core {
         // SAFETY: a query.
         block.os_thread.store(unsafe { libc::gettid() } as usize, Ordering::Relaxed);
         let chunk = std::ptr::from_ref(thread) as usize - THREAD_OFFSET;
+        // Gives the others back what they need to go on, also when `f` panics.
+        struct Left<'a>(&'a Core, &'static KTHREAD);
+        impl Drop for Left<'_> {
+            fn drop(&mut self) {
+                self.0.scheduler.leave(self.1);
+            }
+        }
+        self.scheduler.enter(thread);
+        let _left = Left(self, thread);
         // SAFETY: the block is initialised and stays until the thread has left.
         let leave = Leave(unsafe { boundary::processor::set_gs_base(chunk + BLOCK_OFFSET) });
         let result = corosensei::on_stack(ChunkStack(chunk), || {
             let result = f();
-            if let Some(notify) = self.threads.notify.get() {
-                notify.ended(thread);
-            }
+            self.notify_ended(thread);
             result
         });
         crate::irql::set(self, block, 0);
@@ -398,8 +426,8 @@ impl Core {
         result
     }
 
-    /// Makes a system thread that runs `body` and returns its thread object, which the caller must not use
-    /// after the thread has ended unless it took a [`KTHREAD::reference`] (`prepare` runs before the thread does).
+    /// Makes a system thread that runs `body`. `prepare` sees its thread object before it runs; who uses the object
+    /// after the thread has ended takes a [`KTHREAD::reference`].
     ///
     /// Errors: no room for another thread, or the host has none to give.
     pub fn spawn(
@@ -411,21 +439,69 @@ impl Core {
     ) -> std::io::Result<()> {
         let thread = self.threads.create(self, process, true)?;
         prepare(thread);
-        let core = Arc::clone(self);
-        let run = move || {
-            core.run_on(thread, body);
-            core.threads.end(&core, thread);
-        };
-        match self.scheduler.start(name, Box::new(run)) {
-            Ok(handle) => {
-                self.threads.table.lock().handles.push(handle);
-                Ok(())
+        self.start(thread, name, Box::new(body))
+    }
+
+    fn start(
+        self: &Arc<Self>,
+        thread: &'static KTHREAD,
+        name: &str,
+        body: Box<dyn FnOnce() + Send>,
+    ) -> std::io::Result<()> {
+        let stack = ChunkStack(std::ptr::from_ref(thread) as usize - THREAD_OFFSET);
+        let task = Task { name: name.to_owned(), core: Arc::clone(self), thread, stack, body };
+        self.scheduler.start(task).inspect_err(|_| self.end_thread(thread))
+    }
+
+    /// Runs `f` with 0, 1, … on `count` threads of process `process` at once and returns when all have ended.
+    ///
+    /// Errors: no room for another thread, or the host has none to give; those that were made have run then.
+    pub fn run_threads(
+        self: &Arc<Self>,
+        process: usize,
+        name: &str,
+        count: u32,
+        f: &(dyn Fn(u32) + Sync),
+    ) -> std::io::Result<()> {
+        // SAFETY: the threads are waited for below, on every way out, and end before `f` can go: only the lifetime is
+        // made longer.
+        let f: &'static (dyn Fn(u32) + Sync) = unsafe { std::mem::transmute(f) };
+        let failed: Arc<Mutex<Option<Box<dyn Any + Send>>>> = Arc::default();
+        let made = self.attach(process, || {
+            let mut threads: Vec<&'static KTHREAD> = Vec::new();
+            let mut made = Ok(());
+            for number in 0..count {
+                let failed = Arc::clone(&failed);
+                let body = move || {
+                    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| f(number))) {
+                        failed.lock().get_or_insert(payload);
+                    }
+                };
+                made = self.threads.create(self, process, false).and_then(|thread| {
+                    thread.reference();
+                    self.start(thread, name, Box::new(body)).inspect_err(|_| thread.dereference(self))?;
+                    threads.push(thread);
+                    Ok(())
+                });
+                if made.is_err() {
+                    break;
+                }
             }
-            Err(error) => {
-                self.threads.end(self, thread);
-                Err(error)
+            for thread in threads {
+                // A machine that stops ends the wait as well; its threads are waited for all the same.
+                while thread.Header.SignalState.load(Ordering::Acquire) == 0 {
+                    if crate::dispatcher::wait(&thread.Header, false, None).is_err() {
+                        self.scheduler.pause();
+                    }
+                }
+                thread.dereference(self);
             }
+            made
+        })?;
+        if let Some(payload) = failed.lock().take() {
+            resume_unwind(payload);
         }
+        made
     }
 
     /// Marks the machine as stopping and wakes every thread; drivers' frames are abandoned.
@@ -458,10 +534,7 @@ impl Core {
             self.scheduler.pause();
         }
         if left {
-            let handles = std::mem::take(&mut self.threads.table.lock().handles);
-            for handle in handles {
-                let _ = handle.join();
-            }
+            self.scheduler.join();
         }
         self.clock.stop();
         left

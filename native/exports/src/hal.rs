@@ -1,7 +1,5 @@
 //! hal.dll: what it exports itself. Its other names live in ntoskrnl nowadays and resolve in either image.
 
-use std::time::{Duration, Instant};
-
 use boundary::export;
 use nt_abi::irql::HIGH_LEVEL;
 use nt_ex::time;
@@ -23,10 +21,7 @@ export! {
 
     /// Keeps the processor busy for some microseconds.
     pub fn KeStallExecutionProcessor(microseconds: u32) -> () [irql <= HIGH_LEVEL] {
-        let end = Instant::now() + Duration::from_micros(microseconds.into());
-        while Instant::now() < end && !boundary::current().stopping() {
-            std::hint::spin_loop();
-        }
+        nt_ke::current_core().scheduler().stall(u64::from(microseconds) * 10);
         Ok(())
     }
 }

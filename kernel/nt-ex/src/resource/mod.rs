@@ -232,6 +232,7 @@ fn try_grant(held: &Held<'_>, access: Access, me: usize) -> Result<bool, Raise> 
 }
 
 fn acquire(resource: &ERESOURCE, access: Access, wait: bool) -> Result<bool, Raise> {
+    nt_ke::scheduler::point();
     check(resource)?;
     let me = key_of_current();
     let waiter = {
@@ -279,6 +280,7 @@ pub fn held_by_current_thread() -> usize {
 /// IRQL:    <= DISPATCH_LEVEL
 /// Errors:  releasing what the thread does not own is a bug check (RESOURCE_NOT_OWNED)
 pub fn release(resource: &ERESOURCE) -> Result<(), Raise> {
+    nt_ke::scheduler::point();
     release_for_thread(resource, key_of_current())
 }
 
@@ -289,6 +291,7 @@ pub fn release(resource: &ERESOURCE) -> Result<(), Raise> {
 /// IRQL:    <= DISPATCH_LEVEL
 /// Errors:  no such owner is a bug check (RESOURCE_NOT_OWNED)
 pub fn release_for_thread(resource: &ERESOURCE, owner: usize) -> Result<(), Raise> {
+    nt_ke::scheduler::point();
     check(resource)?;
     let released = lock(resource).release(owner);
     if !released {

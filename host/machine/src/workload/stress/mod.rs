@@ -103,22 +103,15 @@ pub fn stress(machine: &Machine, options: StressOptions, progress: &dyn Progress
         return tally.finish();
     }
     let started = std::time::Instant::now();
-    std::thread::scope(|scope| {
-        for thread in 0..options.threads {
-            let (tally, root) = (&tally, &root);
-            scope.spawn(move || {
-                let result = machine.run_on(options.volume, |session| {
-                    let mut worker = Worker::new(session, tally, root, options.seed, thread);
-                    let result = worker.run(options, started, progress);
-                    tally.operations(worker.operations, worker.bytes);
-                    result
-                });
-                if result.is_err() {
-                    tally.interrupted();
-                }
-            });
-        }
-    });
+    let work = |session: &Session, thread: u32| {
+        let mut worker = Worker::new(session, &tally, &root, options.seed, thread);
+        let result = worker.run(options, started, progress);
+        tally.operations(worker.operations, worker.bytes);
+        result
+    };
+    if machine.run_threads(options.volume, options.threads, work).is_err() {
+        tally.interrupted();
+    }
     if machine.run_on(options.volume, |session| session.remove_tree(&root)).is_err() {
         tally.interrupted();
     }

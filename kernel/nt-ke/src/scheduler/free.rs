@@ -1,45 +1,25 @@
-//! The one door for everything that blocks.
-//!
-//! A kernel thread that cannot go on calls `block`; whoever makes it possible calls `wake`. A wake that
-//! comes first is not lost. No lock of the engine is held across `block` or `pause`.
+//! The free scheduler: each kernel thread has an OS thread, time is real, the host decides who runs.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use rustix::thread::futex;
 
+use super::{Scheduler, Task};
 use crate::thread::KTHREAD;
-
-/// How kernel threads get to run.
-pub trait Scheduler: Send + Sync {
-    /// Suspends the current thread until someone wakes it or `deadline` (100 ns units of [`Scheduler::now`])
-    /// has passed. May return early; the caller looks at its condition again.
-    fn block(&self, thread: &KTHREAD, deadline: Option<u64>);
-    /// Lets `thread` go on, now or at its next `block`.
-    fn wake(&self, thread: &KTHREAD);
-    /// Gives a new kernel thread something to run on.
-    ///
-    /// Errors: the host has no thread to give.
-    fn start(
-        &self,
-        name: &str,
-        body: Box<dyn FnOnce() + Send>,
-    ) -> std::io::Result<std::thread::JoinHandle<()>>;
-    /// Lets others run for a moment: for loops that wait for another thread's progress.
-    fn pause(&self);
-    /// Time since the machine started, in 100 ns units.
-    fn now(&self) -> u64;
-}
 
 /// One OS thread per kernel thread, real time.
 pub struct FreeScheduler {
     started: Instant,
+    handles: Mutex<Vec<std::thread::JoinHandle<()>>>,
 }
 
 impl FreeScheduler {
     /// Time starts now.
     pub fn new() -> Self {
-        Self { started: Instant::now() }
+        Self { started: Instant::now(), handles: Mutex::default() }
     }
 }
 
@@ -82,25 +62,49 @@ impl Scheduler for FreeScheduler {
         }
     }
 
-    fn start(
-        &self,
-        name: &str,
-        body: Box<dyn FnOnce() + Send>,
-    ) -> std::io::Result<std::thread::JoinHandle<()>> {
-        let body = move || {
+    fn start(&self, task: Task) -> std::io::Result<()> {
+        let builder = std::thread::Builder::new().name(task.name.clone()).stack_size(256 << 10);
+        let handle = builder.spawn(move || {
             // A new OS thread inherits `gs` from the one that makes it.
             // SAFETY: 0 stands for no block; the thread is in no machine yet.
             unsafe { boundary::processor::set_gs_base(0) };
-            body();
-        };
-        std::thread::Builder::new().name(name.to_owned()).stack_size(256 << 10).spawn(body)
+            let Task { core, thread, body, .. } = task;
+            // The panic hook has said what there is to say; the thread ends, the machine goes on.
+            let _ = catch_unwind(AssertUnwindSafe(|| core.run_on(thread, body)));
+            core.end_thread(thread);
+        })?;
+        self.handles.lock().push(handle);
+        Ok(())
     }
+
+    fn enter(&self, _: &'static KTHREAD) {}
+
+    fn leave(&self, _: &'static KTHREAD) {}
 
     fn pause(&self) {
         std::thread::sleep(Duration::from_micros(50));
     }
 
+    fn point(&self) {}
+
     fn now(&self) -> u64 {
         (self.started.elapsed().as_nanos() / 100) as u64
+    }
+
+    fn stall(&self, duration: u64) {
+        let end = self.now() + duration;
+        while self.now() < end && !boundary::current().stopping() {
+            std::hint::spin_loop();
+        }
+    }
+
+    fn deterministic(&self) -> bool {
+        false
+    }
+
+    fn join(&self) {
+        for handle in std::mem::take(&mut *self.handles.lock()) {
+            let _ = handle.join();
+        }
     }
 }
