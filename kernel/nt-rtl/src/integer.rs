@@ -22,6 +22,14 @@ pub fn to_text(value: u64, base: u32) -> Result<String, NtStatus> {
 /// Source:  RtlUnicodeStringToInteger, RtlCharToInteger
 /// Errors:  INVALID_PARAMETER for another base than 0, 2, 8, 10, 16
 pub fn from_text(text: &[u16], base: u32) -> Result<u32, NtStatus> {
+    wide_from_text(text, base).map(|(value, _)| value as u32)
+}
+
+/// The same with 64 bits, and how many units were read.
+///
+/// Source:  RtlUnicodeStringToInt64
+/// Errors:  INVALID_PARAMETER for another base than 0, 2, 8, 10, 16
+pub fn wide_from_text(text: &[u16], base: u32) -> Result<(u64, usize), NtStatus> {
     if !matches!(base, 0 | 2 | 8 | 10 | 16) {
         return Err(NtStatus::INVALID_PARAMETER);
     }
@@ -50,10 +58,11 @@ pub fn from_text(text: &[u16], base: u32) -> Result<u32, NtStatus> {
             rest = tail;
         }
     }
-    let mut value = 0u32;
-    for unit in rest {
+    let mut value = 0u64;
+    while let [unit, tail @ ..] = rest {
         let Some(digit) = char::from_u32(u32::from(*unit)).and_then(|c| c.to_digit(radix)) else { break };
-        value = value.wrapping_mul(radix).wrapping_add(digit);
+        value = value.wrapping_mul(u64::from(radix)).wrapping_add(u64::from(digit));
+        rest = tail;
     }
-    Ok(if negative { value.wrapping_neg() } else { value })
+    Ok((if negative { value.wrapping_neg() } else { value }, text.len() - rest.len()))
 }

@@ -9,14 +9,17 @@
 #![forbid(unsafe_code)]
 
 pub mod ansi;
+pub mod bitmap;
 pub mod case;
 pub mod format;
 pub mod guid;
 pub mod integer;
 pub mod memory;
+pub mod oem;
 pub mod string;
 pub mod table;
 pub mod time;
+pub mod utf8;
 
 pub use case::{downcase, upcase};
 pub use string::{AnsiStr, UnicodeStr};

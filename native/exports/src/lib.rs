@@ -37,6 +37,9 @@ mod mm;
 mod ob;
 mod ps;
 mod rtl;
+mod rtl_bitmap;
+mod rtl_codepage;
+mod rtl_string;
 mod rtl_table;
 mod zw_key;
 
@@ -73,6 +76,9 @@ const TABLES: &[&[Export]] = &[
     ob::ROWS,
     ps::ROWS,
     rtl::ROWS,
+    rtl_bitmap::ROWS,
+    rtl_codepage::ROWS,
+    rtl_string::ROWS,
     rtl_table::ROWS,
     zw_key::ROWS,
 ];
