@@ -20,6 +20,12 @@ pub enum Event<'a> {
     },
     /// Another thread runs from now on; only in machines with a seeded schedule.
     Switch { from: u32, to: u32, reason: &'static str, time: u64 },
+    /// A DPC routine is about to run.
+    DpcEntered { thread: u32, routine: usize },
+    /// A kernel APC is about to be delivered.
+    ApcDelivered { thread: u32, special: bool },
+    /// A timer became due.
+    TimerFired { timer: usize, time: u64 },
     /// A line that a driver printed.
     DebugPrint { text: &'a str },
 }

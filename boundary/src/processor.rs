@@ -60,6 +60,8 @@ pub mod watch {
     pub const FAULTS: u32 = 2;
     /// A seeded schedule may switch to another thread at each export.
     pub const SCHEDULED: u32 = 4;
+    /// A kernel APC waits for the thread.
+    pub const APCS: u32 = 8;
 }
 
 /// The block behind `gs`.

@@ -48,6 +48,8 @@ pub trait Hooks: Sync {
     fn misbehaves(&self, block: &ProcessorBlock, export: &'static str) -> bool;
     /// Another thread may be let run now; only in machines with a seeded schedule.
     fn schedule_point(&self, block: &ProcessorBlock);
+    /// A kernel APC waits for the thread, which calls an export now.
+    fn apcs_wait(&self, block: &ProcessorBlock) -> Result<(), Raise>;
     /// The body of `export` panicked: our own mistake, reported as a bug check that names the export.
     fn panicked(&self, block: &ProcessorBlock, export: &'static str, message: &str);
     /// A driver read or wrote `cr8` with a privileged instruction. `None` reads.

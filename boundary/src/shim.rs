@@ -117,6 +117,9 @@ pub fn guard<R: NativeReturn>(
         if watched & watch::SCHEDULED != 0 {
             hooks().schedule_point(block);
         }
+        if watched & watch::APCS != 0 {
+            hooks().apcs_wait(block)?;
+        }
         if watched & watch::OBSERVED != 0 {
             hooks().export_called(block, export, caller_address());
         }

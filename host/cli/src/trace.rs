@@ -50,7 +50,10 @@ impl Observer for Recorder {
         let record = match *event {
             Event::DebugPrint { text } => Record::Print { text: text.to_owned() },
             _ if !self.everything => return,
-            Event::Switch { .. } => return,
+            Event::Switch { .. }
+            | Event::DpcEntered { .. }
+            | Event::ApcDelivered { .. }
+            | Event::TimerFired { .. } => return,
             Event::ExportCalled { export, caller } => Record::Export { export, caller },
             Event::CallbackEntered { driver, operation, phase, .. } => {
                 Record::Entered { driver: driver.to_owned(), operation, phase }

@@ -41,10 +41,12 @@ pub fn enter_file_system() {
     count.set(count.get() + 1);
 }
 
-/// Ends one [`enter_file_system`]. Source: FsRtlExitFileSystem.
+/// Ends one [`enter_file_system`] and delivers the APCs that it held off. Source: FsRtlExitFileSystem.
 pub fn exit_file_system() {
     let count = current_thread().kernel_apc_disable();
     count.set(count.get() - 1);
+    // A `Stop` is seen at the next kernel call as well.
+    let _ = nt_ke::apc::deliver();
 }
 
 /// Whether an exception filter may handle `status`: not the ones that mean a defect.

@@ -121,6 +121,10 @@ impl Hooks for KernelHooks {
         core_of(block).scheduler().point();
     }
 
+    fn apcs_wait(&self, _: &ProcessorBlock) -> Result<(), Raise> {
+        crate::apc::deliver()
+    }
+
     fn panicked(&self, block: &ProcessorBlock, export: &'static str, message: &str) {
         core_of(block).bug_check(BugCheck::new(
             ENGINE,

@@ -6,7 +6,7 @@
 use std::any::Any;
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, Weak};
 
 use boundary::processor::{FaultInfo, watch};
 use boundary::{Event, Observer, ProcessorBlock, Slot};
@@ -15,6 +15,7 @@ use parking_lot::Mutex;
 use crate::bugcheck::BugCheck;
 use crate::clock::Clock;
 use crate::dispatcher::Dispatcher;
+use crate::dpc::Dpcs;
 use crate::epoch::Epochs;
 use crate::finding::Finding;
 use crate::owned::OwnedState;
@@ -22,6 +23,7 @@ use crate::scheduler::fibre::FibreScheduler;
 use crate::scheduler::free::FreeScheduler;
 use crate::scheduler::{Schedule, Scheduler};
 use crate::thread::Threads;
+use crate::timer::Timers;
 
 /// How a machine is built.
 #[derive(Clone, Debug)]
@@ -107,6 +109,9 @@ pub struct Core {
     pub(crate) scheduler: Box<dyn Scheduler>,
     pub(crate) dispatcher: Mutex<Dispatcher>,
     pub(crate) threads: Threads,
+    pub(crate) dpcs: Dpcs,
+    pub(crate) timers: Timers,
+    this: Weak<Core>,
     pub(crate) free_processors: AtomicU64,
     pub(crate) stopping: AtomicBool,
     observed: AtomicU32,
@@ -133,13 +138,16 @@ impl Core {
             Schedule::Seeded(seed) => Box::new(FibreScheduler::new(seed)),
         };
         let deterministic = scheduler.deterministic();
-        let core = Arc::new(Self {
+        let core = Arc::new_cyclic(|this| Self {
             subsystems: [const { AtomicPtr::new(std::ptr::null_mut()) }; index::COUNT],
             clock: Clock::new(&slot, deterministic),
             epochs: Epochs::new(),
             scheduler,
             dispatcher: Mutex::new(Dispatcher::default()),
             threads: Threads::default(),
+            dpcs: Dpcs::new(),
+            timers: Timers::new(),
+            this: Weak::clone(this),
             free_processors: AtomicU64::new(if processors == 64 { u64::MAX } else { (1 << processors) - 1 }),
             stopping: AtomicBool::new(false),
             observed: AtomicU32::new(if deterministic { watch::SCHEDULED } else { 0 }),
@@ -184,6 +192,12 @@ impl Core {
         let pointer = self.subsystems[T::INDEX].load(Ordering::Acquire).cast::<T>();
         // SAFETY: as in `get`; null means none.
         unsafe { pointer.as_ref() }
+    }
+
+    /// Makes a thread of the engine in the current thread's process. Returns whether there was room for one.
+    pub(crate) fn spawn_here(&self, name: &str, body: fn()) -> bool {
+        let process = crate::thread::current_thread().process();
+        self.this.upgrade().is_some_and(|core| core.spawn(name, process, |_| {}, body).is_ok())
     }
 
     /// The scheduler: the one door for everything that blocks.

@@ -7,6 +7,7 @@
 //!
 //! UNSAFETY: follows the links of lists that live in memory drivers can reach.
 
+use std::collections::BTreeMap;
 use std::ptr::from_ref;
 use std::sync::atomic::{AtomicI32, Ordering};
 
@@ -56,6 +57,11 @@ pub struct Dispatcher {
     timed: i64,
     /// Waits without end of threads that came from the host.
     foreground: i64,
+    /// Set timers.
+    pub(crate) timers: crate::timer::Queue,
+    pub(crate) timer_order: u64,
+    /// Queued APCs, by thread.
+    pub(crate) apcs: BTreeMap<usize, crate::apc::Queues>,
 }
 
 /// Makes `list` an empty list.
@@ -164,6 +170,28 @@ pub fn wait_multiple(
     alertable: bool,
     timeout: Option<i64>,
 ) -> Result<NtStatus, Raise> {
+    wait_as(objects, all, WaitMode { user: false, alertable }, timeout)
+}
+
+/// What may end a wait early.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct WaitMode {
+    /// WaitMode is UserMode.
+    pub user: bool,
+    /// Alerts and user APCs end it.
+    pub alertable: bool,
+}
+
+/// The same, with the mode of the wait.
+///
+/// Source:  KeWaitForMultipleObjects; EXEC-11 to EXEC-16
+/// Returns: also ALERTED and USER_APC, for alertable waits
+pub fn wait_as(
+    objects: &[&DISPATCHER_HEADER],
+    all: bool,
+    mode: WaitMode,
+    timeout: Option<i64>,
+) -> Result<NtStatus, Raise> {
     crate::scheduler::point();
     let core = current_core();
     let thread = current_thread();
@@ -184,6 +212,26 @@ pub fn wait_multiple(
         Some(t) => Some((t as u64).saturating_sub(core.clock.system_time(0))),
         None => None,
     };
+    loop {
+        crate::apc::deliver()?;
+        match wait_once(core, thread, objects, all, mode, timeout, deadline)? {
+            Some(status) => return Ok(status),
+            // A kernel APC interrupted the wait, which begins again (EXEC-15).
+            None => {}
+        }
+    }
+}
+
+/// Waits until it is satisfied, times out, or is interrupted; `None`: by a kernel APC, which has not run yet.
+fn wait_once(
+    core: &Core,
+    thread: &KTHREAD,
+    objects: &[&DISPATCHER_HEADER],
+    all: bool,
+    mode: WaitMode,
+    timeout: Option<i64>,
+    deadline: Option<u64>,
+) -> Result<Option<NtStatus>, Raise> {
     let mut dispatcher = core.dispatcher.lock();
     if all {
         if objects.iter().all(|object| signaled(object, thread)) {
@@ -194,13 +242,17 @@ pub fn wait_multiple(
                     status = got;
                 }
             }
-            return Ok(status);
+            return Ok(Some(status));
         }
     } else if let Some(index) = objects.iter().position(|object| signaled(object, thread)) {
-        return Ok(NtStatus(satisfy(objects[index], thread).0 + index as i32));
+        return Ok(Some(NtStatus(satisfy(objects[index], thread).0 + index as i32)));
     }
     if timeout == Some(0) {
-        return Ok(NtStatus::TIMEOUT);
+        return Ok(Some(NtStatus::TIMEOUT));
+    }
+    if let Some(status) = interruption(thread, mode) {
+        drop(dispatcher);
+        return interrupted(core, thread, mode, status).map(Some);
     }
     for (index, object) in objects.iter().enumerate() {
         let block = &thread.wait_blocks[index];
@@ -211,7 +263,7 @@ pub fn wait_multiple(
     }
     thread.wait_count.set(objects.len() as u32);
     thread.wait_all.set(u8::from(all));
-    thread.wait_alertable.set(u8::from(alertable));
+    thread.wait_alertable.set(u8::from(mode.alertable));
     thread.wait_state.store(WAITING, Ordering::Release);
     let timed = deadline.is_some() || thread.is_background();
     thread.wait_timed.set(u8::from(timed));
@@ -223,21 +275,24 @@ pub fn wait_multiple(
     if hung {
         report_hang(core);
     }
-    let outcome = sleep(core, thread, deadline);
+    let outcome = sleep(core, thread, mode, deadline);
     let mut dispatcher = core.dispatcher.lock();
     dispatcher.timed -= i64::from(deadline.is_some());
     dispatcher.foreground -= i64::from(!timed && thread.is_host());
     if thread.wait_state.load(Ordering::Relaxed) == SATISFIED {
         thread.wait_state.store(IDLE, Ordering::Relaxed);
-        return Ok(NtStatus(thread.wait_status.get()));
+        return Ok(Some(NtStatus(thread.wait_status.get())));
     }
     // Nobody satisfied it: `running` is ours to restore, and the blocks to take out.
     dispatcher.running += 1;
     release_blocks(thread);
     thread.wait_state.store(IDLE, Ordering::Relaxed);
+    drop(dispatcher);
     match outcome {
         Outcome::Stopped => Err(Raise::Stop),
-        Outcome::TimedOut | Outcome::Woken => Ok(NtStatus::TIMEOUT),
+        Outcome::TimedOut | Outcome::Woken => Ok(Some(NtStatus::TIMEOUT)),
+        Outcome::KernelApc => Ok(None),
+        Outcome::Interrupted(status) => interrupted(core, thread, mode, status).map(Some),
     }
 }
 
@@ -245,15 +300,71 @@ enum Outcome {
     Woken,
     TimedOut,
     Stopped,
+    KernelApc,
+    Interrupted(NtStatus),
 }
 
-fn sleep(core: &Core, thread: &KTHREAD, deadline: Option<u64>) -> Outcome {
+/// What ends an alertable wait of `thread`, if anything does.
+///
+/// Source: EXEC-13
+fn interruption(thread: &KTHREAD, mode: WaitMode) -> Option<NtStatus> {
+    if !mode.alertable {
+        return None;
+    }
+    let alerts = thread.alerted().load(Ordering::Acquire)
+        & (if mode.user { ALERTED_USER } else { 0 } | ALERTED_KERNEL);
+    if alerts != 0 {
+        return Some(NtStatus::ALERTED);
+    }
+    let user_apc = thread.apc_pending().load(Ordering::Acquire) & crate::apc::USER_PENDING != 0;
+    // Held off together with kernel APCs (EXEC-16).
+    let allowed = thread.kernel_apc_disable().get() == 0 && thread.special_apc_disable().get() == 0;
+    (user_apc && allowed).then_some(NtStatus::USER_APC)
+}
+
+/// Takes what interrupted the wait: the alert, or the user APC of a wait in user mode.
+fn interrupted(core: &Core, thread: &KTHREAD, mode: WaitMode, status: NtStatus) -> Result<NtStatus, Raise> {
+    if status == NtStatus::ALERTED {
+        let user = mode.user && thread.alerted().load(Ordering::Acquire) & ALERTED_USER != 0;
+        thread.alerted().fetch_and(if user { !ALERTED_USER } else { !ALERTED_KERNEL }, Ordering::AcqRel);
+    } else if mode.user {
+        crate::apc::deliver_user(core, thread)?;
+    }
+    Ok(status)
+}
+
+const ALERTED_KERNEL: u32 = 1;
+const ALERTED_USER: u32 = 2;
+
+/// Alerts a thread: ends its alertable wait, now or its next. Returns whether it was alerted before.
+///
+/// Source: KeAlertThread (exported, not documented); EXEC-13
+pub fn alert(thread: &KTHREAD, user: bool) -> bool {
+    let bit = if user { ALERTED_USER } else { ALERTED_KERNEL };
+    let before = thread.alerted().fetch_or(bit, Ordering::AcqRel);
+    current_core().scheduler().wake(thread);
+    before & bit != 0
+}
+
+/// Takes an alert of the current thread back and says whether there was one. Source: KeTestAlertThread.
+pub fn test_alert(user: bool) -> bool {
+    let bit = if user { ALERTED_USER } else { ALERTED_KERNEL };
+    current_thread().alerted().fetch_and(!bit, Ordering::AcqRel) & bit != 0
+}
+
+fn sleep(core: &Core, thread: &KTHREAD, mode: WaitMode, deadline: Option<u64>) -> Outcome {
     loop {
         if thread.wait_state.load(Ordering::Acquire) != WAITING {
             return Outcome::Woken;
         }
         if thread.block().stopping() {
             return Outcome::Stopped;
+        }
+        if crate::apc::deliverable(thread) {
+            return Outcome::KernelApc;
+        }
+        if let Some(status) = interruption(thread, mode) {
+            return Outcome::Interrupted(status);
         }
         if deadline.is_some_and(|deadline| core.scheduler().now() >= deadline) {
             return Outcome::TimedOut;
@@ -286,7 +397,7 @@ fn report_hang(core: &Core) {
 }
 
 /// Wakes the waiters that `header`'s new state satisfies. Call with the dispatcher lock held.
-fn wake_waiters(core: &Core, dispatcher: &mut Dispatcher, header: &DISPATCHER_HEADER) {
+pub(crate) fn wake_waiters(core: &Core, dispatcher: &mut Dispatcher, header: &DISPATCHER_HEADER) {
     let head = from_ref(&header.WaitListHead).cast_mut();
     let mut entry = header.WaitListHead.Flink.get();
     while entry != head && header.SignalState.load(Ordering::Relaxed) > 0 {
@@ -396,10 +507,19 @@ pub fn release_mutex(mutex: &KMUTEX) -> Result<i32, Raise> {
 
 /// Suspends the thread for a time. Units: 100 ns, as in [`wait_multiple`].
 pub fn delay(interval: i64) -> Result<NtStatus, Raise> {
+    delay_as(interval, WaitMode::default())
+}
+
+/// The same, with the mode of the wait. Returns also ALERTED and USER_APC.
+///
+/// Source: KeDelayExecutionThread; EXEC-16
+pub fn delay_as(interval: i64, mode: WaitMode) -> Result<NtStatus, Raise> {
     let header = DISPATCHER_HEADER::default();
     initialize_header(&header, object_type::NOTIFICATION_EVENT, 0);
-    wait(&header, false, Some(if interval == 0 { -1 } else { interval }))?;
-    Ok(NtStatus::SUCCESS)
+    match wait_as(&[&header], false, mode, Some(if interval == 0 { -1 } else { interval }))? {
+        NtStatus::TIMEOUT => Ok(NtStatus::SUCCESS),
+        early => Ok(early),
+    }
 }
 
 impl Core {

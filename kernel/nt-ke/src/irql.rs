@@ -21,10 +21,12 @@ pub fn raise(new: u8) -> u8 {
     old
 }
 
-/// Lowers to `new`.
+/// Lowers to `new` and delivers the APCs that waited for it.
 pub fn lower(new: u8) {
     let block = boundary::current();
     set(core_of(block), block, new);
+    // A `Stop` is seen at the next kernel call as well.
+    let _ = crate::apc::deliver();
 }
 
 /// Sets the IRQL, claiming a processor on the way to DISPATCH_LEVEL and giving it back on the way down.

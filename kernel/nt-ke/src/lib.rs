@@ -13,10 +13,12 @@
 //! UNSAFETY: threads, wait blocks and dispatcher objects are memory that drivers reach; references to them
 //! are made from addresses. Modules that do so say why.
 
+pub mod apc;
 pub mod bugcheck;
 pub mod clock;
 pub mod core;
 pub mod dispatcher;
+pub mod dpc;
 pub mod epoch;
 pub mod finding;
 pub mod irql;
@@ -27,6 +29,7 @@ mod raw_lock;
 pub mod scheduler;
 pub mod spinlock;
 pub mod thread;
+pub mod timer;
 
 pub use crate::core::{Config, Core, Subsystem, current_core, subsystem};
 pub use boundary::Raise;

@@ -65,6 +65,9 @@ pub struct KTHREAD {
     held_ranks: Cell<u64>,
     wake_word: AtomicU32,
     yielder: Cell<usize>,
+    apc_pending: AtomicU32,
+    alerted: AtomicU32,
+    in_normal_apc: Cell<u8>,
     pub(crate) wait_state: AtomicU32,
     pub(crate) wait_status: Cell<i32>,
     pub(crate) wait_count: Cell<u32>,
@@ -84,6 +87,9 @@ pub struct KTHREAD {
 unsafe impl Sync for KTHREAD {}
 // SAFETY: as above; the memory belongs to the machine.
 unsafe impl Send for KTHREAD {}
+
+// SAFETY: its fields are all cells or atomics, and each takes any bit pattern.
+unsafe impl nt_abi::Abi for KTHREAD {}
 
 /// Words of per-thread state for layers above, by index of [`KTHREAD::extension`].
 pub mod extension {
@@ -166,6 +172,16 @@ impl KTHREAD {
     }
     pub(crate) fn held_ranks(&self) -> &Cell<u64> {
         &self.held_ranks
+    }
+    pub(crate) fn apc_pending(&self) -> &AtomicU32 {
+        &self.apc_pending
+    }
+    /// Bit 0: alerted in kernel mode, bit 1: in user mode.
+    pub(crate) fn alerted(&self) -> &AtomicU32 {
+        &self.alerted
+    }
+    pub(crate) fn in_normal_apc(&self) -> &Cell<u8> {
+        &self.in_normal_apc
     }
     /// What a fibre suspends itself with.
     pub(crate) fn yielder(&self) -> &Cell<usize> {
@@ -378,8 +394,9 @@ impl Core {
         Ok(self.run_on(thread, f))
     }
 
-    /// Tells the process layer that `thread` has done its work; on that thread.
+    /// `thread` has done its work: runs down what waits for it and tells the process layer; on that thread.
     pub(crate) fn notify_ended(&self, thread: &KTHREAD) {
+        crate::apc::run_down(self, thread);
         if let Some(notify) = self.threads.notify.get() {
             notify.ended(thread);
         }

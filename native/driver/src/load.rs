@@ -170,10 +170,31 @@ impl RegistryString {
 /// IRQL:    PASSIVE_LEVEL, in the System process
 pub fn unload(driver: LoadedDriver) -> Result<(), Raise> {
     report_leaks(&driver.image, "when it was unloaded");
+    report_timers(&driver.image);
     nt_io::io_delete_driver(driver.object)?;
     let range = &driver.image.range;
     map::withdraw(Mapped { base: range.start, bytes: range.len() });
     Ok(())
+}
+
+/// Timers and DPCs that would run code of an image that is gone. The timers are ended.
+///
+/// Statements: EXEC-35
+fn report_timers(image: &LoadedImage) {
+    let core = current_core();
+    let (timers, dpcs) =
+        (nt_ke::timer::end_all_in(core, &image.range), nt_ke::dpc::queued_in(core, &image.range));
+    for (left, rule, what) in [
+        (timers, "timer-left", "timers were still set when it was unloaded; call KeCancelTimer before"),
+        (dpcs, "dpc-left", "DPCs were still queued when it was unloaded; call KeFlushQueuedDpcs before"),
+    ] {
+        if !left.is_empty() {
+            let message = format!("{} of its {what}", left.len());
+            let mut finding = Finding::error(rule, image.driver.clone(), message);
+            finding.places = left;
+            core.report(finding);
+        }
+    }
 }
 
 fn report_leaks(image: &LoadedImage, when: &str) {

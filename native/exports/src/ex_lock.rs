@@ -77,7 +77,7 @@ fn leave_region(export: &str) -> Result<(), Raise> {
         )));
     }
     counter.set(counter.get() - 1);
-    Ok(())
+    nt_ke::apc::deliver()
 }
 
 export! {

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use boundary::{Raise, export};
 use nt_abi::irql::{APC_LEVEL, DISPATCH_LEVEL, HIGH_LEVEL};
 use nt_abi::{DISPATCHER_HEADER, KEVENT, KMUTEX, KSEMAPHORE, NtStatus, bugcheck};
-use nt_ke::dispatcher::{self, WAIT_OBJECTS, object_type};
+use nt_ke::dispatcher::{self, WAIT_OBJECTS, WaitMode, object_type};
 use nt_ke::{BugCheck, current_core};
 
 use crate::argument::{arg, load, load_if, rows, wrong};
@@ -24,10 +24,10 @@ rows! { "ntoskrnl.exe", "nt-ke";
     KeInitializeSemaphore done "";
     KeReleaseSemaphore done "raises SEMAPHORE_LIMIT_EXCEEDED";
     KeReadStateSemaphore done "";
-    KeWaitForSingleObject partial "EXEC-11 to EXEC-17; no APC is delivered, so alertable waits never end early";
-    KeWaitForMutexObject partial "as KeWaitForSingleObject";
-    KeWaitForMultipleObjects partial "EXEC-11 to EXEC-17; no APC is delivered, so alertable waits never end early";
-    KeDelayExecutionThread partial "EXEC-16; no APC is delivered";
+    KeWaitForSingleObject done "EXEC-11 to EXEC-17";
+    KeWaitForMutexObject done "as KeWaitForSingleObject";
+    KeWaitForMultipleObjects done "EXEC-11 to EXEC-17";
+    KeDelayExecutionThread done "EXEC-16";
 }
 
 /// Threads have room for this many wait blocks of their own.
@@ -94,7 +94,10 @@ export! {
     /// Releases a mutex; 0 means that it is free now.
     pub fn KeReleaseMutex(mutex: *mut KMUTEX, _wait: u8) -> i32 [irql <= DISPATCH_LEVEL] {
         arg!(KeReleaseMutex: mutex);
-        dispatcher::release_mutex(mutex)
+        let before = dispatcher::release_mutex(mutex)?;
+        // Owning it held normal kernel APCs off.
+        nt_ke::apc::deliver()?;
+        Ok(before)
     }
 
     /// State of a mutex: 1 is free.
@@ -126,22 +129,22 @@ export! {
     }
 
     /// Waits for one object.
-    pub fn KeWaitForSingleObject(object: *mut DISPATCHER_HEADER, _reason: u32, _mode: u8, alertable: u8, timeout: *mut i64)
+    pub fn KeWaitForSingleObject(object: *mut DISPATCHER_HEADER, _reason: u32, mode: u8, alertable: u8, timeout: *mut i64)
         -> NtStatus [irql <= DISPATCH_LEVEL] {
         arg!(KeWaitForSingleObject: object);
-        dispatcher::wait(object, alertable != 0, load_if(timeout)?)
+        dispatcher::wait_as(&[object], false, wait_mode(mode, alertable), load_if(timeout)?)
     }
 
     /// Waits for one object: the old name for mutexes.
-    pub fn KeWaitForMutexObject(object: *mut DISPATCHER_HEADER, _reason: u32, _mode: u8, alertable: u8, timeout: *mut i64)
+    pub fn KeWaitForMutexObject(object: *mut DISPATCHER_HEADER, _reason: u32, mode: u8, alertable: u8, timeout: *mut i64)
         -> NtStatus [irql <= DISPATCH_LEVEL] {
         arg!(KeWaitForMutexObject: object);
-        dispatcher::wait(object, alertable != 0, load_if(timeout)?)
+        dispatcher::wait_as(&[object], false, wait_mode(mode, alertable), load_if(timeout)?)
     }
 
     /// Waits for any or all of some objects.
     pub fn KeWaitForMultipleObjects(
-        count: u32, objects: *mut usize, wait_type: u32, _reason: u32, _mode: u8, alertable: u8, timeout: *mut i64,
+        count: u32, objects: *mut usize, wait_type: u32, _reason: u32, mode: u8, alertable: u8, timeout: *mut i64,
         wait_blocks: usize) -> NtStatus [irql <= DISPATCH_LEVEL] {
         let allowed = if wait_blocks == 0 { THREAD_WAIT_OBJECTS } else { WAIT_OBJECTS as u32 };
         if count > allowed {
@@ -153,13 +156,18 @@ export! {
             let object = object as *mut DISPATCHER_HEADER;
             headers.push(crate::argument::required(object, "KeWaitForMultipleObjects", "objects[]")?);
         }
-        dispatcher::wait_multiple(&headers, wait_type == WAIT_ALL, alertable != 0, load_if(timeout)?)
+        dispatcher::wait_as(&headers, wait_type == WAIT_ALL, wait_mode(mode, alertable), load_if(timeout)?)
     }
 
     /// Suspends the thread for a time.
-    pub fn KeDelayExecutionThread(_mode: u8, _alertable: u8, interval: *mut i64) -> NtStatus [irql <= APC_LEVEL] {
-        dispatcher::delay(load(interval, "KeDelayExecutionThread", "interval")?)
+    pub fn KeDelayExecutionThread(mode: u8, alertable: u8, interval: *mut i64) -> NtStatus [irql <= APC_LEVEL] {
+        let interval = load(interval, "KeDelayExecutionThread", "interval")?;
+        dispatcher::delay_as(interval, wait_mode(mode, alertable))
     }
+}
+
+fn wait_mode(mode: u8, alertable: u8) -> WaitMode {
+    WaitMode { user: mode != 0, alertable: alertable != 0 }
 }
 
 fn too_many(count: u32, allowed: u32) -> Raise {

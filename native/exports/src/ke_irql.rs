@@ -80,7 +80,7 @@ fn leave_region(export: &str, counter: &std::cell::Cell<i32>) -> Result<(), Rais
         )));
     }
     counter.set(counter.get() - 1);
-    Ok(())
+    nt_ke::apc::deliver()
 }
 
 export! {

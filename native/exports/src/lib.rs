@@ -31,8 +31,10 @@ mod hal;
 mod io;
 mod io_device;
 mod ke;
+mod ke_apc;
 mod ke_irql;
 mod ke_time;
+mod ke_timer;
 mod mm;
 mod ob;
 mod ps;
@@ -70,8 +72,10 @@ const TABLES: &[&[Export]] = &[
     io::ROWS,
     io_device::ROWS,
     ke::ROWS,
+    ke_apc::ROWS,
     ke_irql::ROWS,
     ke_time::ROWS,
+    ke_timer::ROWS,
     mm::ROWS,
     ob::ROWS,
     ps::ROWS,
