@@ -214,10 +214,9 @@ pub fn wait_as(
     };
     loop {
         crate::apc::deliver()?;
-        match wait_once(core, thread, objects, all, mode, timeout, deadline)? {
-            Some(status) => return Ok(status),
-            // A kernel APC interrupted the wait, which begins again (EXEC-15).
-            None => {}
+        // A kernel APC interrupts the wait, which begins again then (EXEC-15).
+        if let Some(status) = wait_once(core, thread, objects, all, mode, timeout, deadline)? {
+            return Ok(status);
         }
     }
 }
