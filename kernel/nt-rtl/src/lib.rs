@@ -15,6 +15,7 @@ pub mod format;
 pub mod guid;
 pub mod integer;
 pub mod memory;
+pub mod net;
 pub mod oem;
 pub mod string;
 pub mod table;

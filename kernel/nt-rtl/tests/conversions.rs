@@ -57,3 +57,62 @@ fn sixty_four_bit_integers_say_where_they_end() {
     assert_eq!(integer::from_text(&wide("4294967297"), 10), Ok(1), "32 bits wrap");
     assert!(integer::wide_from_text(&wide("1"), 7).is_err());
 }
+
+mod ip_addresses {
+    use std::net::Ipv6Addr;
+
+    use nt_rtl::net;
+
+    fn six(text: &str) -> [u8; 16] {
+        text.parse::<Ipv6Addr>().unwrap().octets()
+    }
+
+    #[test]
+    fn are_written_as_windows_does() {
+        assert_eq!(net::v4_port_text([10, 0, 0, 1], 0), "10.0.0.1");
+        assert_eq!(net::v4_port_text([255, 255, 255, 255], 65535), "255.255.255.255:65535");
+        for (address, text) in [
+            ("::", "::"),
+            ("::1", "::1"),
+            ("fe80::1", "fe80::1"),
+            ("1:0:0:2:0:0:0:3", "1:0:0:2::3"),
+            ("1:0:2:3:4:5:6:7", "1:0:2:3:4:5:6:7"),
+            ("::ffff:1.2.3.4", "::ffff:1.2.3.4"),
+            ("::1.2.3.4", "::1.2.3.4"),
+            ("::ffff:0:1.2.3.4", "::ffff:0:1.2.3.4"),
+            ("fe80::5efe:1.2.3.4", "fe80::5efe:1.2.3.4"),
+            ("2001:db8::", "2001:db8::"),
+        ] {
+            assert_eq!(net::v6_text(six(address)), text);
+            assert_eq!(net::v6(text).address, Some(six(address)), "and back");
+        }
+        assert_eq!(net::v6_scope_port_text(six("fe80::1"), 4, 0), "fe80::1%4");
+        assert_eq!(net::v6_scope_port_text(six("::1"), 0, 80), "[::1]:80");
+        assert_eq!(net::v6_scope_port_text(six("fe80::1"), 4, 80), "[fe80::1%4]:80");
+    }
+
+    #[test]
+    fn are_read_in_old_spellings_unless_strict() {
+        assert_eq!(net::v4("10.1.2.3 rest", true), net::Parsed { address: Some([10, 1, 2, 3]), end: 8 });
+        assert_eq!(net::v4("10.1", true).address, None);
+        assert_eq!(net::v4("10.1", false).address, Some([10, 0, 0, 1]));
+        assert_eq!(net::v4("0x7f.010.0.1", false).address, Some([127, 8, 0, 1]));
+        assert_eq!(net::v4("2130706433", false).address, Some([127, 0, 0, 1]));
+        for bad in ["256.1.1.1", "1.2.3.4.5", "1..2", "", "1.2.3.256"] {
+            assert_eq!(net::v4(bad, false).address, None, "{bad}");
+        }
+        assert_eq!(net::v4_and_port("1.2.3.4:80", true), Some(([1, 2, 3, 4], 80)));
+        assert_eq!(net::v4_and_port("1.2.3.4x", true), None);
+        assert_eq!(net::v4_and_port("1.2.3.4:0", true), None);
+    }
+
+    #[test]
+    fn carry_scope_and_port_in_brackets() {
+        assert_eq!(net::v6_scope_and_port("[fe80::1%4]:80"), Some((six("fe80::1"), 4, 80)));
+        assert_eq!(net::v6_scope_and_port("fe80::1%4"), Some((six("fe80::1"), 4, 0)));
+        assert_eq!(net::v6_scope_and_port("[::1]"), Some((six("::1"), 0, 0)));
+        for bad in ["[::1", "::1]", "[::1]80", "::1%x", "1::2::3", "[::1]:70000"] {
+            assert_eq!(net::v6_scope_and_port(bad), None, "{bad}");
+        }
+    }
+}

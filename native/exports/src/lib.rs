@@ -41,8 +41,10 @@ mod ps;
 mod rtl;
 mod rtl_bitmap;
 mod rtl_codepage;
+mod rtl_net;
 mod rtl_string;
 mod rtl_table;
+mod zw_file;
 mod zw_key;
 
 use std::sync::OnceLock;
@@ -82,8 +84,10 @@ const TABLES: &[&[Export]] = &[
     rtl::ROWS,
     rtl_bitmap::ROWS,
     rtl_codepage::ROWS,
+    rtl_net::ROWS,
     rtl_string::ROWS,
     rtl_table::ROWS,
+    zw_file::ROWS,
     zw_key::ROWS,
 ];
 

@@ -11,6 +11,7 @@ use crate::flt_string::units;
 
 rows! { "ntoskrnl.exe", "nt-cm";
     ZwClose done "";
+    NtClose done "";
     ZwOpenKey done "";
     ZwOpenKeyEx done "";
     ZwCreateKey done "";
@@ -59,6 +60,11 @@ export! {
     /// Closes a handle.
     pub fn ZwClose(handle: usize) -> NtStatus [irql <= PASSIVE_LEVEL] {
         nt_ob::ob_close_handle(handle, KERNEL)
+    }
+
+    /// Closes a handle of the previous mode.
+    pub fn NtClose(handle: usize) -> NtStatus [irql <= PASSIVE_LEVEL] {
+        nt_io::nt_close(handle)
     }
 
     /// Opens a key.
