@@ -140,14 +140,9 @@ pub fn cc_flush_cache(
 /// IRQL:  PASSIVE_LEVEL
 /// Locks: none of the volume's streams
 pub fn cc_flush_volume(vpb: &VPB) -> Result<NtStatus, Raise> {
-    let listed: Vec<MapReference> = {
-        let maps = cc().maps.lock();
-        let mine = maps.values().filter(|map| {
-            map.dirty_pages.load(Ordering::Relaxed) != 0
-                && std::ptr::eq(map.file().Vpb.get().cast_const(), vpb)
-        });
-        mine.map(MapReference::of_listed).collect()
-    };
+    let listed = SharedMap::listed(&cc().maps.lock(), |map| {
+        map.dirty_pages.load(Ordering::Relaxed) != 0 && std::ptr::eq(map.file().Vpb.get().cast_const(), vpb)
+    });
     let mut first = NtStatus::SUCCESS;
     for map in listed {
         let _acquired = acquire(&map.0)?;

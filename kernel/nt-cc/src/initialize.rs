@@ -48,7 +48,8 @@ pub fn cc_initialize_cache_map(
         let map = match maps.get(&(section.SharedCacheMap.get() as usize)) {
             Some(map) => Arc::clone(map),
             None => {
-                let map = Arc::new(SharedMap::new(file, section, sizes.file, callbacks, context));
+                let order = cc().maps_made.fetch_add(1, Ordering::Relaxed);
+                let map = Arc::new(SharedMap::new(order, file, section, sizes.file, callbacks, context));
                 maps.insert(map.key(), Arc::clone(&map));
                 let address = Arc::as_ptr(&map).cast_mut().cast();
                 section.SharedCacheMap.set(address);

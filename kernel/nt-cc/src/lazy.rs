@@ -136,15 +136,9 @@ pub fn sweep(all: bool) -> Result<(), Raise> {
         nt_ob::ob_dereference(file)?;
     }
     let short = cc().dirty_pages.load(Ordering::Relaxed) > cc().dirty_limit() / 2;
-    let listed: Vec<MapReference> = {
-        let maps = cc().maps.lock();
-        maps.values()
-            .filter(|map| {
-                map.dirty_pages.load(Ordering::Relaxed) != 0 || map.opens.load(Ordering::Relaxed) == 0
-            })
-            .map(MapReference::of_listed)
-            .collect()
-    };
+    let listed = SharedMap::listed(&cc().maps.lock(), |map| {
+        map.dirty_pages.load(Ordering::Relaxed) != 0 || map.opens.load(Ordering::Relaxed) == 0
+    });
     for map in listed {
         visit(map, all || short)?;
     }

@@ -37,7 +37,7 @@ mod view;
 mod zero;
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 
 use nt_ke::core::index;
@@ -114,6 +114,8 @@ pub struct Cc {
     pub(crate) views: view::Views,
     /// By key.
     pub(crate) maps: Lock<BTreeMap<usize, Arc<SharedMap>>>,
+    /// Maps made so far.
+    pub(crate) maps_made: AtomicU64,
     pub(crate) lazy: lazy::LazyWriter,
     pub(crate) dirty_pages: AtomicUsize,
     pub(crate) reads: AtomicUsize,
@@ -139,6 +141,7 @@ impl Cc {
             process,
             views: view::Views::new(core, limits.resident_bytes),
             maps: Lock::new(Rank::CcMaps, BTreeMap::new()),
+            maps_made: AtomicU64::new(0),
             lazy: lazy::LazyWriter::new(),
             dirty_pages: AtomicUsize::new(0),
             reads: AtomicUsize::new(0),

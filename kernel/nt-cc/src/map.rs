@@ -36,6 +36,8 @@ pub struct CcFileSizes {
 
 /// A cached stream.
 pub struct SharedMap {
+    /// Maps in the order of their making have rising numbers.
+    order: u64,
     /// The file object that made the map; paging I/O names it.
     file: AtomicPtr<FILE_OBJECT>,
     section: AtomicPtr<SECTION_OBJECT_POINTERS>,
@@ -80,6 +82,7 @@ unsafe impl Sync for SharedMap {}
 
 impl SharedMap {
     pub fn new(
+        order: u64,
         file: &FILE_OBJECT,
         section: &SECTION_OBJECT_POINTERS,
         file_size: i64,
@@ -87,6 +90,7 @@ impl SharedMap {
         context: usize,
     ) -> Self {
         Self {
+            order,
             file: AtomicPtr::new(std::ptr::from_ref(file).cast_mut()),
             section: AtomicPtr::new(std::ptr::from_ref(section).cast_mut()),
             callbacks,
@@ -107,6 +111,18 @@ impl SharedMap {
     #[inline]
     pub fn key(&self) -> usize {
         std::ptr::from_ref(self) as usize
+    }
+
+    /// Those of `maps` that `wanted` is true of, referenced, in the order of their making: addresses differ from run to
+    /// run. Call with the table's lock held.
+    pub fn listed(
+        maps: &BTreeMap<usize, Arc<SharedMap>>,
+        wanted: impl Fn(&SharedMap) -> bool,
+    ) -> Vec<MapReference> {
+        let mut listed: Vec<_> =
+            maps.values().filter(|map| wanted(map)).map(MapReference::of_listed).collect();
+        listed.sort_unstable_by_key(|reference| reference.0.order);
+        listed
     }
 
     /// The file object of its paging I/O.
