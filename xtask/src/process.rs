@@ -28,6 +28,12 @@ impl From<std::io::Error> for Failure {
     }
 }
 
+impl From<driver_build::Failure> for Failure {
+    fn from(failure: driver_build::Failure) -> Self {
+        Self::new(failure.to_string())
+    }
+}
+
 pub type Outcome<T = ()> = Result<T, Failure>;
 
 /// The root of the repository.
@@ -65,19 +71,6 @@ pub fn run(command: &mut Command) -> Outcome {
     } else {
         Err(Failure::new(format!("{} ended with {status}", describe(command))))
     }
-}
-
-/// Runs the command silently; its output is in the failure.
-pub fn run_quietly(command: &mut Command) -> Outcome {
-    let output = command.output().map_err(|error| Failure::new(format!("{}: {error}", describe(command))))?;
-    let messages = String::from_utf8_lossy(&output.stderr);
-    if output.status.success() {
-        if !messages.trim().is_empty() {
-            eprint!("{messages}");
-        }
-        return Ok(());
-    }
-    Err(Failure::new(format!("{}\n{messages}", describe(command))))
 }
 
 /// Whether the program starts and answers `--version`.

@@ -1,5 +1,6 @@
 //! The command line.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use altimeter::Setting;
@@ -23,6 +24,14 @@ Exit codes:
   2  wrong usage, unusable volume or unusable driver; the message is on stderr
   3  bug check: a driver crashed, hung, or called what does not exist";
 
+const CC_HELP: &str = "\
+Headers that are spelled in another case are found, .tmh headers of Microsoft's trace preprocessor are made, and
+resources (.rc) are left out. What follows -- goes to clang: -I DIR, -D NAME=VALUE, -include prelude.h, …
+
+  altimeter cc -o mydriver.sys src/*.c -- -I inc -D POOL_NX_OPTIN=1
+
+Exit code 0: built; 2: errors, or a tool or a header set is not installed.";
+
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Load drivers, drive a workload through them, report what happened at every altitude
@@ -32,6 +41,9 @@ pub enum Command {
     Exports(ExportsArguments),
     /// List the built-in sample drivers
     Drivers,
+    /// Build a driver from its C or C++ sources, with clang, lld and mingw-w64's headers
+    #[command(after_help = CC_HELP)]
+    Cc(CcArguments),
 }
 
 #[derive(Debug, Args)]
@@ -153,6 +165,37 @@ pub struct ExportsArguments {
     /// Print only the imports of this driver that are not there, and exit with 1 if there are any
     #[arg(long, value_name = "DRIVER.sys")]
     pub check: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct CcArguments {
+    /// Sources: .c .cpp .cxx .cc; also .def (names to import from another module), .lib and .obj
+    #[arg(value_name = "SOURCE", required_unless_present = "cmake_toolchain")]
+    pub sources: Vec<PathBuf>,
+
+    /// The driver image to write
+    #[arg(short, long, value_name = "OUT.sys", required_unless_present = "cmake_toolchain")]
+    pub output: Option<PathBuf>,
+
+    /// A checked build: DBG=1, assertions, no optimisation
+    #[arg(long)]
+    pub debug: bool,
+
+    /// Symbols in a PDB beside the image; without this, DWARF in the image
+    #[arg(long)]
+    pub pdb: bool,
+
+    /// Print the commands on stderr
+    #[arg(short, long)]
+    pub verbose: bool,
+
+    /// Write a CMake toolchain file with which every executable of a project becomes a driver
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["output", "sources"])]
+    pub cmake_toolchain: Option<PathBuf>,
+
+    /// Flags for clang
+    #[arg(last = true, value_name = "CLANG FLAGS", allow_hyphen_values = true)]
+    pub flags: Vec<OsString>,
 }
 
 fn sector_size(text: &str) -> Result<u32, String> {

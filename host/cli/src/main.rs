@@ -13,6 +13,7 @@
 
 mod altitude;
 mod arguments;
+mod cc_command;
 mod drivers_command;
 mod exports_command;
 mod human;
@@ -39,6 +40,7 @@ fn main() {
         Command::Run(run) if supervisor::is_host() => run::host(run),
         Command::Run(run) => supervisor::supervise(run),
         Command::Exports(exports) => conclude(exports_command::run(exports)),
+        Command::Cc(cc) => conclude(cc_command::run(cc)),
         Command::Drivers => conclude(drivers_command::run()),
     };
     std::process::exit(exit.code());

@@ -4,6 +4,7 @@
 
 mod bad_driver;
 mod bad_volume;
+mod build;
 mod cipher;
 mod crash;
 mod support;
