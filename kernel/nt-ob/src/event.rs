@@ -4,13 +4,15 @@
 
 use boundary::Raise;
 use nt_abi::{KEVENT, NtStatus, SYNCHRONIZE};
-use nt_ke::dispatcher::initialize_header;
+use nt_ke::dispatcher::{initialize_header, pulse_event, reset_event, set_event};
 
 use crate::ObjectAttributes;
+use crate::handle::ob_reference_by_handle;
 use crate::namespace::ob_insert_named;
 use crate::object::{ObjectRef, ob_create};
 use crate::subsystem::ob;
 use crate::types::{Mapping, ObjectType, TypeDescription};
+use crate::wait::ob_waitable;
 
 pub(crate) const EVENT: TypeDescription = TypeDescription {
     mapping: Mapping { read: 0x2_0001, write: 0x2_0002, execute: 0x2_0000 | SYNCHRONIZE, all: 0x1F_0003 },
@@ -45,4 +47,36 @@ pub fn ob_create_event(
     let inserted = ob_insert_named(reference.address(), attributes, access)?;
     reference.release()?;
     Ok(inserted)
+}
+
+/// What is done to the event behind a handle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EventChange {
+    /// ZwSetEvent.
+    Set,
+    /// ZwResetEvent, ZwClearEvent.
+    Reset,
+    /// ZwPulseEvent.
+    Pulse,
+}
+
+/// Changes the event behind a handle and returns its state before.
+///
+/// Source:  ZwSetEvent, ZwResetEvent, ZwPulseEvent
+/// IRQL:    PASSIVE_LEVEL
+/// Errors:  InvalidHandle · ObjectTypeMismatch · AccessDenied (no EVENT_MODIFY_STATE)
+pub fn ob_change_event(handle: usize, change: EventChange, mode: u8) -> Result<Result<i32, NtStatus>, Raise> {
+    let kind = Some(ob_event_type());
+    let event = match ob_reference_by_handle(handle, nt_abi::EVENT_MODIFY_STATE, kind, mode) {
+        Ok(information) => information.object,
+        Err(status) => return Ok(Err(status)),
+    };
+    let header = ob_waitable(&event).expect("events can be waited for");
+    let before = match change {
+        EventChange::Set => set_event(header),
+        EventChange::Reset => reset_event(header),
+        EventChange::Pulse => pulse_event(header),
+    };
+    event.release()?;
+    Ok(Ok(before))
 }

@@ -37,7 +37,7 @@ mod types;
 mod wait;
 
 pub use attributes::ObjectAttributes;
-pub use event::{ob_create_event, ob_event_type};
+pub use event::{EventChange, ob_change_event, ob_create_event, ob_event_type};
 pub use handle::{
     HandleInformation, OpenHandle, ob_close_all_handles, ob_close_handle, ob_create_handle,
     ob_create_handle_table, ob_delete_handle_table, ob_duplicate_handle, ob_is_kernel_handle,
@@ -55,7 +55,8 @@ pub use object::{
 };
 pub use subsystem::Ob;
 pub use symbolic_link::{
-    ob_create_symbolic_link, ob_delete_symbolic_link, ob_query_symbolic_link, ob_symbolic_link_type,
+    ob_create_symbolic_link, ob_delete_symbolic_link, ob_query_symbolic_link, ob_symbolic_link_target,
+    ob_symbolic_link_type,
 };
 pub use types::{
     Mapping, ObjectType, ParseProcedure, ParseRequest, Parsed, QueryNameProcedure, TypeDescription,

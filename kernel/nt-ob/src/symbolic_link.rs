@@ -87,3 +87,10 @@ pub fn ob_query_symbolic_link(name: &[u16]) -> Result<Result<Vec<u16>, NtStatus>
         target
     }))
 }
+
+/// What the link at `link` stands for; `None` when the object is no link.
+///
+/// Source: ZwQuerySymbolicLinkObject
+pub fn ob_symbolic_link_target(link: &ObjectRef) -> Option<Vec<u16>> {
+    ob().namespace.lock().link_targets.get(&link.address()).cloned()
+}

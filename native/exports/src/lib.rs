@@ -37,6 +37,7 @@ mod ke_time;
 mod ke_timer;
 mod mm;
 mod ob;
+mod ob_more;
 mod ps;
 mod rtl;
 mod rtl_bitmap;
@@ -46,6 +47,7 @@ mod rtl_string;
 mod rtl_table;
 mod zw_file;
 mod zw_key;
+mod zw_object;
 
 use std::sync::OnceLock;
 
@@ -80,6 +82,7 @@ const TABLES: &[&[Export]] = &[
     ke_timer::ROWS,
     mm::ROWS,
     ob::ROWS,
+    ob_more::ROWS,
     ps::ROWS,
     rtl::ROWS,
     rtl_bitmap::ROWS,
@@ -89,6 +92,7 @@ const TABLES: &[&[Export]] = &[
     rtl_table::ROWS,
     zw_file::ROWS,
     zw_key::ROWS,
+    zw_object::ROWS,
 ];
 
 /// Every exported function, sorted by image and name.

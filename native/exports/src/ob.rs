@@ -15,7 +15,7 @@ rows! { "ntoskrnl.exe", "nt-ob";
     ObQueryNameString done "";
 }
 
-fn kind(address: usize) -> Option<&'static nt_ob::ObjectType> {
+pub(crate) fn kind(address: usize) -> Option<&'static nt_ob::ObjectType> {
     if address == 0 { None } else { nt_ob::ob_type_at(address) }
 }
 

@@ -2,6 +2,7 @@
 //! stack. What each function does in detail is tested where it lives; here it is that drivers reach it.
 
 mod files;
+mod objects;
 mod strings;
 
 use std::cell::Cell;
