@@ -13,6 +13,7 @@
 //! UNSAFETY: process objects are machine memory; modules that touch it say why.
 
 mod attach;
+mod information;
 mod notify;
 mod process;
 mod subsystem;
@@ -22,6 +23,7 @@ mod thread;
 pub use attach::{
     ps_attach_process, ps_detach_process, ps_impersonate, ps_previous_mode, with_previous_mode,
 };
+pub use information::{Module, ps_process_information, ps_system_information, ps_thread_information};
 pub use notify::{
     ProcessRoutine, ps_call_image_routines, ps_set_image_routine, ps_set_process_routine,
     ps_set_thread_routine,

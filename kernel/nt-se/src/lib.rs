@@ -11,8 +11,11 @@
 #![forbid(unsafe_code)]
 
 pub mod access;
+pub mod acl;
+pub mod capture;
 pub mod context;
 pub mod descriptor;
+pub mod information;
 pub mod sid;
 mod subsystem;
 pub mod token;

@@ -85,6 +85,9 @@ pub fn load(request: &LoadRequest<'_>) -> Result<Result<LoadedDriver, LoadError>
     };
     let entry = nt_abi::NativeFn(mapped.base + image.entry_rva as usize);
     object.DriverInit.set(entry);
+    let image_path: Vec<u16> =
+        format!("\\SystemRoot\\System32\\drivers\\{}", loaded.module).encode_utf16().collect();
+    nt_ps::ps_call_image_routines(&image_path, 0, mapped.base, mapped.bytes)?;
     let arguments = [std::ptr::from_ref(object) as u64, std::ptr::from_ref(string.string) as u64];
     let status = NtStatus(boundary::call(entry, arguments)? as i32);
     string.free()?;

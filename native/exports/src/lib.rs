@@ -39,15 +39,19 @@ mod mm;
 mod ob;
 mod ob_more;
 mod ps;
+mod ps_more;
 mod rtl;
 mod rtl_bitmap;
 mod rtl_codepage;
 mod rtl_net;
+mod rtl_security;
 mod rtl_string;
 mod rtl_table;
+mod se;
 mod zw_file;
 mod zw_key;
 mod zw_object;
+mod zw_process;
 
 use std::sync::OnceLock;
 
@@ -84,15 +88,19 @@ const TABLES: &[&[Export]] = &[
     ob::ROWS,
     ob_more::ROWS,
     ps::ROWS,
+    ps_more::ROWS,
     rtl::ROWS,
     rtl_bitmap::ROWS,
     rtl_codepage::ROWS,
     rtl_net::ROWS,
+    rtl_security::ROWS,
     rtl_string::ROWS,
+    se::ROWS,
     rtl_table::ROWS,
     zw_file::ROWS,
     zw_key::ROWS,
     zw_object::ROWS,
+    zw_process::ROWS,
 ];
 
 /// Every exported function, sorted by image and name.

@@ -21,7 +21,7 @@ rows! { "ntoskrnl.exe", "nt-ps";
     PsTerminateSystemThread done "EXEC-38";
 }
 
-fn thread(address: usize) -> Result<&'static KTHREAD, boundary::Raise> {
+pub(crate) fn thread(address: usize) -> Result<&'static KTHREAD, boundary::Raise> {
     let kind = nt_ps::ps_thread_type();
     let address = nt_ob::ob_reference_by_pointer(address, Some(kind))?;
     match address {

@@ -3,6 +3,7 @@
 
 mod files;
 mod objects;
+mod processes;
 mod strings;
 
 use std::cell::Cell;
