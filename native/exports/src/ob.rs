@@ -20,16 +20,17 @@ pub(crate) fn kind(address: usize) -> Option<&'static nt_ob::ObjectType> {
 }
 
 export! {
-    /// Adds a reference and returns the new count, as far as it is known.
-    pub fn ObfReferenceObject(object: usize) -> usize [irql <= DISPATCH_LEVEL] {
+    /// Adds a reference and returns the count that it made, unless another thread changed it at the same time.
+    pub fn ObfReferenceObject(object: usize) -> i64 [irql <= DISPATCH_LEVEL] {
         nt_ob::ob_reference(object)?;
-        Ok(1)
+        nt_ob::ob_pointer_count(object)
     }
 
-    /// Takes a reference back.
-    pub fn ObfDereferenceObject(object: usize) -> usize [irql <= DISPATCH_LEVEL] {
+    /// Takes a reference back and returns the count that it left, unless another thread changed it at the same time.
+    pub fn ObfDereferenceObject(object: usize) -> i64 [irql <= DISPATCH_LEVEL] {
+        let before = nt_ob::ob_pointer_count(object)?;
         nt_ob::ob_dereference(object)?;
-        Ok(0)
+        Ok(before - 1)
     }
 
     /// The object behind a handle, referenced.

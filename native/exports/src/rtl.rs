@@ -1,8 +1,10 @@
 //! Rtl: counted strings and integers.
 
+use std::mem::offset_of;
+
 use boundary::export;
 use nt_abi::irql::{APC_LEVEL, DISPATCH_LEVEL, HIGH_LEVEL, PASSIVE_LEVEL};
-use nt_abi::{NtStatus, STRING, UNICODE_STRING};
+use nt_abi::{NtStatus, RTL_OSVERSIONINFOEXW, STRING, UNICODE_STRING};
 use nt_rtl::{AnsiStr, UnicodeStr, ansi, integer, string, time};
 
 use crate::argument::{arg, fault, load, optional, raised, rows, status, store};
@@ -31,7 +33,7 @@ rows! { "ntoskrnl.exe", "nt-rtl";
     RtlInt64ToUnicodeString done "";
     RtlTimeToTimeFields done "";
     RtlTimeFieldsToTime done "";
-    RtlGetVersion partial "major, minor, build and platform";
+    RtlGetVersion done "10.0.26100, a workstation";
 }
 
 const ANY: u8 = HIGH_LEVEL;
@@ -203,6 +205,18 @@ export! {
         // Major, minor, build, platform NT: behind the size that the caller has set.
         for (index, value) in [10u32, 0, 26100, 2].into_iter().enumerate() {
             store(information.wrapping_add(1 + index), value, "RtlGetVersion", "VersionInformation")?;
+        }
+        // No service pack: an empty name, and in the larger structure no numbers; a workstation.
+        store(information.wrapping_add(5).cast::<u16>(), 0, "RtlGetVersion", "VersionInformation")?;
+        let size = load(information, "RtlGetVersion", "VersionInformation")?;
+        if size as usize >= size_of::<RTL_OSVERSIONINFOEXW>() {
+            let packs = information.wrapping_byte_add(offset_of!(RTL_OSVERSIONINFOEXW, wServicePackMajor));
+            store(packs, 0, "RtlGetVersion", "VersionInformation")?;
+            let rest = [0x100u16, 1];
+            for (index, value) in rest.into_iter().enumerate() {
+                let place = packs.wrapping_add(1).cast::<u16>().wrapping_add(index);
+                store(place, value, "RtlGetVersion", "VersionInformation")?;
+            }
         }
         Ok(NtStatus::SUCCESS)
     }
