@@ -43,14 +43,14 @@ pub struct Export {
 pub enum Misbehaviour {
     /// Does nothing and returns this.
     Refuses(u64),
-    /// Does its work, and returns the result with the lowest bit flipped.
-    Flips,
+    /// Does its work, and returns the result with these bits flipped.
+    Flips(u64),
 }
 
 /// A result that fits `rax`.
 pub trait NativeReturn {
     /// How an export with this result misbehaves: a status is UNSUCCESSFUL, a pointer NULL, nothing is done for no
-    /// result, a number has its lowest bit flipped.
+    /// result, a number has its lowest bit flipped, and one of 64 bits the highest too.
     const MISBEHAVIOUR: Misbehaviour = Misbehaviour::Refuses(0);
     /// The register's value.
     fn into_raw(self) -> u64;
@@ -58,7 +58,8 @@ pub trait NativeReturn {
 
 macro_rules! native_return {
     ($($t:ty),*) => { $(impl NativeReturn for $t {
-        const MISBEHAVIOUR: Misbehaviour = Misbehaviour::Flips;
+        const MISBEHAVIOUR: Misbehaviour =
+            Misbehaviour::Flips(if size_of::<$t>() == 8 { 1 << 63 | 1 } else { 1 });
         fn into_raw(self) -> u64 { self as u64 }
     })* };
 }
@@ -70,7 +71,7 @@ impl NativeReturn for () {
     }
 }
 impl NativeReturn for bool {
-    const MISBEHAVIOUR: Misbehaviour = Misbehaviour::Flips;
+    const MISBEHAVIOUR: Misbehaviour = Misbehaviour::Flips(1);
     fn into_raw(self) -> u64 {
         u64::from(self)
     }
@@ -127,7 +128,7 @@ pub fn guard<R: NativeReturn>(
         if watched & watch::FAULTS != 0 && hooks().misbehaves(block, export) {
             return match R::MISBEHAVIOUR {
                 Misbehaviour::Refuses(result) => Ok(result),
-                Misbehaviour::Flips => body().map(|value| value.into_raw() ^ 1),
+                Misbehaviour::Flips(bits) => body().map(|value| value.into_raw() ^ bits),
             };
         }
         body().map(R::into_raw)

@@ -74,7 +74,7 @@ pub struct RunArguments {
     /// Make an export misbehave, to see that a check of it fails; repeatable
     ///
     /// A function that returns a status does nothing and returns STATUS_UNSUCCESSFUL, one that returns a pointer NULL, one
-    /// without result nothing; the lowest bit of a number or BOOLEAN is flipped.
+    /// without result nothing; the lowest bit of a number or BOOLEAN is flipped, and of 64 bits the highest too.
     #[arg(long = "fault", value_name = "EXPORT")]
     pub faults: Vec<String>,
 
