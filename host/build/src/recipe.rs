@@ -202,6 +202,7 @@ impl Recipe {
             "/nodefaultlib",
             "/Brepro",
             "/guard:cf",
+            "/noimplib",
         ]);
         link.arg("/section:INIT,ERD");
         match self.symbols {

@@ -19,6 +19,7 @@ pub fn render(summary: &Summary, terminal: &Term) -> String {
     };
     let stores: Vec<String> = summary.volumes.iter().map(store).collect();
     stack::draw(&mut page, &summary.report, &stores);
+    self_tests(&mut page, &summary.report.drivers);
     callbacks(&mut page, &summary.report.drivers);
     workload(&mut page, summary);
     findings(&mut page, &summary.report.findings);
@@ -27,6 +28,19 @@ pub fn render(summary: &Summary, terminal: &Term) -> String {
     }
     verdict(&mut page, summary);
     page.finish()
+}
+
+/// What drivers that test themselves found.
+fn self_tests(page: &mut Page, drivers: &[DriverReport]) {
+    let tested: Vec<_> =
+        drivers.iter().filter_map(|driver| Some((driver, driver.self_test.as_ref()?))).collect();
+    if tested.is_empty() {
+        return;
+    }
+    page.heading("Self-tests");
+    for (driver, test) in tested {
+        page.line(format_args!("{}: {} checks, {} failed", driver.name, test.checks.len(), test.failed()));
+    }
 }
 
 /// Columns that one driver needs, and the column of operations.

@@ -198,6 +198,7 @@ mod shape {
             altitude: "1".into(),
             instances: vec![instance],
             callbacks: vec![callback("IRP_MJ_WRITE", 2), callback("IRP_MJ_READ", 0)],
+            self_test: None,
         };
         let finding =
             FindingReport { rule: "R".into(), places: vec!["p".into()], ..FindingReport::default() };

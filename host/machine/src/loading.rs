@@ -13,6 +13,7 @@ use crate::machine::{LoadError, Machine};
 use crate::report::{
     BugCheckReport, CallbackReport, DriverReport, FindingReport, InstanceReport, REGISTERS, Report,
 };
+use crate::self_test::SelfTest;
 use crate::session::Stopped;
 use crate::setting::Setting;
 use crate::source::DriverSource;
@@ -25,6 +26,7 @@ pub(crate) struct Loaded {
     image: String,
     /// Altitude of its default instance, as installed.
     altitude: String,
+    self_test: Option<SelfTest>,
     driver: Option<driver::LoadedDriver>,
 }
 
@@ -138,10 +140,12 @@ impl Machine {
         });
         match loaded {
             Ok(Ok(driver)) => {
+                let self_test = self.note_self_test(source, &driver);
                 self.loaded.lock().push(Loaded {
                     name: source.name.clone(),
                     image: source.image_path.clone(),
                     altitude: source.default_altitude().unwrap_or_default(),
+                    self_test,
                     driver: Some(driver),
                 });
                 Ok(())
@@ -216,6 +220,7 @@ impl Machine {
                     name: loaded.name.clone(),
                     image: loaded.image.clone(),
                     altitude: loaded.altitude.clone(),
+                    self_test: loaded.self_test.clone(),
                     ..DriverReport::default()
                 };
                 for instance in statistics.iter().filter(|i| i.filter.eq_ignore_ascii_case(&loaded.name)) {

@@ -1,5 +1,7 @@
 //! What a machine has to say at the end, with symbols put to addresses.
 
+use crate::self_test::SelfTest;
+
 /// Everything that a run found out.
 #[derive(Clone, Debug, Default)]
 pub struct Report {
@@ -24,6 +26,8 @@ pub struct DriverReport {
     pub instances: Vec<InstanceReport>,
     /// How often its callbacks ran.
     pub callbacks: Vec<CallbackReport>,
+    /// What it found when it tested itself, if it does.
+    pub self_test: Option<SelfTest>,
 }
 
 /// One instance.

@@ -47,6 +47,11 @@ const EMBEDDED: &[(&str, &[u8], &[u8])] = &[
         include_bytes!("../../../drivers/bin/swapall.sys"),
         include_bytes!("../../../drivers/bin/swapall.inf"),
     ),
+    (
+        "kselftest",
+        include_bytes!("../../../drivers/bin/kselftest.sys"),
+        include_bytes!("../../../drivers/bin/kselftest.inf"),
+    ),
 ];
 const EMBEDDED_NAMES: &[&str] = &["passthrough", "guard", "xorcrypt"];
 

@@ -46,6 +46,14 @@ impl LoadedDriver {
         &self.image.image.warnings
     }
 
+    /// Address of what its image exports under a name; `None` also for a forwarder.
+    pub fn export(&self, name: &str) -> Option<usize> {
+        match self.image.image.export(name)? {
+            pe::ExportTarget::Rva(rva) => Some(self.image.range.start + *rva as usize),
+            pe::ExportTarget::Forwarder(_) => None,
+        }
+    }
+
     /// Its driver object.
     pub fn object(&self) -> &'static DRIVER_OBJECT {
         self.object

@@ -1,0 +1,90 @@
+/*
+ * Exports that headers hide behind macros or inline functions, or do not declare: here each is the import of its name.
+ */
+#ifndef KSELFTEST_IMPORTS_H
+#define KSELFTEST_IMPORTS_H
+
+#define IMPORT __declspec(dllimport)
+
+/* A header may have declared it without saying that it is an import. */
+#pragma clang diagnostic push
+#pragma clang diagnostic ignored "-Wdll-attribute-on-redeclaration"
+
+#undef RtlCompareMemoryUlong
+#undef RtlFillMemory
+#undef RtlZeroMemory
+#undef RtlCopyMemory
+#undef RtlMoveMemory
+#undef RtlInitUnicodeString
+IMPORT SIZE_T NTAPI RtlCompareMemoryUlong(PVOID Source, SIZE_T Length, ULONG Pattern);
+IMPORT VOID NTAPI RtlFillMemory(PVOID Destination, SIZE_T Length, UCHAR Fill);
+IMPORT VOID NTAPI RtlZeroMemory(PVOID Destination, SIZE_T Length);
+IMPORT VOID NTAPI RtlCopyMemory(PVOID Destination, const VOID *Source, SIZE_T Length);
+IMPORT VOID NTAPI RtlMoveMemory(PVOID Destination, const VOID *Source, SIZE_T Length);
+
+IMPORT int __cdecl abs(int Number);
+IMPORT int __cdecl atoi(const char *Text);
+IMPORT int __cdecl sprintf(char *Buffer, const char *Format, ...);
+IMPORT int __cdecl vsprintf(char *Buffer, const char *Format, va_list Arguments);
+IMPORT int __cdecl _snprintf(char *Buffer, size_t Count, const char *Format, ...);
+IMPORT int __cdecl _vsnprintf(char *Buffer, size_t Count, const char *Format, va_list Arguments);
+IMPORT int __cdecl swprintf(wchar_t *Buffer, const wchar_t *Format, ...);
+IMPORT int __cdecl _snwprintf(wchar_t *Buffer, size_t Count, const wchar_t *Format, ...);
+IMPORT int __cdecl _vsnwprintf(wchar_t *Buffer, size_t Count, const wchar_t *Format, va_list Arguments);
+IMPORT int __cdecl sprintf_s(char *Buffer, size_t Size, const char *Format, ...);
+IMPORT int __cdecl vsprintf_s(char *Buffer, size_t Size, const char *Format, va_list Arguments);
+IMPORT int __cdecl _snprintf_s(char *Buffer, size_t Size, size_t Count, const char *Format, ...);
+IMPORT int __cdecl _vsnprintf_s(char *Buffer, size_t Size, size_t Count, const char *Format, va_list Arguments);
+IMPORT int __cdecl swprintf_s(wchar_t *Buffer, size_t Size, const wchar_t *Format, ...);
+IMPORT int __cdecl vswprintf_s(wchar_t *Buffer, size_t Size, const wchar_t *Format, va_list Arguments);
+IMPORT int __cdecl _snwprintf_s(wchar_t *Buffer, size_t Size, size_t Count, const wchar_t *Format, ...);
+IMPORT int __cdecl _vsnwprintf_s(wchar_t *Buffer, size_t Size, size_t Count, const wchar_t *Format, va_list Arguments);
+
+#undef InitializeSListHead
+#undef ExInterlockedPushEntrySList
+#undef ExInterlockedPopEntrySList
+#undef ExInterlockedFlushSList
+IMPORT VOID NTAPI InitializeSListHead(PSLIST_HEADER Head);
+IMPORT PSLIST_ENTRY NTAPI ExInterlockedPushEntrySList(PSLIST_HEADER Head, PSLIST_ENTRY Entry, PKSPIN_LOCK Lock);
+IMPORT PSLIST_ENTRY NTAPI ExInterlockedPopEntrySList(PSLIST_HEADER Head, PKSPIN_LOCK Lock);
+IMPORT PSLIST_ENTRY NTAPI ExInterlockedFlushSList(PSLIST_HEADER Head);
+
+IMPORT BOOLEAN NTAPI ExTryToAcquireResourceExclusiveLite(PERESOURCE Resource);
+IMPORT VOID NTAPI ExEnterCriticalRegionAndAcquireFastMutexUnsafe(PFAST_MUTEX Mutex);
+IMPORT VOID NTAPI ExReleaseFastMutexUnsafeAndLeaveCriticalRegion(PFAST_MUTEX Mutex);
+#undef ExInitializePushLock
+IMPORT VOID NTAPI ExInitializePushLock(PEX_PUSH_LOCK Lock);
+IMPORT VOID NTAPI ExAcquirePushLockSharedEx(PEX_PUSH_LOCK Lock, ULONG Flags);
+IMPORT VOID NTAPI ExAcquirePushLockExclusiveEx(PEX_PUSH_LOCK Lock, ULONG Flags);
+IMPORT BOOLEAN NTAPI ExTryAcquirePushLockSharedEx(PEX_PUSH_LOCK Lock, ULONG Flags);
+IMPORT BOOLEAN NTAPI ExTryAcquirePushLockExclusiveEx(PEX_PUSH_LOCK Lock, ULONG Flags);
+IMPORT VOID NTAPI ExReleasePushLockSharedEx(PEX_PUSH_LOCK Lock, ULONG Flags);
+IMPORT VOID NTAPI ExReleasePushLockExclusiveEx(PEX_PUSH_LOCK Lock, ULONG Flags);
+IMPORT VOID NTAPI ExReleasePushLockEx(PEX_PUSH_LOCK Lock, ULONG Flags);
+IMPORT VOID NTAPI ExfAcquirePushLockShared(PEX_PUSH_LOCK Lock);
+IMPORT VOID NTAPI ExfAcquirePushLockExclusive(PEX_PUSH_LOCK Lock);
+IMPORT VOID NTAPI ExfReleasePushLock(PEX_PUSH_LOCK Lock);
+IMPORT VOID NTAPI ExfReleasePushLockShared(PEX_PUSH_LOCK Lock);
+IMPORT VOID NTAPI ExfReleasePushLockExclusive(PEX_PUSH_LOCK Lock);
+
+IMPORT VOID NTAPI KfLowerIrql(KIRQL NewIrql);
+#undef KeQueryInterruptTime
+IMPORT ULONGLONG NTAPI KeQueryInterruptTime(VOID);
+IMPORT ULONGLONG NTAPI KeQueryInterruptTimePrecise(PULONG64 Counter);
+IMPORT VOID NTAPI KeQuerySystemTimePrecise(PLARGE_INTEGER Time);
+IMPORT NTSTATUS NTAPI KeExpandKernelStackAndCalloutEx(PEXPAND_STACK_CALLOUT Callout, PVOID Parameter, SIZE_T Size,
+                                                      BOOLEAN Wait, PVOID Context);
+IMPORT ULONGLONG NTAPI KeQueryUnbiasedInterruptTime(VOID);
+
+#undef KeWaitForMutexObject
+IMPORT NTSTATUS NTAPI KeWaitForMutexObject(PVOID Mutex, KWAIT_REASON Reason, KPROCESSOR_MODE Mode, BOOLEAN Alertable,
+                                           PLARGE_INTEGER Timeout);
+
+#undef FsRtlEnterFileSystem
+#undef FsRtlExitFileSystem
+IMPORT VOID NTAPI FsRtlEnterFileSystem(VOID);
+IMPORT VOID NTAPI FsRtlExitFileSystem(VOID);
+
+#pragma clang diagnostic pop
+
+#endif

@@ -1,0 +1,45 @@
+//! Exports that `kselftest` has no check of, each with who checks it, or why nobody can.
+
+/// Whole prefixes: these need a mounted volume, files and other drivers around them.
+const PREFIXES: &[(&str, &str, &str)] = &[
+    ("fltmgr.sys", "Flt", "swaptest, iopbtest, attachtest, ownfcb and xorcrypt, in tests/native"),
+    ("ntoskrnl.exe", "Cc", "ownfcb, in tests/native/caching.rs, and the tests of nt-cc and fsd"),
+];
+
+/// Single rows.
+const ROWS: &[(&str, &str)] = &[
+    ("DbgSetDebugFilterState", "answers NOT_SUPPORTED"),
+    ("ExFreePool", "seen as a leak: faults::frees_that_do_nothing_are_leaks"),
+    ("ExFreePool2", "partial; frees as ExFreePoolWithTag does"),
+    ("ExFreePoolWithTag", "seen as a leak: faults::frees_that_do_nothing_are_leaks"),
+    ("ExRaiseAccessViolation", "raises: sehtest"),
+    ("ExRaiseDatatypeMisalignment", "raises: sehtest"),
+    ("ExRaiseStatus", "raises: sehtest"),
+    ("FsRtlCopyRead", "needs a cached file: ownfcb"),
+    ("FsRtlCopyWrite", "needs a cached file: ownfcb"),
+    ("IoFreeIrp", "seen as a leak of IRPs, which the machine does not count yet"),
+    ("IoFreeMdl", "seen as a leak of MDLs, which the machine does not count yet"),
+    ("IoFreeWorkItem", "seen as a leak of work items, which the machine does not count yet"),
+    ("IoGetRelatedDeviceObject", "needs an open file: ownfcb"),
+    ("IoReplaceFileObjectName", "needs a create under way: tests/native"),
+    ("IoVolumeDeviceToDosName", "needs a mounted volume: tests/native"),
+    ("KeBugCheck", "ends the machine: badapples"),
+    ("KeBugCheckEx", "ends the machine: badapples"),
+    ("KeRestoreExtendedProcessorState", "nothing to see: floating-point registers are the thread's own"),
+    ("ProbeForRead", "raises: sehtest"),
+    ("ProbeForWrite", "raises: sehtest"),
+    ("__C_specific_handler", "called by the dispatcher of exceptions: sehtest"),
+    ("__chkstk", "called by compilers, with arguments in no convention: every large frame"),
+];
+
+/// Why an export has no check.
+pub fn reason(image: &str, name: &str) -> Option<&'static str> {
+    let prefix = PREFIXES.iter().find(|(home, prefix, _)| *home == image && name.starts_with(prefix));
+    let row = ROWS.iter().find(|(known, _)| *known == name);
+    row.map(|(_, reason)| *reason).or(prefix.map(|(_, _, reason)| *reason))
+}
+
+/// The exports of the single rows.
+pub fn names<'a>() -> impl Iterator<Item = &'a str> {
+    ROWS.iter().map(|(name, _)| *name)
+}
