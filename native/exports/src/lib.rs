@@ -30,6 +30,7 @@ mod fsrtl;
 mod hal;
 mod io;
 mod io_device;
+mod io_more;
 mod ke;
 mod ke_apc;
 mod ke_irql;
@@ -79,6 +80,7 @@ const TABLES: &[&[Export]] = &[
     hal::ROWS,
     io::ROWS,
     io_device::ROWS,
+    io_more::ROWS,
     ke::ROWS,
     ke_apc::ROWS,
     ke_irql::ROWS,
