@@ -7,10 +7,6 @@
 #ifndef __FLTKERNEL__
 #define __FLTKERNEL__
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 #define FLT_MGR_BASELINE 1
 #define FLT_MGR_AFTER_XPSP2 1
 #define FLT_MGR_LONGHORN 1
@@ -18,6 +14,10 @@ extern "C" {
 #define FLT_MGR_WIN8 1
 
 #include <ntifs.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 #include "fltUserStructures.h"
 #include "flt/types.h"
@@ -28,6 +28,10 @@ extern "C" {
 
 #ifdef __cplusplus
 }
+#endif
+
+#ifndef ALTIMETER_NO_GENERATED
+#include "generated/ntifs.h"
 #endif
 
 #endif

@@ -45,6 +45,20 @@ NTKERNELAPI KIRQL NTAPI KfRaiseIrql(KIRQL NewIrql);
 NTKERNELAPI KIRQL NTAPI KeRaiseIrqlToDpcLevel(VOID);
 #endif
 
+#ifndef _TCHAR_DEFINED
+#define _TCHAR_DEFINED
+#ifdef UNICODE
+typedef WCHAR TCHAR, *PTCHAR;
+#else
+typedef char TCHAR, *PTCHAR;
+#endif
+#endif
+
+#ifndef EX_SPIN_LOCK_DEFAULT
+#define EX_SPIN_LOCK_DEFAULT 0
+typedef volatile LONG EX_SPIN_LOCK, *PEX_SPIN_LOCK;
+#endif
+
 #include "altimeter/pool.h"
 #include "altimeter/sal.h"
 

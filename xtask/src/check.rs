@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::process::{self, Failure, Outcome, cargo, root};
-use crate::{drivers, spec};
+use crate::{drivers, headers, spec};
 
 /// Formatting, lints, documentation, the committed drivers against their sources, and the citations.
 pub fn run() -> Outcome {
@@ -11,6 +11,7 @@ pub fn run() -> Outcome {
     process::run(&mut cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))?;
     process::run(cargo(&["doc", "--no-deps", "--workspace"]).env("RUSTDOCFLAGS", "-D warnings"))?;
     no_thread_locals()?;
+    headers::check()?;
     drivers::check()?;
     spec::check()
 }

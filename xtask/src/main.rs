@@ -9,6 +9,7 @@ mod bench;
 mod check;
 mod drivers;
 mod fuzz;
+mod headers;
 mod layout;
 mod process;
 mod setup;
@@ -42,6 +43,8 @@ enum Command {
     Soak(soak::Arguments),
     /// Run a fuzz target against its oracle (needs nightly and cargo-fuzz)
     Fuzz(fuzz::Arguments),
+    /// Write the headers that come from Microsoft's published metadata
+    Headers(headers::Arguments),
     /// Build the C drivers reproducibly into drivers/bin
     Drivers(drivers::Arguments),
 }
@@ -55,6 +58,7 @@ fn main() -> ExitCode {
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Soak(arguments) => soak::run(&arguments),
         Command::Fuzz(arguments) => fuzz::run(&arguments),
+        Command::Headers(arguments) => headers::run(&arguments),
         Command::Drivers(arguments) => drivers::run(&arguments),
     };
     match result {

@@ -42,7 +42,7 @@ set(CMAKE_C_FLAGS_RELEASE_INIT \"-O2 -gdwarf-4\")
 set(CMAKE_CXX_FLAGS_RELEASE_INIT \"-O2 -gdwarf-4\")
 set(CMAKE_EXECUTABLE_SUFFIX_C .sys)
 set(CMAKE_EXECUTABLE_SUFFIX_CXX .sys)
-set(ALTIMETER_LINK \"{link} /driver /subsystem:native /entry:GsDriverEntry /nodefaultlib /Brepro /guard:cf /section:INIT,ERD /debug:dwarf /out:<TARGET> <OBJECTS> <LINK_LIBRARIES> {objects}\")
+set(ALTIMETER_LINK \"{link} /driver /subsystem:native /entry:GsDriverEntry /nodefaultlib /Brepro /guard:cf /opt:ref,noicf /section:INIT,ERD /debug:dwarf /out:<TARGET> <OBJECTS> <LINK_LIBRARIES> {objects}\")
 set(CMAKE_C_LINK_EXECUTABLE \"${{ALTIMETER_LINK}}\")
 set(CMAKE_CXX_LINK_EXECUTABLE \"${{ALTIMETER_LINK}}\")
 "

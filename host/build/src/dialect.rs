@@ -37,6 +37,8 @@ const MACROS: &[&str] = &[
     "_WIN64",
     "WIN32=100",
     "WINNT=1",
+    "UNICODE",
+    "_UNICODE",
     "_KERNEL_MODE=1",
     "_WIN32_WINNT=0x0A00",
     "WINVER=0x0A00",

@@ -9,10 +9,13 @@ use crate::Failure;
 static FILES: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/kit_files.rs"));
 
 /// Modules whose export names `def/` lists.
-pub(crate) const MODULES: &[&str] = &["fltmgr", "ntoskrnl", "hal", "cng"];
+pub(crate) const MODULES: &[&str] = &["fltmgr", "ntoskrnl", "hal", "cng", "netio", "generated"];
 
 /// Sources that every driver is linked with: entry point, security cookie, load configuration, stack probe.
 pub(crate) const RUN_TIME: &[&str] = &["gs_support.c", "chkstk.S", "load_config.S"];
+
+/// A source of which a driver gets only what it names.
+pub(crate) const GUIDS: &str = "guids.c";
 
 /// A folder that is laid out as the repository's `include/`.
 #[derive(Clone, Debug)]
@@ -47,11 +50,14 @@ impl Kit {
         self.root.join("crt").join(source)
     }
 
-    /// A number that changes with any byte of the kit that this program carries (64-bit FNV-1a).
+    /// A number that changes with any byte of the kit that this program carries, and with what is built from it
+    /// (64-bit FNV-1a).
     pub(crate) fn fingerprint() -> u64 {
         let mut hash = 0xcbf2_9ce4_8422_2325_u64;
-        for (name, contents) in FILES {
-            for byte in name.as_bytes().iter().chain([&0]).chain(*contents) {
+        let parts = FILES.iter().map(|(name, contents)| (*name, *contents));
+        let recipe = MODULES.iter().chain(RUN_TIME).map(|name| (*name, &b""[..]));
+        for (name, contents) in parts.chain(recipe) {
+            for byte in name.as_bytes().iter().chain([&0]).chain(contents) {
                 hash = (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
             }
         }

@@ -40,6 +40,14 @@ impl Prepared {
         Ok(prepared)
     }
 
+    /// The headers of this kit alone: enough to look at them, not to link.
+    pub fn headers(tools: Tools, kit: Kit, folder: &Path, directory: &Path) -> Result<Self, Failure> {
+        std::fs::create_dir_all(folder).map_err(|error| Failure::file(folder, &error))?;
+        let prepared = Self { tools, kit, folder: folder.into(), directory: Some(directory.into()) };
+        prepared.write_overlay()?;
+        Ok(prepared)
+    }
+
     fn cached(tools: &Tools, base: &Path, name: &str) -> Result<Self, Failure> {
         let place = base.join(name);
         let finished = |place: PathBuf| Self {
@@ -81,13 +89,18 @@ impl Prepared {
         for module in kit::MODULES {
             self.import_library(&self.kit.export_list(module), &self.library(module))?;
         }
-        for source in kit::RUN_TIME {
+        for source in kit::RUN_TIME.iter().chain([&kit::GUIDS]) {
             let mut clang = dialect::compiler(&self.tools, &self.kit, &self.overlay(), false);
             clang.args(["-O2", "-gdwarf-4", "-Wall", "-Wextra", "-Werror"]).args(self.prefix_map());
             clang.arg(self.kit.run_time(source)).arg("-o").arg(self.object(source));
             self.run(&mut clang)?;
         }
-        Ok(())
+        let mut librarian = self.tools.linker();
+        librarian
+            .arg("/lib")
+            .arg(format!("/out:{}", self.library("guids").display()))
+            .arg(self.object(kit::GUIDS));
+        self.run(&mut librarian).map(drop)
     }
 
     fn write_overlay(&self) -> Result<(), Failure> {
@@ -124,6 +137,15 @@ impl Prepared {
         self.run(&mut clang).map(drop)
     }
 
+    /// What the preprocessor makes of a text, with every macro that is defined.
+    pub fn preprocess(&self, text: &str) -> Result<String, Failure> {
+        let source = self.folder.join("names.c");
+        std::fs::write(&source, text).map_err(|error| Failure::file(&source, &error))?;
+        let mut clang = dialect::compiler(&self.tools, &self.kit, &self.overlay(), false);
+        clang.args(["-E", "-dD", "-P", "-w"]).arg(source);
+        self.run(&mut clang)
+    }
+
     fn run(&self, command: &mut std::process::Command) -> Result<String, Failure> {
         if let Some(directory) = &self.directory {
             command.current_dir(directory);
@@ -133,7 +155,7 @@ impl Prepared {
 
     /// Import libraries of the modules that drivers import from.
     pub(crate) fn libraries(&self) -> Vec<PathBuf> {
-        kit::MODULES.iter().map(|module| self.library(module)).collect()
+        kit::MODULES.iter().chain([&"guids"]).map(|module| self.library(module)).collect()
     }
 
     /// Objects that every driver is linked with.

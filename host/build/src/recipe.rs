@@ -204,7 +204,7 @@ impl Recipe {
             "/guard:cf",
             "/noimplib",
         ]);
-        link.arg("/section:INIT,ERD");
+        link.args(["/opt:ref,noicf", "/section:INIT,ERD"]);
         match self.symbols {
             Symbols::Dwarf => link.arg("/debug:dwarf"),
             Symbols::Pdb => link.args(["/debug", "/pdbaltpath:%_PDB%"]),
