@@ -16,6 +16,7 @@ pub mod guid;
 pub mod integer;
 pub mod memory;
 pub mod net;
+pub mod number;
 pub mod oem;
 pub mod string;
 pub mod table;

@@ -46,8 +46,8 @@ rows! { "ntoskrnl.exe", "nt-rtl";
     _wcslwr done "";
 }
 
-const EINVAL: i32 = 22;
-const ERANGE: i32 = 34;
+pub(crate) const EINVAL: i32 = 22;
+pub(crate) const ERANGE: i32 = 34;
 const STRUNCATE: i32 = 80;
 /// `_TRUNCATE`.
 const TRUNCATE: usize = usize::MAX;
@@ -57,6 +57,7 @@ pub(crate) trait Character: Copy + Default + PartialEq + Ord + Into<i32> {
     fn upper(self) -> Self;
     fn lower(self) -> Self;
     fn write(to: usize, text: &[Self]) -> Result<(), copy::BadAddress>;
+    fn of(ascii: &str) -> Vec<Self>;
 }
 
 impl Character for u8 {
@@ -68,6 +69,9 @@ impl Character for u8 {
     }
     fn write(to: usize, text: &[Self]) -> Result<(), copy::BadAddress> {
         copy::write(to, text)
+    }
+    fn of(ascii: &str) -> Vec<Self> {
+        ascii.bytes().collect()
     }
 }
 
@@ -81,10 +85,13 @@ impl Character for u16 {
     fn write(to: usize, text: &[Self]) -> Result<(), copy::BadAddress> {
         write_units(to, text)
     }
+    fn of(ascii: &str) -> Vec<Self> {
+        ascii.encode_utf16().collect()
+    }
 }
 
 /// The characters at `address` up to a zero, at most `limit`.
-fn text_at<C: Character>(address: usize, limit: usize) -> Result<Vec<C>, Raise> {
+pub(crate) fn text_at<C: Character>(address: usize, limit: usize) -> Result<Vec<C>, Raise> {
     let mut text = Vec::new();
     while text.len() < limit {
         let c = copy::read_value::<C>(address.wrapping_add(text.len() * size_of::<C>())).map_err(fault)?;
@@ -101,7 +108,7 @@ pub(crate) fn bytes_at(address: usize) -> Result<Vec<u8>, Raise> {
     text_at(address, usize::MAX)
 }
 
-fn length<C: Character>(address: usize, limit: usize) -> Result<usize, Raise> {
+pub(crate) fn length<C: Character>(address: usize, limit: usize) -> Result<usize, Raise> {
     text_at::<C>(address, limit).map(|text| text.len())
 }
 
@@ -150,7 +157,7 @@ fn find<C: Character>(text: usize, pattern: usize) -> Result<usize, Raise> {
 }
 
 /// Writes `source` and a zero behind what `to` has from unit `from` on.
-fn put<C: Character>(to: usize, from: usize, mut source: Vec<C>) -> Result<(), Raise> {
+pub(crate) fn put<C: Character>(to: usize, from: usize, mut source: Vec<C>) -> Result<(), Raise> {
     source.push(C::default());
     C::write(to.wrapping_add(from * size_of::<C>()), &source).map_err(fault)
 }
@@ -198,7 +205,7 @@ fn copy_secure<C: Character>(
 /// The whole string or an error: what the copies without a count do.
 const WHOLE: usize = usize::MAX - 1;
 
-fn map_in_place<C: Character>(address: usize, map: impl Fn(C) -> C) -> Result<usize, Raise> {
+pub(crate) fn map_in_place<C: Character>(address: usize, map: impl Fn(C) -> C) -> Result<usize, Raise> {
     let text: Vec<C> = text_at::<C>(address, usize::MAX)?.into_iter().map(map).collect();
     C::write(address, &text).map_err(fault)?;
     Ok(address)

@@ -1,11 +1,15 @@
 //! Data that drivers import: variables with a value of each machine.
 
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use nt_abi::NtStatus;
 use nt_ke::{Core, Lock, Rank, Subsystem, current_core};
 
 /// The variables of one machine, by name.
 pub(crate) struct Data {
     addresses: Lock<Vec<(&'static str, usize)>>,
+    /// What `rand` goes on from.
+    random: AtomicU32,
 }
 
 impl Subsystem for Data {
@@ -30,11 +34,65 @@ pub const DATA: &[(&str, &str)] = &[
     ("InitSafeBootMode", "0"),
     ("KdDebuggerEnabled", "0"),
     ("KdDebuggerNotPresent", "1"),
+    ("SeTokenObjectType", "type of tokens"),
+    ("SeExports", "well-known privileges and identifiers"),
+    ("NlsMbCodePageTag", "0: one byte a character"),
+    ("NlsMbOemCodePageTag", "0: one byte a character"),
+    ("NlsOemLeadByteInfo", "256 zeroes: no lead bytes"),
+    ("NlsAnsiCodePage", "1252"),
+    ("NlsOemCodePage", "437"),
+    ("NtGlobalFlag", "0"),
+    ("FsRtlLegalAnsiCharacterArray", "which names may hold each ASCII character"),
 ];
+
+const TAG: u32 = u32::from_le_bytes(*b"AExp");
+
+/// Bytes in pool, for the life of the machine.
+fn table(bytes: &[u8]) -> Result<usize, NtStatus> {
+    let block = nt_ex::pool::allocate_engine(nt_ex::pool::PoolKind::NonPaged, bytes.len(), TAG)
+        .ok_or(NtStatus::INSUFFICIENT_RESOURCES)?;
+    let _ = boundary::copy::write(block.as_ptr() as usize, bytes);
+    Ok(block.as_ptr() as usize)
+}
+
+/// `SE_EXPORTS`: privileges as LUIDs, then identifiers by pointer, in groups as versions of Windows added them.
+fn well_known() -> Result<usize, NtStatus> {
+    let sid = |authority: u8, subs: &[u32]| table(nt_se::Sid::new(authority, subs).bytes());
+    let alias = |number: u32| sid(5, &[32, number]);
+    let level = |level: u32| sid(16, &[level]);
+    let mut words: Vec<u64> =
+        [2, 3, 4, 5, 6, 7, 8, 9, 10, 15, 14, 11, 12, 13, 16, 17, 18, 19, 20, 21, 22, 23, 24].into();
+    let mut put = |address: Result<usize, NtStatus>| address.map(|address| words.push(address as u64));
+    for (authority, number) in [(0, 0), (1, 0), (2, 0), (3, 0), (3, 1)] {
+        put(sid(authority, &[number]))?;
+    }
+    put(sid(5, &[]))?;
+    for number in [1, 2, 3, 4, 18] {
+        put(sid(5, &[number]))?;
+    }
+    for number in [544, 545, 546, 547, 548, 549, 550, 551] {
+        put(alias(number))?;
+    }
+    for number in [11, 12, 7] {
+        put(sid(5, &[number]))?;
+    }
+    words.extend([25, 26, 27]);
+    let mut put = |address: Result<usize, NtStatus>| address.map(|address| words.push(address as u64));
+    put(sid(5, &[19]))?;
+    put(sid(5, &[20]))?;
+    words.extend([28, 29, 30, 31, 32, 33, 34, 35]);
+    let mut put = |address: Result<usize, NtStatus>| address.map(|address| words.push(address as u64));
+    put(sid(5, &[17]))?;
+    for number in [0, 0x1000, 0x2000, 0x3000, 0x4000] {
+        put(level(number))?;
+    }
+    put(sid(3, &[4]))?;
+    put(sid(15, &[2, 1]))?;
+    table(&words.iter().flat_map(|word| word.to_le_bytes()).collect::<Vec<_>>())
+}
 
 /// Lays the variables out in fresh pool.
 pub(crate) fn initialize(core: &Core) -> Result<(), NtStatus> {
-    const TAG: u32 = u32::from_le_bytes(*b"AExp");
     let block = nt_ex::pool::allocate_engine(nt_ex::pool::PoolKind::NonPaged, DATA.len() * 16, TAG)
         .ok_or(NtStatus::INSUFFICIENT_RESOURCES)?;
     let base = block.as_ptr() as usize;
@@ -57,13 +115,19 @@ pub(crate) fn initialize(core: &Core) -> Result<(), NtStatus> {
             "NtBuildNumber" => 26100,
             "KeNumberProcessors" => core.config.processors as usize,
             "KdDebuggerNotPresent" => 1,
+            "SeTokenObjectType" => core.get::<nt_se::Se>().token_type().address(),
+            "SeExports" => well_known()?,
+            "NlsOemLeadByteInfo" => table(&[0; 512])?,
+            "NlsAnsiCodePage" => 1252,
+            "NlsOemCodePage" => 437,
+            "FsRtlLegalAnsiCharacterArray" => table(&nt_fsrtl::LEGAL_ANSI_CHARACTERS)?,
             _ => 0,
         };
         let address = base + index * 16;
         let _ = boundary::copy::write_value(address, value as u64);
         addresses.push((*name, address));
     }
-    core.install(Box::new(Data { addresses: Lock::new(Rank::Leaf, addresses) }));
+    core.install(Box::new(Data { addresses: Lock::new(Rank::Leaf, addresses), random: AtomicU32::new(1) }));
     Ok(())
 }
 
@@ -71,4 +135,16 @@ pub(crate) fn initialize(core: &Core) -> Result<(), NtStatus> {
 pub(crate) fn find(name: &str) -> Option<usize> {
     let data = current_core().try_get::<Data>()?;
     data.addresses.lock().iter().find(|(known, _)| *known == name).map(|(_, address)| *address)
+}
+
+/// The next number of the machine's sequence (0 to 32767), or the sequence begins anew. Source: rand, srand
+pub(crate) fn random(seed: Option<u32>) -> i32 {
+    let state = &current_core().get::<Data>().random;
+    if let Some(seed) = seed {
+        state.store(seed, Ordering::Relaxed);
+        return 0;
+    }
+    let next = |before: u32| before.wrapping_mul(214_013).wrapping_add(2_531_011);
+    let before = state.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |before| Some(next(before)));
+    (next(before.unwrap_or_default()) >> 16 & 0x7FFF) as i32
 }

@@ -12,6 +12,7 @@
 mod argument;
 mod cc;
 mod crt_format;
+mod crt_more;
 mod crt_runtime;
 mod crt_string;
 pub mod data;
@@ -70,6 +71,7 @@ const TABLES: &[&[Export]] = &[
     flt_names::ROWS,
     cc::ROWS,
     crt_format::ROWS,
+    crt_more::ROWS,
     crt_runtime::ROWS,
     crt_string::ROWS,
     dbg::ROWS,

@@ -4,6 +4,7 @@
 mod files;
 mod objects;
 mod processes;
+mod runtime;
 mod strings;
 
 use std::cell::Cell;
