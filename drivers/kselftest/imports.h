@@ -22,6 +22,12 @@ IMPORT VOID NTAPI RtlZeroMemory(PVOID Destination, SIZE_T Length);
 IMPORT VOID NTAPI RtlCopyMemory(PVOID Destination, const VOID *Source, SIZE_T Length);
 IMPORT VOID NTAPI RtlMoveMemory(PVOID Destination, const VOID *Source, SIZE_T Length);
 
+IMPORT ULONG NTAPI RtlFindNextForwardRunSet(PRTL_BITMAP Map, ULONG From, PULONG Start);
+IMPORT ULONG NTAPI RtlNumberOfClearBitsInRange(PRTL_BITMAP Map, ULONG Start, ULONG Length);
+IMPORT ULONG NTAPI RtlNumberOfSetBitsInRange(PRTL_BITMAP Map, ULONG Start, ULONG Length);
+IMPORT VOID NTAPI RtlCopyBitMap(PRTL_BITMAP Source, PRTL_BITMAP Destination, ULONG To);
+IMPORT VOID NTAPI RtlExtractBitMap(PRTL_BITMAP Source, PRTL_BITMAP Destination, ULONG From, ULONG Count);
+
 IMPORT int __cdecl abs(int Number);
 IMPORT int __cdecl atoi(const char *Text);
 IMPORT int __cdecl sprintf(char *Buffer, const char *Format, ...);

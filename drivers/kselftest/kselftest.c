@@ -185,6 +185,7 @@ NTSTATUS DriverEntry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING RegistryPath)
         ResourceChecks, ExLockChecks,           RundownChecks, IrqlChecks,     SpinLockChecks, KeTimeChecks,
         RegionChecks,   DispatcherChecks,       MdlChecks,     DeviceChecks,   IrpChecks,     WorkItemChecks,
         ObjectChecks,   ThreadChecks,           RegistryChecks, NameChecks,    PrintChecks,
+        BitmapChecks,  TableChecks,             SplayChecks,   TimerChecks,
     };
     const CASE *one;
     ULONG i, failed = 0;

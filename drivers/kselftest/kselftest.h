@@ -37,6 +37,7 @@ extern const CASE CrtStringChecks[], CrtWideChecks[], CrtFormatChecks[], CrtSafe
 extern const CASE PoolChecks[], LookasideChecks[], ListChecks[], ResourceChecks[], ExLockChecks[], RundownChecks[];
 extern const CASE DispatcherChecks[], IrqlChecks[], SpinLockChecks[], KeTimeChecks[], RegionChecks[];
 extern const CASE MdlChecks[], DeviceChecks[], IrpChecks[], WorkItemChecks[], ObjectChecks[], ThreadChecks[];
+extern const CASE BitmapChecks[], TableChecks[], SplayChecks[], TimerChecks[];
 extern const CASE RegistryChecks[], NameChecks[], PrintChecks[];
 
 extern PDRIVER_OBJECT Driver;
