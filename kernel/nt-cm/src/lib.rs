@@ -15,12 +15,14 @@
 mod boot;
 mod information;
 mod key;
+mod query_table;
 mod services;
 mod store;
 mod subsystem;
 mod tree;
 
 pub use key::{CreateKey, Disposition, KeyHandle};
+pub use query_table::{cm_base_path, cm_query_table};
 pub use services::{
     cm_create_key, cm_delete_key, cm_delete_value_key, cm_enumerate_key, cm_enumerate_value_key,
     cm_flush_key, cm_key_type, cm_open_key, cm_query_key, cm_query_value_key, cm_set_value_key,

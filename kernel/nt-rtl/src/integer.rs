@@ -66,3 +66,8 @@ pub fn wide_from_text(text: &[u16], base: u32) -> Result<(u64, usize), NtStatus>
     }
     Ok((if negative { value.wrapping_neg() } else { value }, text.len() - rest.len()))
 }
+
+/// The number behind `seed` in a sequence of 2^31 - 1 numbers (Lehmer). Source: RtlUniform
+pub fn uniform(seed: u32) -> u32 {
+    ((u64::from(seed) * 0x7FFF_FFED + 0x7FFF_FFC3) % 0x7FFF_FFFF) as u32
+}

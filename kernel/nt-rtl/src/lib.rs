@@ -18,10 +18,12 @@ pub mod memory;
 pub mod net;
 pub mod number;
 pub mod oem;
+pub mod short_name;
 pub mod string;
 pub mod table;
 pub mod time;
 pub mod utf8;
+pub mod version;
 
 pub use case::{downcase, upcase};
 pub use string::{AnsiStr, UnicodeStr};

@@ -74,3 +74,16 @@ pub fn to_seconds_since_1970(time: i64) -> Option<u32> {
 pub fn from_seconds_since_1970(seconds: u32) -> i64 {
     (i64::from(seconds) + DAYS_TO_1970 * 86_400) * SECOND
 }
+
+/// Days (in `Day`), hours and smaller fields of a duration. Source: RtlTimeToElapsedTimeFields
+pub fn to_elapsed_fields(duration: i64, fields: &TIME_FIELDS) {
+    let (days, rest) = (duration / DAY, duration % DAY);
+    for field in [&fields.Year, &fields.Month, &fields.Weekday] {
+        field.set(0);
+    }
+    fields.Day.set(days as i16);
+    fields.Hour.set((rest / (3600 * SECOND)) as i16);
+    fields.Minute.set((rest / (60 * SECOND) % 60) as i16);
+    fields.Second.set((rest / SECOND % 60) as i16);
+    fields.Milliseconds.set((rest / 10_000 % 1000) as i16);
+}

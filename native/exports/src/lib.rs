@@ -45,7 +45,9 @@ mod ps_more;
 mod rtl;
 mod rtl_bitmap;
 mod rtl_codepage;
+mod rtl_misc;
 mod rtl_net;
+mod rtl_registry;
 mod rtl_security;
 mod rtl_string;
 mod rtl_table;
@@ -96,7 +98,9 @@ const TABLES: &[&[Export]] = &[
     rtl::ROWS,
     rtl_bitmap::ROWS,
     rtl_codepage::ROWS,
+    rtl_misc::ROWS,
     rtl_net::ROWS,
+    rtl_registry::ROWS,
     rtl_security::ROWS,
     rtl_string::ROWS,
     se::ROWS,

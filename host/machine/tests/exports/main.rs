@@ -4,6 +4,7 @@
 mod files;
 mod objects;
 mod processes;
+mod registry;
 mod runtime;
 mod strings;
 

@@ -101,3 +101,31 @@ fn well_known_identifiers_are_data() {
         assert_eq!(boundary::copy::read_value::<u8>(legal + usize::from(b'*')).unwrap() & 8, 8, "a wildcard");
     });
 }
+
+#[test]
+fn times_checksums_and_versions_are_as_documented() {
+    machine(|| {
+        let (time, seconds) = (out(0i64), out(0u32));
+        call("RtlSecondsSince1970ToTime", [1_000_000_000, at(time)]);
+        assert_eq!(time.get(), 126_444_736_000_000_000);
+        assert_eq!(call("RtlTimeToSecondsSince1970", [at(time), at(seconds)]) as u8, 1);
+        assert_eq!(seconds.get(), 1_000_000_000);
+        assert_eq!(call("RtlTimeToSecondsSince1980", [at(time), at(seconds)]) as u8, 1);
+        assert_eq!(seconds.get(), 1_000_000_000 - 315_532_800);
+        assert_eq!(call("RtlComputeCrc32", [0, c"123456789".as_ptr() as u64, 9]) as u32, 0xCBF4_3926);
+        let part = call("RtlComputeCrc32", [0, c"1234".as_ptr() as u64, 4]);
+        assert_eq!(call("RtlComputeCrc32", [part, c"56789".as_ptr() as u64, 5]) as u32, 0xCBF4_3926);
+        assert_eq!(call("RtlUlongByteSwap", [0x0102_0304]) as u32, 0x0403_0201);
+        let (seed, value) = (out(1u32), call("RtlRandomEx", [at(out(1u32))]) as u32);
+        assert_eq!(call("RtlRandomEx", [at(seed)]) as u32, value, "the seed decides");
+        assert_ne!(call("RtlRandomEx", [at(seed)]) as u32, value);
+        let mut version = [0u32; 71];
+        (version[0], version[1]) = (0x11C, 6);
+        let mask = call("VerSetConditionMask", [0, 2, 3]);
+        assert_eq!(call("RtlVerifyVersionInfo", [at(&version), 2, mask]) as u32, 0);
+        version[1] = 11;
+        assert_eq!(call("RtlVerifyVersionInfo", [at(&version), 2, mask]) as u32, 0xC000_0059);
+        assert_eq!(call("RtlIsNtDdiVersionAvailable", [0x0A00_0000]) as u8, 1);
+        assert_eq!(call("RtlIsNtDdiVersionAvailable", [0x0B00_0000]) as u8, 0);
+    });
+}
