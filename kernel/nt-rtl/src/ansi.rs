@@ -48,10 +48,5 @@ pub fn unicode_to_ansi(to: AnsiStr<'_>, from: UnicodeStr<'_>, allocate: bool) ->
 ///
 /// Errors: BUFFER_OVERFLOW · NO_MEMORY · INVALID_PARAMETER · ACCESS_VIOLATION
 pub fn ansi_to_unicode(to: UnicodeStr<'_>, from: AnsiStr<'_>, allocate: bool) -> Result<(), NtStatus> {
-    let units = to_units(&from.bytes()?);
-    // A buffer of the caller has to have room for the terminating zero too.
-    if !allocate && (units.len() + 1) * 2 > usize::from(to.0.MaximumLength.get()) {
-        return Err(NtStatus::BUFFER_OVERFLOW);
-    }
-    to.fill(&units, allocate)
+    to.fill_terminated(&to_units(&from.bytes()?), allocate)
 }

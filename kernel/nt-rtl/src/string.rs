@@ -223,6 +223,16 @@ impl UnicodeStr<'_> {
             if status == NtStatus::BUFFER_TOO_SMALL { NtStatus::BUFFER_OVERFLOW } else { status }
         })
     }
+
+    /// As [`UnicodeStr::fill`], but a buffer of the caller has to have room for the terminating zero too.
+    ///
+    /// Source:  RtlAnsiStringToUnicodeString, RtlOemStringToUnicodeString
+    pub fn fill_terminated(self, units: &[u16], allocate: bool) -> Result<(), NtStatus> {
+        if !allocate && (units.len() + 1) * 2 > usize::from(self.0.MaximumLength.get()) {
+            return Err(NtStatus::BUFFER_OVERFLOW);
+        }
+        self.fill(units, allocate)
+    }
 }
 
 /// What is shown in the place of a string that cannot be read.

@@ -134,7 +134,7 @@ export! {
     /// From bytes of the OEM code page.
     pub fn RtlOemStringToUnicodeString(target: *mut UNICODE_STRING, source: *mut STRING, allocate: u8) -> NtStatus [irql <= PASSIVE_LEVEL] {
         arg!(RtlOemStringToUnicodeString: target, source);
-        Ok(status(UnicodeStr(target).fill(&Oem.to_units(&bytes(source)?), allocate != 0)))
+        Ok(status(UnicodeStr(target).fill_terminated(&Oem.to_units(&bytes(source)?), allocate != 0)))
     }
 
     /// The same without a zero behind it.
