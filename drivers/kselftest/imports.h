@@ -28,6 +28,36 @@ IMPORT ULONG NTAPI RtlNumberOfSetBitsInRange(PRTL_BITMAP Map, ULONG Start, ULONG
 IMPORT VOID NTAPI RtlCopyBitMap(PRTL_BITMAP Source, PRTL_BITMAP Destination, ULONG To);
 IMPORT VOID NTAPI RtlExtractBitMap(PRTL_BITMAP Source, PRTL_BITMAP Destination, ULONG From, ULONG Count);
 
+IMPORT WCHAR NTAPI RtlAnsiCharToUnicodeChar(PUCHAR *Place);
+IMPORT NTSTATUS NTAPI RtlAppendAsciizToString(PSTRING Destination, PCSTR Source);
+IMPORT VOID NTAPI RtlEraseUnicodeString(PUNICODE_STRING String);
+IMPORT VOID NTAPI RtlGetDefaultCodePage(PUSHORT Ansi, PUSHORT Oem);
+IMPORT NTSTATUS NTAPI RtlUpcaseUnicodeStringToAnsiString(PSTRING Destination, PCUNICODE_STRING Source, BOOLEAN Allocate);
+IMPORT NTSTATUS NTAPI RtlStringFromGUIDEx(const GUID *Guid, PUNICODE_STRING String, BOOLEAN Allocate);
+#undef RtlxOemStringToUnicodeSize
+#undef RtlxAnsiStringToUnicodeSize
+#undef RtlxUnicodeStringToOemSize
+#undef RtlxUnicodeStringToAnsiSize
+
+IMPORT CHAR *NTAPI RtlIpv4AddressToStringA(const VOID *Address, CHAR *Text);
+IMPORT NTSTATUS NTAPI RtlIpv4AddressToStringExA(const VOID *Address, USHORT Port, CHAR *Text, PULONG Length);
+IMPORT NTSTATUS NTAPI RtlIpv4StringToAddressA(const CHAR *Text, BOOLEAN Strict, const CHAR **End, VOID *Address);
+IMPORT NTSTATUS NTAPI RtlIpv4StringToAddressExA(const CHAR *Text, BOOLEAN Strict, VOID *Address, PUSHORT Port);
+IMPORT CHAR *NTAPI RtlIpv6AddressToStringA(const VOID *Address, CHAR *Text);
+IMPORT NTSTATUS NTAPI RtlIpv6AddressToStringExA(const VOID *Address, ULONG Scope, USHORT Port, CHAR *Text,
+                                                PULONG Length);
+IMPORT NTSTATUS NTAPI RtlIpv6StringToAddressA(const CHAR *Text, const CHAR **End, VOID *Address);
+IMPORT NTSTATUS NTAPI RtlIpv6StringToAddressExA(const CHAR *Text, VOID *Address, PULONG Scope, PUSHORT Port);
+IMPORT WCHAR *NTAPI RtlIpv4AddressToStringW(const VOID *Address, WCHAR *Text);
+IMPORT NTSTATUS NTAPI RtlIpv4AddressToStringExW(const VOID *Address, USHORT Port, WCHAR *Text, PULONG Length);
+IMPORT NTSTATUS NTAPI RtlIpv4StringToAddressW(const WCHAR *Text, BOOLEAN Strict, const WCHAR **End, VOID *Address);
+IMPORT NTSTATUS NTAPI RtlIpv4StringToAddressExW(const WCHAR *Text, BOOLEAN Strict, VOID *Address, PUSHORT Port);
+IMPORT WCHAR *NTAPI RtlIpv6AddressToStringW(const VOID *Address, WCHAR *Text);
+IMPORT NTSTATUS NTAPI RtlIpv6AddressToStringExW(const VOID *Address, ULONG Scope, USHORT Port, WCHAR *Text,
+                                                PULONG Length);
+IMPORT NTSTATUS NTAPI RtlIpv6StringToAddressW(const WCHAR *Text, const WCHAR **End, VOID *Address);
+IMPORT NTSTATUS NTAPI RtlIpv6StringToAddressExW(const WCHAR *Text, VOID *Address, PULONG Scope, PUSHORT Port);
+
 IMPORT int __cdecl abs(int Number);
 IMPORT int __cdecl atoi(const char *Text);
 IMPORT int __cdecl sprintf(char *Buffer, const char *Format, ...);

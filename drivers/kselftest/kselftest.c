@@ -2,8 +2,9 @@
  * kselftest: checks the exports of the kernel from native code, each by a check of its name.
  *
  * DriverEntry runs all checks, in the order of the tables, on its own thread; the results are in SelfTestResults, which
- * results.h describes. The registry value Only (REG_SZ) names the one check to run. A check says what is documented of its export, edge cases first. It never waits without
- * an end and never relies on another check. After each check the IRQL and the critical region have to be as before.
+ * results.h describes. The registry value Only (REG_SZ) names the one check to run. A check says what is documented of
+ * its export, edge cases first. It never waits without an end and never relies on another check. After each check the
+ * IRQL and the critical region have to be as before.
  */
 #include "kselftest.h"
 #define FILE_NAME "kselftest.c"
@@ -186,6 +187,7 @@ NTSTATUS DriverEntry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING RegistryPath)
         RegionChecks,   DispatcherChecks,       MdlChecks,     DeviceChecks,   IrpChecks,     WorkItemChecks,
         ObjectChecks,   ThreadChecks,           RegistryChecks, NameChecks,    PrintChecks,
         BitmapChecks,  TableChecks,             SplayChecks,   TimerChecks,
+        MoreStringChecks, CodePageChecks,       NetChecks,
     };
     const CASE *one;
     ULONG i, failed = 0;

@@ -38,6 +38,7 @@ extern const CASE PoolChecks[], LookasideChecks[], ListChecks[], ResourceChecks[
 extern const CASE DispatcherChecks[], IrqlChecks[], SpinLockChecks[], KeTimeChecks[], RegionChecks[];
 extern const CASE MdlChecks[], DeviceChecks[], IrpChecks[], WorkItemChecks[], ObjectChecks[], ThreadChecks[];
 extern const CASE BitmapChecks[], TableChecks[], SplayChecks[], TimerChecks[];
+extern const CASE MoreStringChecks[], CodePageChecks[], NetChecks[];
 extern const CASE RegistryChecks[], NameChecks[], PrintChecks[];
 
 extern PDRIVER_OBJECT Driver;

@@ -6,7 +6,7 @@
 mod elsewhere;
 mod faults;
 
-use altimeter::{DriverSource, Machine, Options, SelfTest};
+use altimeter::{DriverSource, Machine, Options, Schedule, SelfTest};
 
 fn source() -> DriverSource {
     let folder = std::env::var_os("ALTIMETER_DRIVERS").map_or_else(
@@ -44,7 +44,14 @@ fn assert_all_pass(options: Options) {
 
 #[test]
 fn all_checks_pass() {
-    assert_all_pass(Options::default());
+    for seed in 1..6 {
+        assert_all_pass(Options { schedule: Schedule::Seeded(seed), ..Options::default() });
+    }
+}
+
+#[test]
+fn all_checks_pass_on_threads_of_the_host() {
+    assert_all_pass(Options { schedule: Schedule::Free, ..Options::default() });
 }
 
 #[test]
