@@ -15,10 +15,22 @@ use crate::raise::{RAISE_STOP, Raise};
 
 /// Where an entry into a driver returns to when its frames are abandoned.
 #[repr(C)]
+#[derive(Debug)]
 pub struct Record {
     rsp: u64,
     previous: *mut Record,
     shadow_top: *mut u64,
+}
+
+impl Record {
+    /// The record of the entry around this one, 0 for none.
+    pub fn previous(&self) -> usize {
+        self.previous as usize
+    }
+    /// The shadow stack as it was when the driver was entered.
+    pub fn shadow_top(&self) -> *mut u64 {
+        self.shadow_top
+    }
 }
 
 #[repr(C)]

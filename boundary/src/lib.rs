@@ -19,6 +19,7 @@
 
 pub mod copy;
 pub mod enter;
+pub mod exception;
 pub mod observer;
 pub mod processor;
 pub mod raise;

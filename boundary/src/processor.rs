@@ -12,6 +12,7 @@ use std::cell::Cell;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
 use crate::enter::Record;
+use crate::exception::Pending;
 
 /// Depth of nested calls from drivers into exports on one thread.
 pub const SHADOW_DEPTH: usize = 1024;
@@ -28,11 +29,14 @@ pub struct FaultInfo {
     pub address: usize,
     /// Whether it was a write, where the processor says so.
     pub write: u32,
-    /// Code of `int 29h` (`ecx`), else 0.
+    /// Code of `int 29h` (`ecx`); [`OVERFLOWED`] when a division by a number that is not 0 failed; else 0.
     pub code: u32,
     /// General registers: rax rcx rdx rbx rsp rbp rsi rdi r8..r15 rip rflags.
     pub registers: [u64; 18],
 }
+
+/// [`FaultInfo::code`] of a division whose result does not fit.
+pub const OVERFLOWED: u32 = 1;
 
 /// Values of [`FaultInfo::kind`].
 pub mod fault_kind {
@@ -92,6 +96,12 @@ pub struct ProcessorBlock {
     pub observed: AtomicU32,
     /// Status that is being raised.
     pub raise_status: Cell<i32>,
+    /// Parameters of the exception that is being raised; taken when it is dispatched.
+    pub raise_parameters: Cell<(usize, [u64; 2])>,
+    /// What an export asks of its shim.
+    pub request: Cell<Option<Pending>>,
+    /// The innermost dispatch of an exception that is calling a handler.
+    pub dispatch_top: Cell<usize>,
     /// Nonzero while the processor number is claimed (IRQL at or above DISPATCH_LEVEL).
     pub claimed: Cell<u32>,
     /// The machine core that `nt-ke` keeps here.
@@ -132,6 +142,7 @@ impl ProcessorBlock {
         let address = std::ptr::from_ref(self) as usize;
         self.self_address.set(address);
         self.current_prcb.set(address + 0x180);
+        self.request.set(None);
         self.record_top.set(std::ptr::null_mut());
         self.shadow_top.set(self.shadow.as_ptr() as *mut u64);
     }

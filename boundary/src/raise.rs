@@ -22,6 +22,8 @@ pub enum Raise {
 pub const RAISE_NONE: u32 = 0;
 /// `raise_pending`: a status waits in the processor block.
 pub const RAISE_STATUS: u32 = 1;
+/// `raise_pending`: the driver asked for something that changes its registers; see [`crate::exception::Pending`].
+pub const RAISE_REQUEST: u32 = 4;
 /// `raise_pending`: the machine stops. Set by other threads too.
 pub const RAISE_STOP: u32 = 2;
 
@@ -32,8 +34,11 @@ pub trait Hooks: Sync {
     /// A processor fault in a driver, or in the engine on behalf of one. Records the bug check; the caller
     /// then unwinds to the innermost boundary record.
     fn fault(&self, block: &ProcessorBlock, fault: &FaultInfo);
-    /// A status was raised at `caller` and no frame can take it.
-    fn unhandled_raise(&self, block: &ProcessorBlock, status: NtStatus, caller: usize);
+    /// What a processor fault in a driver is as an exception, with the parameters of an access violation. `None`: it
+    /// ends the machine whatever handlers there are.
+    fn exception_of(&self, block: &ProcessorBlock, fault: &FaultInfo) -> Option<(NtStatus, [u64; 2])>;
+    /// A status was raised and no frame takes it. `at` has the registers behind the call that raised.
+    fn unhandled_raise(&self, block: &ProcessorBlock, status: NtStatus, at: &FaultInfo);
     /// `export` was called above its IRQL limit. `Err` refuses the call.
     fn irql_too_high(
         &self,

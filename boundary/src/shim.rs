@@ -17,7 +17,6 @@ use std::sync::atomic::Ordering;
 
 use nt_abi::{NativeFn, NtStatus};
 
-use crate::enter::unwind_to_record;
 use crate::processor::{current, watch};
 use crate::raise::{RAISE_NONE, RAISE_STATUS, RAISE_STOP, Raise, hooks};
 
@@ -157,30 +156,6 @@ pub fn guard<R: NativeReturn>(
     }
 }
 
-/// Entered by a shim with the driver's registers, when something waits in `raise_pending`.
-///
-/// r10 holds the return address in the driver. Structured exceptions will be dispatched from here.
-#[unsafe(naked)]
-unsafe extern "win64" fn dispatch_raise() {
-    naked_asm!(
-        "push r10",
-        "mov rdi, r10",
-        "and rsp, -16",
-        "call {rust}",
-        "jmp {unwind}",
-        rust = sym dispatch_raise_rust,
-        unwind = sym unwind_to_record,
-    )
-}
-
-extern "sysv64" fn dispatch_raise_rust(caller: usize) {
-    let block = current();
-    let pending = block.raise_pending.fetch_and(!RAISE_STATUS, Ordering::Relaxed);
-    if pending & RAISE_STATUS != 0 && pending & RAISE_STOP == 0 {
-        hooks().unhandled_raise(block, NtStatus(block.raise_status.get()), caller);
-    }
-}
-
 /// Common tail of every shim: rax is the body's result.
 ///
 /// # Safety
@@ -197,7 +172,7 @@ pub unsafe extern "win64" fn shim_return() {
         "push r10",
         "ret",
         none = const RAISE_NONE,
-        dispatch = sym dispatch_raise,
+        dispatch = sym crate::exception::dispatch_raise,
     )
 }
 

@@ -14,7 +14,6 @@
 //! UNSAFETY: signal handlers on raw contexts. They allocate nothing and take no lock; decoding an
 //! instruction happens only for faults in driver code.
 
-use std::arch::naked_asm;
 use std::io;
 use std::mem::MaybeUninit;
 use std::sync::Once;
@@ -24,7 +23,7 @@ use iced_x86::{Code, Decoder, DecoderOptions, Instruction, OpKind, Register};
 use libc::{c_int, c_void, siginfo_t, ucontext_t};
 
 use crate::enter::unwind_to_record;
-use crate::processor::{FaultInfo, ProcessorBlock, current, fault_kind, try_current};
+use crate::processor::{FaultInfo, OVERFLOWED, ProcessorBlock, fault_kind, try_current};
 use crate::raise::hooks;
 
 const FAULTS: [c_int; 5] = [libc::SIGSEGV, libc::SIGBUS, libc::SIGILL, libc::SIGFPE, libc::SIGTRAP];
@@ -172,6 +171,7 @@ unsafe extern "C" fn on_fault(signal: c_int, info: *mut siginfo_t, context: *mut
     }
     if signal == libc::SIGFPE {
         fault.kind = fault_kind::ARITHMETIC;
+        fault.code = if divides_by_zero(&fault) { 0 } else { OVERFLOWED };
     } else if signal == libc::SIGILL {
         fault.kind = fault_kind::INSTRUCTION;
     } else if signal == libc::SIGTRAP {
@@ -191,7 +191,7 @@ unsafe extern "C" fn on_fault(signal: c_int, info: *mut siginfo_t, context: *mut
         rsp - 128
     };
     registers[libc::REG_RSP as usize] = (below & !15) as i64;
-    registers[libc::REG_RIP as usize] = fault_landing as *const () as i64;
+    registers[libc::REG_RIP as usize] = crate::exception::fault_landing as *const () as i64;
 }
 
 unsafe extern "C" fn on_stop(_: c_int, _: *mut siginfo_t, context: *mut c_void) {
@@ -203,16 +203,6 @@ unsafe extern "C" fn on_stop(_: c_int, _: *mut siginfo_t, context: *mut c_void) 
     if block.stopping() && block.in_images(rip) && !block.record_top.get().is_null() {
         registers[libc::REG_RIP as usize] = unwind_to_record as *const () as i64;
     }
-}
-
-#[unsafe(naked)]
-unsafe extern "sysv64" fn fault_landing() {
-    naked_asm!("cld", "call {rust}", "jmp {unwind}", rust = sym fault_landing_rust, unwind = sym unwind_to_record)
-}
-
-extern "sysv64" fn fault_landing_rust() {
-    let block = current();
-    hooks().fault(block, &block.fault.get());
 }
 
 /// Hands a fault that is none of ours to the handler that was there before.
@@ -250,6 +240,36 @@ fn register_slot(register: Register) -> Option<usize> {
         Register::R15,
     ];
     order.iter().position(|r| *r == full)
+}
+
+/// Whether the instruction of an arithmetic fault divides by 0; else its result does not fit.
+fn divides_by_zero(fault: &FaultInfo) -> bool {
+    let rip = fault.registers[RIP];
+    let mut bytes = [0u8; 15];
+    let readable = (1..=15).rev().find(|n| crate::copy::read(rip as usize, &mut bytes[..*n]).is_ok());
+    let mut decoder = Decoder::with_ip(64, &bytes[..readable.unwrap_or(0)], rip, DecoderOptions::NONE);
+    let instruction = decoder.decode();
+    let value = |register: Register| register_slot(register).map(|slot| fault.registers[slot]);
+    let divisor = match instruction.op0_kind() {
+        OpKind::Register => {
+            let register = instruction.op0_register();
+            let high = matches!(register, Register::AH | Register::BH | Register::CH | Register::DH);
+            let bits = register.size() as u32 * 8;
+            value(register).map(|value| (if high { value >> 8 } else { value }) & (u64::MAX >> (64 - bits)))
+        }
+        _ => {
+            let address = instruction.virtual_address(0, 0, |register, _, _| match register {
+                Register::DS | Register::SS | Register::ES | Register::CS => Some(0),
+                register => value(register),
+            });
+            let size = instruction.memory_size().size().min(8);
+            let mut bytes = [0u8; 8];
+            address
+                .and_then(|at| crate::copy::read(at as usize, &mut bytes[..size]).ok())
+                .map(|()| u64::from_le_bytes(bytes))
+        }
+    };
+    divisor.is_none_or(|divisor| divisor == 0)
 }
 
 /// Tries to carry out what a user-mode processor refuses: `cr8` and the shared user data page.

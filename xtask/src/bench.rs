@@ -18,6 +18,11 @@ const BENCHES: &[Bench] = &[
         run: &["run", "--quiet", "--release", "--package", "altimeter", "--example", "bench_heartbeat"],
     },
     Bench {
+        name: "raise",
+        about: "an exception that a driver raises, or a fault of its, and catches",
+        run: &["run", "--quiet", "--release", "--package", "altimeter", "--example", "bench_raise"],
+    },
+    Bench {
         name: "throughput",
         about: "64 KiB writes: cached beside memcpy, noncached to the host beside pwrite",
         run: &["run", "--quiet", "--release", "--package", "altimeter", "--example", "bench_throughput"],

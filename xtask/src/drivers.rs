@@ -31,6 +31,7 @@ const DRIVERS: &[Driver] = &[
     Driver { name: "guard", folder: "guard", defines: &[] },
     Driver { name: "xorcrypt", folder: "xorcrypt", defines: &[] },
     Driver { name: "heartbeat", folder: "heartbeat", defines: &[] },
+    Driver { name: "sehtest", folder: "sehtest", defines: &[] },
     Driver { name: "iopbtest", folder: "iopbtest", defines: &[] },
     Driver { name: "attachtest", folder: "attachtest", defines: &[] },
     Driver { name: "ownfcb", folder: "ownfcb", defines: &[] },

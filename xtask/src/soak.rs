@@ -37,6 +37,16 @@ const SOAKS: &[Soak] = &[
         ],
     },
     Soak {
+        name: "schedules",
+        about: "stress on fibres, each seed with a schedule of its own",
+        run: &["run", "--release", "--quiet", "--", "run", "--workload", "stress", "--schedule"],
+    },
+    Soak {
+        name: "exceptions",
+        about: "200,000 exceptions that a driver catches and 500 machines stopped inside a callback, in each scheduler",
+        run: &["run", "--release", "--quiet", "--package", "altimeter", "--example", "soak_exceptions", "--"],
+    },
+    Soak {
         name: "damaged-images",
         about: "the PE parser on damaged images, with the object crate as oracle: the fuzz target's work without its toolchain",
         run: &["run", "--release", "--quiet", "--package", "pe-oracle", "--example", "damage", "--"],

@@ -14,6 +14,7 @@ mod declare;
 mod device;
 mod directory_information;
 mod dispatcher;
+
 mod fast_io;
 mod file_information;
 mod file_object;
@@ -34,6 +35,7 @@ mod rtl;
 mod security;
 mod status;
 mod status_codes;
+mod structured_exception;
 mod sync;
 mod volume_information;
 
@@ -103,6 +105,7 @@ pub use reparse::*;
 pub use rtl::*;
 pub use security::*;
 pub use status::*;
+pub use structured_exception::*;
 pub use sync::*;
 pub use volume_information::*;
 

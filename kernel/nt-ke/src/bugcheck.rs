@@ -1,6 +1,6 @@
 //! Bug checks: raw facts of the one thing that ended a machine.
 
-use boundary::processor::{FaultInfo, ProcessorBlock, fault_kind};
+use boundary::processor::{FaultInfo, OVERFLOWED, ProcessorBlock, fault_kind};
 use boundary::{Hooks, Raise};
 use nt_abi::{NtStatus, bugcheck as code};
 
@@ -82,13 +82,34 @@ impl Hooks for KernelHooks {
         core.bug_check(check);
     }
 
-    fn unhandled_raise(&self, block: &ProcessorBlock, status: NtStatus, caller: usize) {
+    fn exception_of(&self, block: &ProcessorBlock, fault: &FaultInfo) -> Option<(NtStatus, [u64; 2])> {
+        let rip = fault.registers[16] as usize;
+        let called = fault.address == rip;
+        if !called && !block.in_images(rip) {
+            return None;
+        }
+        match fault.kind {
+            fault_kind::ACCESS => access_violation(block, fault, called),
+            fault_kind::ARITHMETIC if fault.code == OVERFLOWED => Some((NtStatus::INTEGER_OVERFLOW, [0; 2])),
+            fault_kind::ARITHMETIC => Some((NtStatus::INTEGER_DIVIDE_BY_ZERO, [0; 2])),
+            fault_kind::BREAKPOINT => Some((NtStatus::BREAKPOINT, [0; 2])),
+            fault_kind::ASSERTION => Some((NtStatus::ASSERTION_FAILURE, [0; 2])),
+            fault_kind::INSTRUCTION if fault.signal == SIGILL => {
+                Some((NtStatus::ILLEGAL_INSTRUCTION, [0; 2]))
+            }
+            _ => None,
+        }
+    }
+
+    fn unhandled_raise(&self, block: &ProcessorBlock, status: NtStatus, at: &FaultInfo) {
+        let caller = at.registers[16] as usize;
         let mut check = BugCheck::new(
             code::KMODE_EXCEPTION_NOT_HANDLED,
             [status.0 as u32 as u64, caller as u64, 0, 0],
             format!("{status} was raised and no frame of the driver handles it"),
         );
         check.address = caller;
+        check.fault = Some(*at);
         core_of(block).bug_check(check);
     }
 
@@ -142,6 +163,26 @@ impl Hooks for KernelHooks {
         }
         before
     }
+}
+
+const SIGILL: u32 = 4;
+
+/// A bad access as an exception: of addresses that are a user's, or no addresses at all. One of a kernel address, or at
+/// DISPATCH_LEVEL, ends the machine, as on Windows.
+fn access_violation(block: &ProcessorBlock, fault: &FaultInfo, called: bool) -> Option<(NtStatus, [u64; 2])> {
+    const EXECUTE: u64 = 8;
+    if block.irql.get() >= nt_abi::irql::DISPATCH_LEVEL {
+        return None;
+    }
+    let address = fault.address as u64;
+    let sign = (address as i64) >> 47;
+    let canonical = sign == 0 || sign == -1;
+    if !canonical {
+        return Some((NtStatus::ACCESS_VIOLATION, [0, u64::MAX]));
+    }
+    let kind = if called { EXECUTE } else { u64::from(fault.write != 0) };
+    let users = fault.address < core_of(block).slot.system_range_start();
+    users.then_some((NtStatus::ACCESS_VIOLATION, [kind, address]))
 }
 
 fn describe(block: &ProcessorBlock, fault: &FaultInfo) -> (u32, [u64; 4], String) {

@@ -1,11 +1,17 @@
 //! The table of images: which driver an address belongs to.
+//!
+//! UNSAFETY: lends entries without counting them, since the table never lets go of one.
 
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
 use parking_lot::RwLock;
 
+use nt_abi::CONTEXT;
+
 use crate::symbols::Symbols;
+use crate::unwind::{self, Frame, RSP};
+use crate::{exception, walk};
 
 /// An image that is, or was, loaded.
 pub(crate) struct LoadedImage {
@@ -63,6 +69,17 @@ pub struct Place {
     pub line: u32,
 }
 
+/// What [`Images::virtual_unwind`] found of a frame.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct VirtualFrame {
+    /// What names the frame.
+    pub establisher: u64,
+    /// Its handler, 0 for none.
+    pub handler: u64,
+    /// The handler's data.
+    pub data: u64,
+}
+
 /// All images of a machine.
 #[derive(Default)]
 pub struct Images {
@@ -81,9 +98,57 @@ impl Images {
         self.table.read().iter().find(|image| image.range.contains(&address)).cloned()
     }
 
+    /// The same, borrowed: images stay in the table as long as it lives.
+    pub(crate) fn find(&self, address: usize) -> Option<&LoadedImage> {
+        let table = self.table.read();
+        let found = table.iter().find(|image| image.range.contains(&address))?;
+        // SAFETY: the table only grows, and each entry is counted by it.
+        Some(unsafe { &*Arc::as_ptr(found) })
+    }
+
     /// Service name of the driver that `address` belongs to.
     pub fn driver_of(&self, address: usize) -> Option<String> {
         self.at(address).map(|image| image.driver.clone())
+    }
+
+    /// Base of the image around `address`.
+    pub fn base_of(&self, address: usize) -> Option<usize> {
+        self.find(address).map(|image| image.range.start)
+    }
+
+    /// Base of the image around `address`, and the address of its function's entry in the exception directory.
+    pub fn function_entry(&self, address: usize) -> Option<(usize, usize)> {
+        let image = self.find(address)?;
+        Some((image.range.start, exception::function_entry(image, address as u64)?))
+    }
+
+    /// Return addresses of the current thread in drivers, innermost first.
+    pub fn walk_current(&self) -> Vec<usize> {
+        walk::walk(self, None)
+    }
+
+    /// Turns a context into its caller's.
+    ///
+    /// Source: RtlVirtualUnwind; `kind` 0 wants no handler, 1 one for exceptions, 2 one for unwinding
+    pub fn virtual_unwind(&self, kind: u32, pc: u64, context: &CONTEXT) -> VirtualFrame {
+        let mut frame = Frame::of_context(context, true);
+        frame.rip = pc;
+        let mut found = VirtualFrame { establisher: frame.registers[RSP], ..VirtualFrame::default() };
+        let Some(image) = self.find(pc as usize) else { return found };
+        if let Some(establisher) = unwind::establisher(image, &frame) {
+            found.establisher = establisher;
+        }
+        let base = image.range.start as u64;
+        if let Some(handler) = unwind::handler(image, &frame, &exception::read)
+            && handler.flags & kind != 0
+        {
+            found.handler = base + u64::from(handler.routine);
+            found.data = base + u64::from(handler.data);
+        }
+        if unwind::step(image, &mut frame, &exception::read).is_some() {
+            frame.restore_to(context);
+        }
+        found
     }
 
     /// Where `address` is, with symbols when there are any.

@@ -5,6 +5,7 @@
 //! stack or ends the walk.
 
 use boundary::processor::FaultInfo;
+use nt_abi::CONTEXT;
 
 use crate::epilogue;
 use crate::images::LoadedImage;
@@ -26,23 +27,56 @@ pub(crate) struct Frame {
     pub(crate) known: u16,
     /// The next instruction.
     pub(crate) rip: u64,
+    /// `xmm6` to `xmm15`, halves.
+    pub(crate) vectors: [[u64; 2]; 10],
     /// Whether `rip` was interrupted there; else it is a return address.
     pub(crate) exact: bool,
 }
 
 impl Frame {
-    /// The frame that a fault interrupted.
+    /// The frame that a fault interrupted, or, without a signal, that called what raised.
     pub(crate) fn of_fault(fault: &FaultInfo) -> Self {
         let mut registers = [0; 16];
         registers.copy_from_slice(&fault.registers[..16]);
-        Self { registers, known: u16::MAX, rip: fault.registers[16], exact: true }
+        Self {
+            registers,
+            known: u16::MAX,
+            rip: fault.registers[16],
+            vectors: [[0; 2]; 10],
+            exact: fault.signal != 0,
+        }
+    }
+
+    /// The frame that a context describes.
+    pub(crate) fn of_context(context: &CONTEXT, exact: bool) -> Self {
+        Self {
+            registers: std::array::from_fn(|register| context.Integer[register].get()),
+            known: u16::MAX,
+            rip: context.Rip.get(),
+            vectors: std::array::from_fn(|index| {
+                let at = (index + 6) * 2;
+                [context.Xmm[at].get(), context.Xmm[at + 1].get()]
+            }),
+            exact,
+        }
+    }
+
+    /// Writes the frame's registers to a context.
+    pub(crate) fn restore_to(&self, context: &CONTEXT) {
+        for (slot, value) in context.Integer.iter().zip(self.registers) {
+            slot.set(value);
+        }
+        context.Rip.set(self.rip);
+        for (slot, value) in context.Xmm[12..].iter().zip(self.vectors.as_flattened()) {
+            slot.set(*value);
+        }
     }
 
     /// A frame that called something and of which only its stack pointer is known.
     pub(crate) fn of_call(rip: u64, rsp: u64) -> Self {
         let mut registers = [0; 16];
         registers[RSP] = rsp;
-        Self { registers, known: 1 << RSP, rip, exact: false }
+        Self { registers, known: 1 << RSP, rip, vectors: [[0; 2]; 10], exact: false }
     }
 
     pub(crate) fn set(&mut self, register: usize, value: u64) {
@@ -72,7 +106,8 @@ pub(crate) fn step(image: &LoadedImage, frame: &mut Frame, memory: Memory<'_>) -
         let unwind = resolve(image, function.unwind)?;
         let register = frame_register(image, unwind)?;
         let in_prologue = offset - function.begin < u32::from(image.bytes(unwind + 1, 1)?[0]);
-        if !in_prologue
+        if frame.exact
+            && !in_prologue
             && let Some(done) = epilogue::finish(image, offset, *function, register, frame, memory)
         {
             *frame = done;
@@ -87,6 +122,66 @@ pub(crate) fn step(image: &LoadedImage, frame: &mut Frame, memory: Memory<'_>) -
     }
     frame.exact = false;
     (frame.rip != 0 && frame.registers[RSP] > before).then_some(())
+}
+
+/// A function has a handler for exceptions.
+pub(crate) const EHANDLER: u32 = 1;
+/// A function has a handler for unwinding.
+pub(crate) const UHANDLER: u32 = 2;
+
+/// The language handler of a frame.
+pub(crate) struct Handler {
+    /// [`EHANDLER`] and [`UHANDLER`].
+    pub(crate) flags: u32,
+    /// Offset of the routine in the image.
+    pub(crate) routine: u32,
+    /// Offset of its data.
+    pub(crate) data: u32,
+    /// What names the frame: its stack pointer behind the prologue, or its frame pointer less the fixed offset.
+    pub(crate) establisher: u64,
+    /// Offset of the next instruction.
+    pub(crate) pc: u32,
+}
+
+/// Offset of the frame's next instruction, its function and that one's unwind information.
+fn function<'a>(image: &'a LoadedImage, frame: &Frame) -> Option<(u32, &'a pe::RuntimeFunction, u32)> {
+    let offset = u32::try_from(frame.rip.checked_sub(image.range.start as u64)?).ok()?;
+    let inside = if frame.exact { offset } else { offset.checked_sub(1)? };
+    let function = image.image.runtime_function_at(inside)?;
+    Some((offset, function, resolve(image, function.unwind)?))
+}
+
+/// The establisher frame of a function that has a frame.
+pub(crate) fn establisher(image: &LoadedImage, frame: &Frame) -> Option<u64> {
+    let (offset, function, unwind) = function(image, frame)?;
+    Information::read(image, unwind)?.frame_base(image, offset - function.begin, frame)
+}
+
+/// The handler of a frame, unless it is in a prologue or an epilogue, which have none.
+pub(crate) fn handler(image: &LoadedImage, frame: &Frame, memory: Memory<'_>) -> Option<Handler> {
+    let (offset, function, mut unwind) = function(image, frame)?;
+    let executed = offset - function.begin;
+    let first = Information::read(image, unwind)?;
+    let mut last = Information::read(image, unwind)?;
+    for _ in 0..CHAIN {
+        let Some(next) = last.chained else { break };
+        unwind = resolve(image, next)?;
+        last = Information::read(image, unwind)?;
+    }
+    let flags = image.u32(unwind)? >> 3 & (EHANDLER | UHANDLER);
+    if flags == 0 || last.chained.is_some() {
+        return None;
+    }
+    if frame.exact {
+        let in_prologue = executed < u32::from(image.bytes(unwind + 1, 1)?[0]);
+        let register = frame_register(image, unwind)?;
+        if in_prologue || epilogue::finish(image, offset, *function, register, frame, memory).is_some() {
+            return None;
+        }
+    }
+    let at = last.codes.checked_add(last.count.next_multiple_of(2) * 2)?;
+    let establisher = first.frame_base(image, executed, frame)?;
+    Some(Handler { flags, routine: image.u32(at)?, data: at.checked_add(4)?, establisher, pc: offset })
 }
 
 /// Follows an entry that stands for another one.
@@ -196,6 +291,17 @@ impl Information {
         Some(frame.registers[RSP])
     }
 
+    /// Registers below `xmm6` are volatile. One that cannot be read keeps its value, as a walk for a report needs none.
+    fn restore_vector(&self, frame: &mut Frame, register: usize, at: u64, memory: Memory<'_>) {
+        if let (Some(slot), Some(low), Some(high)) = (
+            register.checked_sub(6).and_then(|index| frame.vectors.get_mut(index)),
+            memory(at),
+            memory(at + 8),
+        ) {
+            *slot = [low, high];
+        }
+    }
+
     /// Undoes the part of the prologue that ends at or before `executed`.
     fn undo(
         &self,
@@ -223,6 +329,18 @@ impl Information {
                     3 if frame.knows(self.register) => frame.set(RSP, base),
                     4 => frame.set(info, memory(base.checked_add(self.operand(image, index, 8, false)?)?)?),
                     5 => frame.set(info, memory(base.checked_add(self.operand(image, index, 1, true)?)?)?),
+                    8 => self.restore_vector(
+                        frame,
+                        info,
+                        base.checked_add(self.operand(image, index, 16, false)?)?,
+                        memory,
+                    ),
+                    9 => self.restore_vector(
+                        frame,
+                        info,
+                        base.checked_add(self.operand(image, index, 1, true)?)?,
+                        memory,
+                    ),
                     10 => {
                         // rip, cs, rflags, rsp; with an error code below when the code says so.
                         let at = rsp.checked_add(if info != 0 { 8 } else { 0 })?;

@@ -41,7 +41,13 @@ fn image(code: &[u8], functions: &[[u32; 3]], xdata: &[u8]) -> LoadedImage {
 fn at(offset: u64) -> Frame {
     let mut registers = [0; 16];
     registers[RSP] = STACK;
-    Frame { registers, known: u16::MAX, rip: BASE + u64::from(TEXT) + offset, exact: true }
+    Frame {
+        registers,
+        known: u16::MAX,
+        rip: BASE + u64::from(TEXT) + offset,
+        vectors: [[0; 2]; 10],
+        exact: true,
+    }
 }
 
 /// Steps with the words of `stack` from `STACK` on.

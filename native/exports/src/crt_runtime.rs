@@ -4,8 +4,7 @@
 
 use boundary::{Raise, copy, export};
 use nt_abi::irql::{DISPATCH_LEVEL, HIGH_LEVEL, PASSIVE_LEVEL};
-use nt_abi::{NtStatus, bugcheck};
-use nt_ke::{BugCheck, current_core, irql};
+use nt_ke::{current_core, irql};
 
 use crate::argument::{fault, rows};
 
@@ -27,7 +26,6 @@ rows! { "ntoskrnl.exe", "nt-rtl";
     towlower done "";
     abs done "";
     atoi done "";
-    __C_specific_handler partial "structured exceptions come later: being called is a bug check";
     __chkstk done "stacks are committed: nothing to touch";
 }
 
@@ -173,16 +171,6 @@ export! {
         let bytes = crate::crt_string::bytes_at(text)?;
         let units: Vec<u16> = bytes.into_iter().map(u16::from).collect();
         Ok(nt_rtl::integer::from_text(&units, 10).unwrap_or(0) as i32)
-    }
-
-    /// Personality routine of functions with `__try`.
-    pub fn __C_specific_handler(record: usize, frame: usize, _context: usize, _dispatcher: usize) -> i32
-        [irql <= HIGH_LEVEL] {
-        Err(current_core().bug_check(BugCheck::new(
-            bugcheck::KMODE_EXCEPTION_NOT_HANDLED,
-            [u64::from(NtStatus::NOT_IMPLEMENTED.bits()), boundary::caller_address() as u64, record as u64, frame as u64],
-            "the driver called __C_specific_handler itself: structured exceptions are not implemented in this version",
-        )))
     }
 }
 

@@ -1,17 +1,14 @@
-//! Ex: raises, work items, time, previous mode.
+//! Ex: work items, time, previous mode.
 
-use boundary::{Raise, export};
+use boundary::export;
+use nt_abi::WORK_QUEUE_ITEM;
 use nt_abi::irql::{APC_LEVEL, DISPATCH_LEVEL, HIGH_LEVEL};
-use nt_abi::{NtStatus, WORK_QUEUE_ITEM};
 use nt_ex::{time, work};
 use nt_ke::current_thread;
 
 use crate::argument::{arg, load, rows, store};
 
 rows! { "ntoskrnl.exe", "nt-ex";
-    ExRaiseStatus partial "structured exceptions come later: a raise that reaches a driver's frame is a bug check";
-    ExRaiseAccessViolation partial "as ExRaiseStatus";
-    ExRaiseDatatypeMisalignment partial "as ExRaiseStatus";
     ExQueueWorkItem done "EXEC-36, EXEC-37";
     ExSystemTimeToLocalTime done "machines live in UTC";
     ExLocalTimeToSystemTime done "machines live in UTC";
@@ -19,21 +16,6 @@ rows! { "ntoskrnl.exe", "nt-ex";
 }
 
 export! {
-    /// Raises a status.
-    pub fn ExRaiseStatus(status: NtStatus) -> () [irql <= DISPATCH_LEVEL] {
-        Err(Raise::Status(status))
-    }
-
-    /// Raises ACCESS_VIOLATION.
-    pub fn ExRaiseAccessViolation() -> () [irql <= DISPATCH_LEVEL] {
-        Err(Raise::Status(NtStatus::ACCESS_VIOLATION))
-    }
-
-    /// Raises DATATYPE_MISALIGNMENT.
-    pub fn ExRaiseDatatypeMisalignment() -> () [irql <= DISPATCH_LEVEL] {
-        Err(Raise::Status(NtStatus::DATATYPE_MISALIGNMENT))
-    }
-
     /// Queues an item for a worker thread.
     pub fn ExQueueWorkItem(item: *mut WORK_QUEUE_ITEM, queue: u32) -> () [irql <= DISPATCH_LEVEL] {
         arg!(ExQueueWorkItem: item);

@@ -45,6 +45,7 @@ mod ps_more;
 mod rtl;
 mod rtl_bitmap;
 mod rtl_codepage;
+mod rtl_exception;
 mod rtl_misc;
 mod rtl_net;
 mod rtl_registry;
@@ -97,6 +98,7 @@ const TABLES: &[&[Export]] = &[
     ps_more::ROWS,
     rtl::ROWS,
     rtl_bitmap::ROWS,
+    rtl_exception::ROWS,
     rtl_codepage::ROWS,
     rtl_misc::ROWS,
     rtl_net::ROWS,
@@ -149,6 +151,7 @@ pub fn is_exported(image: &str, name: &str) -> bool {
 /// Errors: INSUFFICIENT_RESOURCES
 pub fn initialize(core: &Core) -> Result<Result<(), NtStatus>, Raise> {
     io::initialize(core.get::<nt_io::Io>());
+    driver::exception::install(rtl_exception::__C_specific_handler as *const () as usize);
     Ok(data::initialize(core))
 }
 

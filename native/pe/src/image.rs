@@ -58,6 +58,8 @@ pub struct Image {
     pub guard_flags: u32,
     /// Functions in ascending order.
     pub runtime_functions: Vec<RuntimeFunction>,
+    /// Where the table of them stands; 0 without one.
+    pub exception_table: u32,
     /// The PDB file.
     pub debug: Option<CodeView>,
     /// Whether the image holds DWARF debug information.
@@ -119,6 +121,7 @@ impl Image {
                 .guard_xfg_table_dispatch_function_pointer_rva,
             guard_flags: load_config.guard_flags,
             runtime_functions,
+            exception_table: if exceptions.is_present() { exceptions.rva } else { 0 },
             debug,
             has_dwarf,
             has_tls: directory(pe::IMAGE_DIRECTORY_ENTRY_TLS).is_present(),

@@ -9,6 +9,7 @@ mod buffers;
 mod caching;
 mod contexts;
 mod crashes;
+mod exceptions;
 mod fast_io;
 mod other_volume;
 mod parameter_block;
