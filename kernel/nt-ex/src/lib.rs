@@ -24,6 +24,7 @@ pub mod resource;
 pub mod rundown;
 pub mod slist;
 pub mod time;
+pub mod uuid;
 pub mod work;
 
 use std::sync::{Arc, Weak};
@@ -38,6 +39,7 @@ pub struct Ex {
     pub(crate) resources: resource::Resources,
     pub(crate) push_locks: push_lock::Waiters,
     pub(crate) work: work::Queues,
+    pub(crate) last_uuid: std::sync::atomic::AtomicU64,
 }
 
 impl Subsystem for Ex {
@@ -54,6 +56,7 @@ impl Ex {
             resources: resource::Resources::new(),
             push_locks: push_lock::Waiters::new(),
             work: work::Queues::new(),
+            last_uuid: std::sync::atomic::AtomicU64::new(0),
         }
     }
 

@@ -173,6 +173,23 @@ fn query(file: &'static FILE_OBJECT, buffer: usize, length: u32, class: u32, fla
     request.send_synchronous()
 }
 
+/// Queries information about an open file for a component of the kernel, which has no handle.
+///
+/// Source:  IoQueryFileInformation, FsRtlGetFileSize
+/// IRQL:    PASSIVE_LEVEL
+/// Errors:  what the file system answers
+pub fn io_query_file_information(
+    file: &'static FILE_OBJECT,
+    buffer: usize,
+    length: u32,
+    class: u32,
+) -> IoResult {
+    let mode = nt_ke::current_thread().previous_mode().replace(0);
+    let result = query(file, buffer, length, class, IRP_SYNCHRONOUS_API);
+    nt_ke::current_thread().previous_mode().set(mode);
+    result
+}
+
 /// The name of an open file from the volume's root, for the object manager (SEED-IOPB-17).
 pub(crate) fn name_of_open_file(file: &'static FILE_OBJECT) -> Result<Result<Vec<u16>, NtStatus>, Raise> {
     const ROOM: usize = 4 + 0x8000;

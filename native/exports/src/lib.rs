@@ -20,6 +20,7 @@ mod dbg;
 mod ex;
 mod ex_lock;
 mod ex_misc;
+mod ex_more;
 mod flt_context;
 mod flt_data;
 mod flt_filter;
@@ -28,6 +29,7 @@ mod flt_lookup;
 mod flt_names;
 mod flt_string;
 mod fsrtl;
+mod fsrtl_more;
 mod hal;
 mod io;
 mod io_device;
@@ -35,6 +37,7 @@ mod io_more;
 mod ke;
 mod ke_apc;
 mod ke_irql;
+mod ke_more;
 mod ke_time;
 mod ke_timer;
 mod mm;
@@ -81,7 +84,9 @@ const TABLES: &[&[Export]] = &[
     ex::ROWS,
     ex_lock::ROWS,
     ex_misc::ROWS,
+    ex_more::ROWS,
     fsrtl::ROWS,
+    fsrtl_more::ROWS,
     hal::ROWS,
     io::ROWS,
     io_device::ROWS,
@@ -89,6 +94,7 @@ const TABLES: &[&[Export]] = &[
     ke::ROWS,
     ke_apc::ROWS,
     ke_irql::ROWS,
+    ke_more::ROWS,
     ke_time::ROWS,
     ke_timer::ROWS,
     mm::ROWS,

@@ -1,6 +1,7 @@
 //! Exports called by address, as a driver calls them: through their shims, with arguments in registers and on the
 //! stack. What each function does in detail is tested where it lives; here it is that drivers reach it.
 
+mod executive;
 mod files;
 mod objects;
 mod processes;

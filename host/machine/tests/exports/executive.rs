@@ -1,0 +1,106 @@
+use crate::{at, call, machine, narrow, out, status, text, unicode};
+
+#[test]
+fn identifiers_are_unique_and_time_based() {
+    machine(|| {
+        let (first, second) = (out([0u8; 16]), out([0u8; 16]));
+        assert_eq!(status("ExUuidCreate", [at(first)]), 0x4002_0056, "RPC_NT_UUID_LOCAL_ONLY");
+        assert_eq!(status("ExUuidCreate", [at(second)]), 0x4002_0056);
+        assert_ne!(first.get(), second.get());
+        assert_eq!((first.get()[7] >> 4, first.get()[8] >> 6), (1, 2), "version 1, the usual variant");
+        let name = crate::room(80);
+        assert_eq!(status("RtlStringFromGUIDEx", [at(first), at(&name), 0]), 0);
+        let back = out([0u8; 16]);
+        assert_eq!(status("RtlGUIDFromString", [at(&name), at(back)]), 0);
+        assert_eq!(back.get(), first.get());
+    });
+}
+
+#[test]
+fn cache_aware_rundown_protection_is_taken_until_it_is_run_down() {
+    machine(|| {
+        let protection = call("ExAllocateCacheAwareRundownProtection", [0x200, 0x7478_6554]);
+        assert_ne!(protection, 0);
+        assert_eq!(call("ExAcquireRundownProtectionCacheAwareEx", [protection, 2]) as u8, 1);
+        call("ExReleaseRundownProtectionCacheAwareEx", [protection, 2]);
+        call("ExWaitForRundownProtectionReleaseCacheAware", [protection]);
+        assert_eq!(call("ExAcquireRundownProtectionCacheAware", [protection]) as u8, 0);
+        call("ExRundownCompletedCacheAware", [protection]);
+        call("ExReInitializeRundownProtectionCacheAware", [protection]);
+        assert_eq!(call("ExAcquireRundownProtectionCacheAware", [protection]) as u8, 1);
+        call("ExReleaseRundownProtectionCacheAware", [protection]);
+        call("ExFreeCacheAwareRundownProtection", [protection]);
+    });
+}
+
+#[test]
+fn paths_come_apart_into_their_components() {
+    machine(|| {
+        let (path, first, rest) = (unicode(r"\one\two\three"), crate::room(0), crate::room(0));
+        call("FsRtlDissectName", [at(&path), at(&first), at(&rest)]);
+        assert_eq!((text(&first).as_str(), text(&rest).as_str()), ("one", r"two\three"));
+        call("FsRtlDissectName", [at(&rest), at(&first), at(&rest)]);
+        assert_eq!(
+            (text(&first).as_str(), text(&rest).as_str()),
+            ("two", "three"),
+            "one string for path and rest"
+        );
+        call("FsRtlDissectName", [at(&rest), at(&first), at(&rest)]);
+        assert_eq!((text(&first).as_str(), rest.Length.get()), ("three", 0));
+    });
+}
+
+#[test]
+fn names_of_fat_are_eight_and_three_characters() {
+    machine(|| {
+        let legal = |name: &[u8], wild: u64, path: u64, leading: u64| {
+            call("FsRtlIsFatDbcsLegal", [at(&narrow(name)), wild, path, leading]) as u8
+        };
+        assert_eq!(legal(b"README.TXT", 0, 0, 0), 1);
+        assert_eq!(legal(b"TOOLONGNAME", 0, 0, 0), 0);
+        assert_eq!(legal(b"A.B.C", 0, 0, 0), 0);
+        assert_eq!(legal(b"A*", 0, 0, 0), 0);
+        assert_eq!(legal(b"A*", 1, 0, 0), 1);
+        assert_eq!(legal(b"\\A\\B.C", 0, 1, 1), 1);
+        assert_eq!(legal(b"\\A\\B.C", 0, 0, 1), 0, "a path where a name is wanted");
+        let (expression, name) = (narrow(b"*.T?T"), narrow(b"README.TXT"));
+        assert_eq!(call("FsRtlIsDbcsInExpression", [at(&expression), at(&name)]) as u8, 1);
+        assert_eq!(call("FsRtlIsTotalDeviceFailure", [0xC000_003F]) as u8, 0, "CRC_ERROR");
+        assert_eq!(call("FsRtlIsTotalDeviceFailure", [0xC000_00A3]) as u8, 1);
+    });
+}
+
+#[test]
+fn a_file_object_tells_its_size() {
+    machine(|| {
+        let (name, handle, block, object) = (unicode(r"\??\C:\sized"), out(0u64), out([0u64; 2]), out(0u64));
+        let attributes = crate::attributes(&name);
+        let create = [at(handle), 0x1010_0000, at(&attributes), at(block), 0, 0x80, 7, 2, 0x20, 0, 0];
+        assert_eq!(status("ZwCreateFile", create), 0);
+        let data = [7u8; 100];
+        let write = [handle.get(), 0, 0, 0, at(block), at(&data), 100, 0, 0];
+        assert_eq!(status("ZwWriteFile", write), 0);
+        assert_eq!(status("ObReferenceObjectByHandle", [handle.get(), 0, 0, 0, at(object), 0]), 0);
+        let size = out(0i64);
+        assert_eq!(status("FsRtlGetFileSize", [object.get(), at(size)]), 0);
+        assert_eq!(size.get(), 100);
+        assert_eq!(call("FsRtlIsPagingFile", [object.get()]) as u32, 0);
+        assert_eq!(call("IoGetTransactionParameterBlock", [object.get()]), 0);
+        call("ObfDereferenceObject", [object.get()]);
+        assert_eq!(status("ZwClose", [handle.get()]), 0);
+    });
+}
+
+#[test]
+fn processors_are_numbered_within_one_group() {
+    machine(|| {
+        let number = out(9u32);
+        assert_eq!(status("KeGetProcessorNumberFromIndex", [1, at(number)]), 0);
+        assert_eq!(number.get(), 1 << 16);
+        assert_eq!(call("KeGetProcessorIndexFromNumber", [at(number)]) as u32, 1);
+        let count = call("KeQueryActiveProcessorCount", [0]);
+        assert_eq!(status("KeGetProcessorNumberFromIndex", [count, at(number)]), 0xC000_000D);
+        assert_eq!(call("KeQueryGroupAffinity", [0]).count_ones(), count as u32);
+        assert_eq!(call("ExIsProcessorFeaturePresent", [10]) as u8, 1, "SSE2");
+    });
+}

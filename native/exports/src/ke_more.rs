@@ -1,0 +1,108 @@
+//! Ke: processor numbers, affinity and priority of threads.
+
+use boundary::export;
+use nt_abi::NtStatus;
+use nt_abi::irql::{APC_LEVEL, DISPATCH_LEVEL, HIGH_LEVEL, PASSIVE_LEVEL};
+use nt_ke::current_core;
+
+use crate::argument::{load, rows, store, store_if};
+use crate::ps::thread;
+
+rows! { "ntoskrnl.exe", "nt-ke";
+    KeGetProcessorNumberFromIndex done "one processor group";
+    KeGetProcessorIndexFromNumber done "one processor group";
+    KeQueryMaximumGroupCount done "one processor group";
+    KeQueryGroupAffinity done "one processor group";
+    KeQueryHighestNodeNumber done "one node";
+    KeGetCurrentNodeNumber done "one node";
+    KeGetRecommendedSharedDataAlignment done "64";
+    KeSetSystemAffinityThread partial "threads run on any processor";
+    KeSetSystemAffinityThreadEx partial "threads run on any processor";
+    KeRevertToUserAffinityThread partial "threads run on any processor";
+    KeRevertToUserAffinityThreadEx partial "threads run on any processor";
+    KeQueryPriorityThread partial "8: priorities are not kept";
+    KeSetPriorityThread partial "priorities are not kept; the answer is 8";
+    KeSetBasePriorityThread partial "priorities are not kept; the answer is 0";
+    KeQueryRuntimeThread partial "no time is counted: 0";
+    KeInvalidateAllCaches done "the host's processors are coherent";
+}
+
+/// Priority of a thread that nobody has changed.
+const NORMAL: i32 = 8;
+
+fn processors() -> u32 {
+    current_core().config.processors
+}
+
+fn mask() -> u64 {
+    u64::MAX >> (64 - processors())
+}
+
+export! {
+    /// Group and number of a processor.
+    pub fn KeGetProcessorNumberFromIndex(index: u32, number: *mut u32) -> NtStatus [irql <= HIGH_LEVEL] {
+        if index >= processors() {
+            return Ok(NtStatus::INVALID_PARAMETER);
+        }
+        store(number, index << 16, "KeGetProcessorNumberFromIndex", "ProcNumber")?;
+        Ok(NtStatus::SUCCESS)
+    }
+
+    /// Index of a processor; 0xFFFFFFFF when there is none.
+    pub fn KeGetProcessorIndexFromNumber(number: *mut u32) -> u32 [irql <= HIGH_LEVEL] {
+        let number = load(number, "KeGetProcessorIndexFromNumber", "ProcNumber")?;
+        let (group, index) = (number & 0xFFFF, number >> 16 & 0xFF);
+        Ok(if group == 0 && index < processors() { index } else { u32::MAX })
+    }
+
+    /// Processor groups that there can be.
+    pub fn KeQueryMaximumGroupCount() -> u16 [irql <= HIGH_LEVEL] { Ok(1) }
+
+    /// Processors of a group.
+    pub fn KeQueryGroupAffinity(group: u16) -> u64 [irql <= HIGH_LEVEL] { Ok(if group == 0 { mask() } else { 0 }) }
+
+    /// The highest node.
+    pub fn KeQueryHighestNodeNumber() -> u16 [irql <= HIGH_LEVEL] { Ok(0) }
+
+    /// The current node.
+    pub fn KeGetCurrentNodeNumber() -> u16 [irql <= HIGH_LEVEL] { Ok(0) }
+
+    /// Bytes that data of different processors should be apart.
+    pub fn KeGetRecommendedSharedDataAlignment() -> u32 [irql <= HIGH_LEVEL] { Ok(64) }
+
+    /// Asks to run on some processors.
+    pub fn KeSetSystemAffinityThread(_affinity: u64) -> () [irql <= DISPATCH_LEVEL] { Ok(()) }
+
+    /// Asks to run on some processors; what was asked before: nothing.
+    pub fn KeSetSystemAffinityThreadEx(_affinity: u64) -> u64 [irql <= DISPATCH_LEVEL] { Ok(0) }
+
+    /// Asks no more.
+    pub fn KeRevertToUserAffinityThread() -> () [irql <= DISPATCH_LEVEL] { Ok(()) }
+
+    /// Asks for what was asked before.
+    pub fn KeRevertToUserAffinityThreadEx(_affinity: u64) -> () [irql <= DISPATCH_LEVEL] { Ok(()) }
+
+    /// A thread's priority.
+    pub fn KeQueryPriorityThread(address: usize) -> i32 [irql <= DISPATCH_LEVEL] { thread(address).map(|_| NORMAL) }
+
+    /// Changes a thread's priority; the one before.
+    pub fn KeSetPriorityThread(address: usize, priority: i32) -> i32 [irql <= DISPATCH_LEVEL] {
+        if !(1..32).contains(&priority) {
+            return Err(crate::argument::wrong("KeSetPriorityThread", "Priority", priority as u64, "which is no priority (1 to 31)"));
+        }
+        thread(address).map(|_| NORMAL)
+    }
+
+    /// Changes a thread's priority, as seen from its process; the one before.
+    pub fn KeSetBasePriorityThread(address: usize, _increment: i32) -> i32 [irql <= DISPATCH_LEVEL] { thread(address).map(|_| 0) }
+
+    /// How long a thread has run: in the kernel, and in user mode.
+    pub fn KeQueryRuntimeThread(address: usize, user: *mut u32) -> u32 [irql <= APC_LEVEL] {
+        thread(address)?;
+        store_if(user, 0)?;
+        Ok(0)
+    }
+
+    /// Writes processor caches back.
+    pub fn KeInvalidateAllCaches() -> bool [irql <= PASSIVE_LEVEL] { Ok(true) }
+}
