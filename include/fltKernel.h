@@ -31,7 +31,7 @@ extern "C" {
 #endif
 
 #ifndef ALTIMETER_NO_GENERATED
-#include "generated/ntifs.h"
+#include "generated/fltKernel.h"
 #endif
 
 #endif

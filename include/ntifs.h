@@ -13,24 +13,7 @@ typedef struct _RTL_SPLAY_LINKS {
 } RTL_SPLAY_LINKS, *PRTL_SPLAY_LINKS;
 #endif
 
-#define _FILE_RENAME_INFORMATION AltimeterOldFileRename
-#define FILE_RENAME_INFORMATION ALTIMETER_OLD_FILE_RENAME
-#define PFILE_RENAME_INFORMATION PALTIMETER_OLD_FILE_RENAME
 #include_next <ntifs.h>
-#undef _FILE_RENAME_INFORMATION
-#undef FILE_RENAME_INFORMATION
-#undef PFILE_RENAME_INFORMATION
-
-/* With the Flags of FileRenameInformationEx, which mingw-w64's lacks. */
-typedef struct _FILE_RENAME_INFORMATION {
-    union {
-        BOOLEAN ReplaceIfExists;
-        ULONG Flags;
-    };
-    HANDLE RootDirectory;
-    ULONG FileNameLength;
-    WCHAR FileName[1];
-} FILE_RENAME_INFORMATION, *PFILE_RENAME_INFORMATION;
 
 #ifndef FILE_DISPOSITION_DELETE
 #define FILE_DISPOSITION_DO_NOT_DELETE 0x00000000
@@ -59,5 +42,10 @@ typedef struct _FILE_DISPOSITION_INFORMATION_EX {
 #endif
 
 #include "altimeter/kit.h"
+
+#ifndef ALTIMETER_NO_GENERATED
+#include "generated/ntifs.h"
+#include "altimeter/directory.h"
+#endif
 
 #endif

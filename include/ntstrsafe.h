@@ -13,6 +13,9 @@
 #include <ntdef.h>
 #include <ntstatus.h>
 
+/* The kit's has it, and sources count on that. */
+typedef unsigned long DWORD;
+
 #define NTSTRSAFE_MAX_CCH 2147483647
 #define NTSTRSAFE_MAX_LENGTH (NTSTRSAFE_MAX_CCH - 1)
 #define NTSTRSAFE_UNICODE_STRING_MAX_CCH (0xFFFF / sizeof(WCHAR))

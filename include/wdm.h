@@ -32,6 +32,20 @@ __inline void __writecr8(unsigned int level)
 #define KeRaiseIrqlToDpcLevel AltimeterInlineKeRaiseIrqlToDpcLevel
 #endif
 
+#include <basetyps.h>
+#ifndef EXTERN_C_START
+#ifdef __cplusplus
+#define EXTERN_C_START extern "C" {
+#define EXTERN_C_END }
+#else
+#define EXTERN_C_START
+#define EXTERN_C_END
+#endif
+#endif
+
+#include <ntdef.h>
+typedef ULONG_PTR EX_PUSH_LOCK, *PEX_PUSH_LOCK;
+
 #include_next <wdm.h>
 
 #ifndef ALTIMETER_INLINE_CR8
@@ -48,11 +62,36 @@ NTKERNELAPI KIRQL NTAPI KeRaiseIrqlToDpcLevel(VOID);
 #ifndef _TCHAR_DEFINED
 #define _TCHAR_DEFINED
 #ifdef UNICODE
-typedef WCHAR TCHAR, *PTCHAR;
+typedef WCHAR TCHAR, *PTCHAR, *LPTSTR, *PTSTR;
+typedef const WCHAR *LPCTSTR, *PCTSTR;
 #else
-typedef char TCHAR, *PTCHAR;
+typedef char TCHAR, *PTCHAR, *LPTSTR, *PTSTR;
+typedef const char *LPCTSTR, *PCTSTR;
 #endif
 #endif
+
+/* Operators that make an enumeration of C++ a set of flags. */
+#ifndef DEFINE_ENUM_FLAG_OPERATORS
+#ifdef __cplusplus
+#define DEFINE_ENUM_FLAG_OPERATORS(Enum)                                                                          \
+    extern "C++" {                                                                                                \
+    inline constexpr Enum operator|(Enum a, Enum b) { return (Enum)((__underlying_type(Enum))a | (__underlying_type(Enum))b); } \
+    inline constexpr Enum operator&(Enum a, Enum b) { return (Enum)((__underlying_type(Enum))a & (__underlying_type(Enum))b); } \
+    inline constexpr Enum operator^(Enum a, Enum b) { return (Enum)((__underlying_type(Enum))a ^ (__underlying_type(Enum))b); } \
+    inline constexpr Enum operator~(Enum a) { return (Enum) ~(__underlying_type(Enum))a; }                        \
+    inline Enum &operator|=(Enum &a, Enum b) { return a = a | b; }                                                \
+    inline Enum &operator&=(Enum &a, Enum b) { return a = a & b; }                                                \
+    inline Enum &operator^=(Enum &a, Enum b) { return a = a ^ b; }                                                \
+    }
+#else
+#define DEFINE_ENUM_FLAG_OPERATORS(Enum)
+#endif
+#endif
+
+/* mingw-w64's wraps its cast for C alone. */
+#undef RTL_CONSTANT_OBJECT_ATTRIBUTES
+#define RTL_CONSTANT_OBJECT_ATTRIBUTES(Name, Attributes) \
+    {sizeof(OBJECT_ATTRIBUTES), NULL, (PUNICODE_STRING)(Name), (Attributes), NULL, NULL}
 
 #ifndef EX_SPIN_LOCK_DEFAULT
 #define EX_SPIN_LOCK_DEFAULT 0

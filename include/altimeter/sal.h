@@ -29,6 +29,16 @@
 #ifndef _IRQL_requires_min_
 #define _IRQL_requires_min_(x)
 #endif
+#ifndef _IRQL_uses_cancel_
+#define _IRQL_uses_cancel_
+#endif
+#ifndef _IRQL_always_function_max_
+#define _IRQL_always_function_max_(x)
+#define _IRQL_always_function_min_(x)
+#endif
+#ifndef _IRQL_is_cancel_
+#define _IRQL_is_cancel_
+#endif
 #ifndef _IRQL_raises_
 #define _IRQL_raises_(x)
 #endif

@@ -54,6 +54,27 @@ NTSTRSAFEDDI RtlUnicodeStringInit(PUNICODE_STRING Destination, NTSTRSAFE_PCWSTR 
     return RtlUnicodeStringInitEx(Destination, Source, 0);
 }
 
+/* A counted string into a terminated one. */
+NTSTRSAFEDDI RtlStringCchCopyUnicodeStringEx(NTSTRSAFE_PWSTR Destination, size_t Characters, PCUNICODE_STRING Source,
+                                             NTSTRSAFE_PWSTR *End, size_t *Remaining, ULONG Flags)
+{
+    if (!NT_SUCCESS(RtlUnicodeStringValidateEx(Source, Flags & STRSAFE_IGNORE_NULLS))) {
+        return STATUS_INVALID_PARAMETER;
+    }
+    return AltimeterJoinW(FALSE, Destination, Characters, Source == NULL || Source->Buffer == NULL ? L"" : Source->Buffer,
+                          Source == NULL ? 0 : Source->Length / sizeof(WCHAR), End, Remaining, Flags);
+}
+
+NTSTRSAFEDDI RtlStringCchCopyUnicodeString(NTSTRSAFE_PWSTR Destination, size_t Characters, PCUNICODE_STRING Source)
+{
+    return RtlStringCchCopyUnicodeStringEx(Destination, Characters, Source, NULL, NULL, 0);
+}
+
+NTSTRSAFEDDI RtlStringCbCopyUnicodeString(NTSTRSAFE_PWSTR Destination, size_t Bytes, PCUNICODE_STRING Source)
+{
+    return RtlStringCchCopyUnicodeStringEx(Destination, Bytes / sizeof(WCHAR), Source, NULL, NULL, 0);
+}
+
 /* Applies the flags to a string of which Length characters were written; Remainder is what lies behind it. */
 NTSTRSAFEDDI AltimeterFinishCounted(PUNICODE_STRING Destination, size_t Length, NTSTATUS Status, PUNICODE_STRING Remainder,
                                     ULONG Flags)

@@ -30,7 +30,8 @@ struct Layer {
 
 const LAYERS: &[Layer] = &[
     Layer { file: "generated/ntddk.h", after: "#include <ntddk.h>\n" },
-    Layer { file: "generated/ntifs.h", after: "#include <fltKernel.h>\n" },
+    Layer { file: "generated/ntifs.h", after: "#include <ntifs.h>\n" },
+    Layer { file: "generated/fltKernel.h", after: "#include <fltKernel.h>\n" },
 ];
 
 const LIST: &str = "def/generated.def";

@@ -9,10 +9,6 @@ use std::fmt::Write;
 /// than those headers know. `*` stands for every field of the structure.
 const KNOWN_DIFFERENCES: &[(&str, &str)] = &[
     ("DEVICE_OBJECT", "<sizeof>"),
-    ("FSRTL_ADVANCED_FCB_HEADER", "<sizeof>"),
-    ("FSRTL_ADVANCED_FCB_HEADER", "Oplock"),
-    ("FSRTL_ADVANCED_FCB_HEADER", "ReservedForRemote"),
-    ("FSRTL_ADVANCED_FCB_HEADER", "ReservedContext"),
     ("FS_FILTER_PARAMETERS", "AcquireForSectionSynchronization.OutputInformation"),
     ("FS_FILTER_PARAMETERS", "AcquireForSectionSynchronization.Flags"),
     ("FS_FILTER_PARAMETERS", "AcquireForSectionSynchronization.AllocationAttributes"),

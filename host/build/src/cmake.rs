@@ -11,9 +11,11 @@ pub fn toolchain_file(prepared: &Prepared) -> String {
     let clang = program(prepared.tools.clang());
     let clangxx = clang.replacen("clang", "clang++", 1);
     let link = program(prepared.tools.linker());
+    // The alternative name has characters that the shell knows.
+    let how = dialect::LINK.iter().filter(|flag| !flag.contains('?')).copied().collect::<Vec<_>>().join(" ");
     let mut places = vec![format!("-ivfsoverlay {}", prepared.overlay().display())];
-    places.extend(prepared.prefix_map());
-    for folder in dialect::header_folders(&prepared.tools, &prepared.kit) {
+    places.push(prepared.prefix_map());
+    for folder in prepared.header_folders() {
         places.push(format!("-isystem {}", folder.display()));
     }
     let places = places.join(" ");
@@ -42,7 +44,7 @@ set(CMAKE_C_FLAGS_RELEASE_INIT \"-O2 -gdwarf-4\")
 set(CMAKE_CXX_FLAGS_RELEASE_INIT \"-O2 -gdwarf-4\")
 set(CMAKE_EXECUTABLE_SUFFIX_C .sys)
 set(CMAKE_EXECUTABLE_SUFFIX_CXX .sys)
-set(ALTIMETER_LINK \"{link} /driver /subsystem:native /entry:GsDriverEntry /nodefaultlib /Brepro /guard:cf /opt:ref,noicf /section:INIT,ERD /debug:dwarf /out:<TARGET> <OBJECTS> <LINK_LIBRARIES> {objects}\")
+set(ALTIMETER_LINK \"{link} {how} /debug:dwarf /out:<TARGET> <OBJECTS> <LINK_LIBRARIES> {objects}\")
 set(CMAKE_C_LINK_EXECUTABLE \"${{ALTIMETER_LINK}}\")
 set(CMAKE_CXX_LINK_EXECUTABLE \"${{ALTIMETER_LINK}}\")
 "

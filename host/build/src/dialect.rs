@@ -1,9 +1,9 @@
 //! How clang is told to compile for the Windows kernel.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::{Kit, Tools};
+use crate::{Kit, Prepared, Tools};
 
 /// Target and language, the same for drivers and run-time sources.
 const LANGUAGE: &[&str] = &[
@@ -67,6 +67,10 @@ const ACCEPTED: &[&str] = &[
     "-Wno-incompatible-pointer-types",
     "-Wno-int-to-void-pointer-cast",
     "-Wno-error=int-conversion",
+    "-Wno-error=implicit-int",
+    "-Wno-error=return-mismatch",
+    "-Wno-error=return-type",
+    "-Wno-c++11-narrowing",
     "-Wno-error=writable-strings",
 ];
 
@@ -77,18 +81,35 @@ pub(crate) fn flags(cplusplus: bool) -> impl Iterator<Item = String> {
     plain.chain(MACROS.iter().map(|name| format!("-D{name}")))
 }
 
-/// Header folders in the order in which clang looks: the kit, clang's own, the kernel's, the user's.
-pub(crate) fn header_folders(tools: &Tools, kit: &Kit) -> [std::path::PathBuf; 4] {
-    [kit.root().to_path_buf(), tools.resources.clone(), tools.mingw.join("ddk"), tools.mingw.clone()]
+/// Header folders in the order in which clang looks: the kit, clang's own, the kernel's (corrected, then as installed),
+/// the user's.
+pub(crate) fn header_folders(tools: &Tools, kit: &Kit, mended: &Path) -> [PathBuf; 5] {
+    let kernel = tools.mingw.join("ddk");
+    [kit.root().to_path_buf(), tools.resources.clone(), mended.to_path_buf(), kernel, tools.mingw.clone()]
 }
 
 /// clang as a cross compiler for x64 Windows drivers.
-pub(crate) fn compiler(tools: &Tools, kit: &Kit, overlay: &Path, cplusplus: bool) -> Command {
-    let mut clang = tools.clang();
+pub(crate) fn compiler(prepared: &Prepared, cplusplus: bool) -> Command {
+    let mut clang = prepared.tools.clang();
     clang.args(flags(cplusplus));
-    clang.arg("-ivfsoverlay").arg(overlay);
-    for folder in header_folders(tools, kit) {
+    clang.arg("-ivfsoverlay").arg(prepared.overlay());
+    for folder in prepared.header_folders() {
         clang.arg("-isystem").arg(folder);
     }
+    clang.arg(prepared.prefix_map());
     clang
 }
+
+/// How lld-link makes a driver of objects. Without `extern "C"`, C++ gives DriverEntry a name of its own.
+pub(crate) const LINK: &[&str] = &[
+    "/driver",
+    "/subsystem:native",
+    "/entry:GsDriverEntry",
+    "/alternatename:DriverEntry=?DriverEntry@@YAJPEAU_DRIVER_OBJECT@@PEAU_UNICODE_STRING@@@Z",
+    "/nodefaultlib",
+    "/noimplib",
+    "/Brepro",
+    "/guard:cf",
+    "/opt:ref,noicf",
+    "/section:INIT,ERD",
+];

@@ -14,8 +14,8 @@ pub(crate) const MODULES: &[&str] = &["fltmgr", "ntoskrnl", "hal", "cng", "netio
 /// Sources that every driver is linked with: entry point, security cookie, load configuration, stack probe.
 pub(crate) const RUN_TIME: &[&str] = &["gs_support.c", "chkstk.S", "load_config.S"];
 
-/// A source of which a driver gets only what it names.
-pub(crate) const GUIDS: &str = "guids.c";
+/// Sources of which a driver gets only what it names: GUIDs, the frame handler of C++.
+pub(crate) const ON_DEMAND: &[&str] = &["guids.c", "cxx_frame.c"];
 
 /// A folder that is laid out as the repository's `include/`.
 #[derive(Clone, Debug)]
@@ -55,7 +55,7 @@ impl Kit {
     pub(crate) fn fingerprint() -> u64 {
         let mut hash = 0xcbf2_9ce4_8422_2325_u64;
         let parts = FILES.iter().map(|(name, contents)| (*name, *contents));
-        let recipe = MODULES.iter().chain(RUN_TIME).map(|name| (*name, &b""[..]));
+        let recipe = MODULES.iter().chain(RUN_TIME).chain(ON_DEMAND).map(|name| (*name, &b""[..]));
         for (name, contents) in parts.chain(recipe) {
             for byte in name.as_bytes().iter().chain([&0]).chain(contents) {
                 hash = (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);

@@ -18,6 +18,7 @@ mod cmake;
 mod dialect;
 mod failure;
 mod kit;
+mod mended;
 mod overlay;
 mod prepared;
 mod process;

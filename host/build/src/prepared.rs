@@ -6,7 +6,10 @@
 use std::path::{Path, PathBuf};
 
 use crate::kit::{self, Kit};
-use crate::{Failure, Tools, dialect, overlay, process};
+use crate::{Failure, Tools, dialect, mended, overlay, process};
+
+/// The library of what only some drivers need.
+const DEMANDED: &str = "demanded";
 
 /// A kit with its libraries built.
 #[derive(Clone, Debug)]
@@ -89,34 +92,38 @@ impl Prepared {
         for module in kit::MODULES {
             self.import_library(&self.kit.export_list(module), &self.library(module))?;
         }
-        for source in kit::RUN_TIME.iter().chain([&kit::GUIDS]) {
-            let mut clang = dialect::compiler(&self.tools, &self.kit, &self.overlay(), false);
-            clang.args(["-O2", "-gdwarf-4", "-Wall", "-Wextra", "-Werror"]).args(self.prefix_map());
+        for source in kit::RUN_TIME.iter().chain(kit::ON_DEMAND) {
+            let mut clang = dialect::compiler(self, false);
+            clang.args(["-O2", "-gdwarf-4", "-Wall", "-Wextra", "-Werror"]);
             clang.arg(self.kit.run_time(source)).arg("-o").arg(self.object(source));
             self.run(&mut clang)?;
         }
         let mut librarian = self.tools.linker();
-        librarian
-            .arg("/lib")
-            .arg(format!("/out:{}", self.library("guids").display()))
-            .arg(self.object(kit::GUIDS));
+        librarian.arg("/lib").arg(format!("/out:{}", self.library(DEMANDED).display()));
+        librarian.args(kit::ON_DEMAND.iter().map(|source| self.object(source)));
         self.run(&mut librarian).map(drop)
     }
 
     fn write_overlay(&self) -> Result<(), Failure> {
+        mended::write(&self.tools.mingw.join("ddk"), &self.mended())?;
         let place = |folder: PathBuf| {
             self.directory.as_ref().map_or_else(|| folder.clone(), |directory| directory.join(&folder))
         };
-        let folders = dialect::header_folders(&self.tools, &self.kit).map(place);
-        overlay::write(&folders, &self.overlay())
+        overlay::write(&self.header_folders().map(place), &self.overlay())
     }
 
-    /// Keeps the place of an unpacked kit out of objects, so that they are the same on every machine.
-    pub(crate) fn prefix_map(&self) -> Option<String> {
-        self.kit
-            .root()
-            .is_absolute()
-            .then(|| format!("-ffile-prefix-map={}=altimeter", self.kit.root().display()))
+    pub(crate) fn header_folders(&self) -> [PathBuf; 5] {
+        dialect::header_folders(&self.tools, &self.kit, &self.mended())
+    }
+
+    /// Corrected copies of mingw-w64's headers.
+    fn mended(&self) -> PathBuf {
+        self.folder.join("ddk")
+    }
+
+    /// Keeps the place of what was unpacked and prepared out of objects, so that they are the same on every machine.
+    pub(crate) fn prefix_map(&self) -> String {
+        format!("-ffile-prefix-map={}=altimeter", self.folder.display())
     }
 
     /// Makes an import library from a list of names.
@@ -132,7 +139,7 @@ impl Prepared {
     pub fn check_syntax(&self, text: &str) -> Result<(), Failure> {
         let source = self.folder.join("check.c");
         std::fs::write(&source, text).map_err(|error| Failure::file(&source, &error))?;
-        let mut clang = dialect::compiler(&self.tools, &self.kit, &self.overlay(), false);
+        let mut clang = dialect::compiler(self, false);
         clang.args(["-fsyntax-only", "-w"]).arg(source);
         self.run(&mut clang).map(drop)
     }
@@ -141,7 +148,7 @@ impl Prepared {
     pub fn preprocess(&self, text: &str) -> Result<String, Failure> {
         let source = self.folder.join("names.c");
         std::fs::write(&source, text).map_err(|error| Failure::file(&source, &error))?;
-        let mut clang = dialect::compiler(&self.tools, &self.kit, &self.overlay(), false);
+        let mut clang = dialect::compiler(self, false);
         clang.args(["-E", "-dD", "-P", "-w"]).arg(source);
         self.run(&mut clang)
     }
@@ -155,7 +162,7 @@ impl Prepared {
 
     /// Import libraries of the modules that drivers import from.
     pub(crate) fn libraries(&self) -> Vec<PathBuf> {
-        kit::MODULES.iter().chain([&"guids"]).map(|module| self.library(module)).collect()
+        kit::MODULES.iter().chain([&DEMANDED]).map(|module| self.library(module)).collect()
     }
 
     /// Objects that every driver is linked with.

@@ -13,9 +13,12 @@ const NAMESPACES: &[(&str, usize)] = &[
     ("Windows.Wdk.System.Registry", 0),
     ("Windows.Wdk.System.Memory", 0),
     ("Windows.Wdk.Storage.FileSystem", 1),
-    ("Windows.Wdk.Storage.FileSystem.Minifilters", 1),
+    ("Windows.Wdk.Storage.FileSystem.Minifilters", 2),
     ("Windows.Win32.System.Ioctl", 1),
 ];
+
+/// Types of other namespaces that kernel headers declare though no declaration there names them.
+const ALSO: &[&str] = &["MEMORY_BASIC_INFORMATION"];
 
 /// Win32 types that kernel declarations may name, taken only when one of them does.
 const BORROWED: &str = "Windows.Win32.";
@@ -87,6 +90,7 @@ pub fn read(folder: &Path) -> Outcome<Model> {
     };
     for (namespace, name, item) in index.iter_items() {
         let layer = NAMESPACES.iter().find(|(known, _)| *known == namespace).map(|(_, layer)| *layer);
+        let layer = layer.or_else(|| ALSO.contains(&name).then_some(1));
         match item {
             // The kernel's own wins where both have the name.
             Item::Type(ty)
