@@ -23,6 +23,7 @@ pub mod push_lock;
 pub mod resource;
 pub mod rundown;
 pub mod slist;
+pub mod spin_lock;
 pub mod time;
 pub mod uuid;
 pub mod work;

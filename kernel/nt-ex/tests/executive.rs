@@ -385,3 +385,39 @@ fn queueing_an_item_that_is_queued_is_a_bug_check() {
         assert_eq!(core.bug_checked().unwrap().code, bugcheck::WORKER_INVALID);
     });
 }
+
+#[test]
+fn writers_of_a_spin_lock_keep_readers_and_each_other_out() {
+    use nt_ex::spin_lock;
+    machine(|core| {
+        let (lock, pair) =
+            (Arc::new(AtomicU32::new(0)), Arc::new([AtomicUsize::new(0), AtomicUsize::new(0)]));
+        let threads: Vec<_> = (0..3)
+            .map(|number| {
+                let (lock, pair) = (Arc::clone(&lock), Arc::clone(&pair));
+                start(core, move || {
+                    for _ in 0..2000 {
+                        if number == 0 {
+                            spin_lock::acquire_shared(&lock).unwrap();
+                            let both = [&pair[0], &pair[1]].map(|half| half.load(Ordering::Relaxed));
+                            assert_eq!(both[0], both[1], "a reader sees whole changes");
+                            spin_lock::release_shared(&lock).unwrap();
+                        } else {
+                            spin_lock::acquire_exclusive(&lock).unwrap();
+                            for half in pair.iter() {
+                                let value = half.load(Ordering::Relaxed);
+                                half.store(value + 1, Ordering::Relaxed);
+                            }
+                            spin_lock::release_exclusive(&lock).unwrap();
+                        }
+                    }
+                })
+            })
+            .collect();
+        for thread in threads {
+            thread.join().unwrap();
+        }
+        assert_eq!(pair[0].load(Ordering::Relaxed), 4000, "no change of a writer is lost");
+        assert_eq!(lock.load(Ordering::Relaxed), 0);
+    });
+}

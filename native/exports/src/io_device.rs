@@ -19,6 +19,7 @@ rows! { "ntoskrnl.exe", "nt-io";
     IoDeleteSymbolicLink done "";
     IoAllocateWorkItem done "EXEC-36";
     IoQueueWorkItem done "EXEC-36, EXEC-37";
+    IoQueueWorkItemEx done "EXEC-36, EXEC-37";
     IoFreeWorkItem done "EXEC-37";
 }
 
@@ -147,6 +148,22 @@ export! {
         work::queue(WorkQueue::from_type(queue), move || {
             item.state.store(IDLE, std::sync::atomic::Ordering::Release);
             boundary::call(routine, [device as u64, context])?;
+            nt_ob::ob_dereference(device)
+        });
+        Ok(())
+    }
+
+    /// Runs `routine` in a system thread; it gets the item too. The device is referenced until it has returned.
+    pub fn IoQueueWorkItemEx(address: usize, routine: NativeFn, queue: u32, context: u64) -> () [irql <= DISPATCH_LEVEL] {
+        let item = item(address, "IoQueueWorkItemEx")?;
+        if item.state.swap(QUEUED, std::sync::atomic::Ordering::AcqRel) != IDLE {
+            return Err(wrong("IoQueueWorkItemEx", "IoWorkItem", address as u64, "which is queued already (EXEC-37)"));
+        }
+        let device = item.device.load(std::sync::atomic::Ordering::Relaxed);
+        nt_ob::ob_reference(device)?;
+        work::queue(WorkQueue::from_type(queue), move || {
+            item.state.store(IDLE, std::sync::atomic::Ordering::Release);
+            boundary::call(routine, [device as u64, context, address as u64])?;
             nt_ob::ob_dereference(device)
         });
         Ok(())

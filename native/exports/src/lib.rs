@@ -21,6 +21,7 @@ mod ex;
 mod ex_lock;
 mod ex_misc;
 mod ex_more;
+mod ex_spin_lock;
 mod flt_context;
 mod flt_data;
 mod flt_filter;
@@ -41,6 +42,7 @@ mod ke_more;
 mod ke_time;
 mod ke_timer;
 mod mm;
+mod mm_more;
 mod ob;
 mod ob_more;
 mod ps;
@@ -85,6 +87,7 @@ const TABLES: &[&[Export]] = &[
     ex_lock::ROWS,
     ex_misc::ROWS,
     ex_more::ROWS,
+    ex_spin_lock::ROWS,
     fsrtl::ROWS,
     fsrtl_more::ROWS,
     hal::ROWS,
@@ -98,6 +101,7 @@ const TABLES: &[&[Export]] = &[
     ke_time::ROWS,
     ke_timer::ROWS,
     mm::ROWS,
+    mm_more::ROWS,
     ob::ROWS,
     ob_more::ROWS,
     ps::ROWS,

@@ -102,7 +102,7 @@ export! {
     pub fn MmGetSystemRoutineAddress(name: *mut UNICODE_STRING) -> usize [irql <= PASSIVE_LEVEL] {
         arg!(MmGetSystemRoutineAddress: name);
         let units = crate::argument::raised(UnicodeStr(name).units())?;
-        Ok(String::from_utf16(&units).ok().and_then(|name| crate::find("ntoskrnl.exe", &name)).map_or(0, |row| (row.address)()))
+        Ok(String::from_utf16(&units).ok().and_then(|name| crate::resolve("ntoskrnl.exe", &name)).unwrap_or(0))
     }
 
     /// How large the system is: 0 small, 1 medium, 2 large.

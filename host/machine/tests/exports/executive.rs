@@ -104,3 +104,37 @@ fn processors_are_numbered_within_one_group() {
         assert_eq!(call("ExIsProcessorFeaturePresent", [10]) as u8, 1, "SSE2");
     });
 }
+
+#[test]
+fn a_reader_writer_spin_lock_takes_many_readers_or_one_writer() {
+    machine(|| {
+        let lock = out(0u32);
+        let old = call("ExAcquireSpinLockShared", [at(lock)]) as u8;
+        assert_eq!((old, call("KeGetCurrentIrql", []) as u8), (0, 2));
+        assert_eq!(call("ExTryAcquireSpinLockSharedAtDpcLevel", [at(lock)]) as u8, 1);
+        assert_eq!(call("ExTryAcquireSpinLockExclusiveAtDpcLevel", [at(lock)]) as u8, 0);
+        assert_eq!(
+            call("ExTryConvertSharedSpinLockExclusive", [at(lock)]) as u32,
+            0,
+            "there are two readers"
+        );
+        call("ExReleaseSpinLockSharedFromDpcLevel", [at(lock)]);
+        assert_eq!(call("ExTryConvertSharedSpinLockExclusive", [at(lock)]) as u32, 1);
+        assert_eq!(call("ExTryAcquireSpinLockSharedAtDpcLevel", [at(lock)]) as u8, 0);
+        call("ExReleaseSpinLockExclusive", [at(lock), old.into()]);
+        assert_eq!((lock.get(), call("KeGetCurrentIrql", []) as u8), (0, 0));
+        let old = call("ExAcquireSpinLockExclusive", [at(lock)]);
+        call("ExReleaseSpinLockExclusive", [at(lock), old]);
+        assert_eq!(lock.get(), 0);
+    });
+}
+
+#[test]
+fn routines_and_variables_are_found_by_name() {
+    machine(|| {
+        let find = |name: &str| call("MmGetSystemRoutineAddress", [at(&unicode(name))]) as usize;
+        assert_eq!(Some(find("RtlRandomEx")), exports::resolve("ntoskrnl.exe", "RtlRandomEx"));
+        assert_eq!(Some(find("SeExports")), exports::resolve("ntoskrnl.exe", "SeExports"));
+        assert_eq!(find("RtlNoSuchRoutine"), 0);
+    });
+}
