@@ -2,7 +2,7 @@
 
 use boundary::{Raise, copy, export};
 use nt_abi::irql::PASSIVE_LEVEL;
-use nt_abi::{DISPATCHER_HEADER, NtStatus, OBJ_KERNEL_HANDLE, OBJ_OPENIF, UNICODE_STRING};
+use nt_abi::{DISPATCHER_HEADER, NtStatus, OBJ_KERNEL_HANDLE, OBJ_OPENIF, OBJ_PERMANENT, UNICODE_STRING};
 use nt_ob::{self as ob, EventChange, ObjectAttributes};
 
 use crate::argument::{arg, fault, load, load_if, optional, required, rows, store, store_if};
@@ -22,7 +22,7 @@ rows! { "ntoskrnl.exe", "nt-ob";
     IoCreateNotificationEvent done "";
     IoCreateSynchronizationEvent done "";
     ZwOpenSymbolicLinkObject done "";
-    ZwCreateSymbolicLinkObject partial "the link is permanent, and the handle is opened afterwards";
+    ZwCreateSymbolicLinkObject partial "names below a root directory are refused; the handle is opened after the link is made";
     ZwQuerySymbolicLinkObject done "";
     ZwOpenDirectoryObject done "";
     ZwMakeTemporaryObject done "";
@@ -180,7 +180,16 @@ export! {
         if let Err(status) = ob::ob_create_symbolic_link(&attributes.name, &units(target)?)? {
             return Ok(status);
         }
-        give(ob::ob_open_by_name(&attributes, Some(ob::ob_symbolic_link_type()), KERNEL, access, &mut ())?, out, "ZwCreateSymbolicLinkObject")
+        let opened = ob::ob_open_by_name(&attributes, Some(ob::ob_symbolic_link_type()), KERNEL, access, &mut ())?;
+        if let Ok(handle) = opened
+            && attributes.attributes & OBJ_PERMANENT == 0
+            && let Ok(link) = ob::ob_reference_by_handle(handle, 0, None, KERNEL)
+        {
+            // It goes with its last handle.
+            ob::ob_make_temporary(link.object.address())?;
+            link.object.release()?;
+        }
+        give(opened, out, "ZwCreateSymbolicLinkObject")
     }
 
     /// What a symbolic link stands for.
