@@ -58,6 +58,13 @@ IMPORT NTSTATUS NTAPI RtlIpv6AddressToStringExW(const VOID *Address, ULONG Scope
 IMPORT NTSTATUS NTAPI RtlIpv6StringToAddressW(const WCHAR *Text, const WCHAR **End, VOID *Address);
 IMPORT NTSTATUS NTAPI RtlIpv6StringToAddressExW(const WCHAR *Text, VOID *Address, PULONG Scope, PUSHORT Port);
 
+IMPORT NTSTATUS NTAPI RtlAddAccessDeniedAce(PACL Acl, ULONG Revision, ACCESS_MASK Mask, PSID Sid);
+IMPORT BOOLEAN NTAPI RtlFirstFreeAce(PACL Acl, PVOID *Ace);
+IMPORT BOOLEAN NTAPI RtlValidAcl(PACL Acl);
+IMPORT BOOLEAN NTAPI RtlAreAllAccessesGranted(ACCESS_MASK Granted, ACCESS_MASK Desired);
+IMPORT BOOLEAN NTAPI RtlAreAnyAccessesGranted(ACCESS_MASK Granted, ACCESS_MASK Desired);
+IMPORT POBJECT_TYPE NTAPI ObGetObjectType(PVOID Object);
+
 IMPORT int __cdecl abs(int Number);
 IMPORT int __cdecl atoi(const char *Text);
 IMPORT int __cdecl sprintf(char *Buffer, const char *Format, ...);

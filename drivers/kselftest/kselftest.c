@@ -187,7 +187,7 @@ NTSTATUS DriverEntry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING RegistryPath)
         RegionChecks,   DispatcherChecks,       MdlChecks,     DeviceChecks,   IrpChecks,     WorkItemChecks,
         ObjectChecks,   ThreadChecks,           RegistryChecks, NameChecks,    PrintChecks,
         BitmapChecks,  TableChecks,             SplayChecks,   TimerChecks,
-        MoreStringChecks, CodePageChecks,       NetChecks,
+        MoreStringChecks, CodePageChecks,       NetChecks,     CrtMoreChecks,  SecurityChecks, EventChecks,
     };
     const CASE *one;
     ULONG i, failed = 0;

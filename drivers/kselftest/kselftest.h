@@ -39,6 +39,7 @@ extern const CASE DispatcherChecks[], IrqlChecks[], SpinLockChecks[], KeTimeChec
 extern const CASE MdlChecks[], DeviceChecks[], IrpChecks[], WorkItemChecks[], ObjectChecks[], ThreadChecks[];
 extern const CASE BitmapChecks[], TableChecks[], SplayChecks[], TimerChecks[];
 extern const CASE MoreStringChecks[], CodePageChecks[], NetChecks[];
+extern const CASE CrtMoreChecks[], SecurityChecks[], EventChecks[];
 extern const CASE RegistryChecks[], NameChecks[], PrintChecks[];
 
 extern PDRIVER_OBJECT Driver;
