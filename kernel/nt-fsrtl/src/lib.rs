@@ -5,11 +5,12 @@
 //!
 //! It refuses: byte-range locks, oplocks, notification and tunnels, which are not there yet.
 //!
-//! UNSAFETY: only in [`context`], which says why.
+//! UNSAFETY: only in [`context`] and [`mcb`]: addresses that this crate has put into drivers' structures are followed.
 
 pub mod context;
 pub mod expression;
 pub mod header;
+pub mod mcb;
 pub mod name;
 
 pub use context::{

@@ -30,6 +30,7 @@ mod flt_lookup;
 mod flt_names;
 mod flt_string;
 mod fsrtl;
+mod fsrtl_mcb;
 mod fsrtl_more;
 mod hal;
 mod io;
@@ -89,6 +90,7 @@ const TABLES: &[&[Export]] = &[
     ex_more::ROWS,
     ex_spin_lock::ROWS,
     fsrtl::ROWS,
+    fsrtl_mcb::ROWS,
     fsrtl_more::ROWS,
     hal::ROWS,
     io::ROWS,

@@ -138,3 +138,38 @@ fn routines_and_variables_are_found_by_name() {
         assert_eq!(find("RtlNoSuchRoutine"), 0);
     });
 }
+
+#[test]
+fn a_mapping_of_sectors_grows_beyond_its_first_room() {
+    machine(|| {
+        let mapping = out([0u64; 4]);
+        call("FsRtlInitializeLargeMcb", [at(mapping), 1]);
+        for run in 0..40u64 {
+            assert_eq!(call("FsRtlAddLargeMcbEntry", [at(mapping), run * 10, 1000 - run * 20, 5]) as u8, 1);
+        }
+        assert_eq!(call("FsRtlAddLargeMcbEntry", [at(mapping), 0, 7, 1]) as u8, 0, "it is mapped elsewhere");
+        assert_eq!(
+            call("FsRtlNumberOfRunsInLargeMcb", [at(mapping)]) as u32,
+            79,
+            "runs and the holes between them"
+        );
+        let (lbn, count, index) = (out(0i64), out(0i64), out(0u32));
+        let look = |vbn: u64| {
+            call("FsRtlLookupLargeMcbEntry", [at(mapping), vbn, at(lbn), at(count), 0, 0, at(index)]) as u8
+        };
+        assert_eq!((look(12), lbn.get(), count.get(), index.get()), (1, 982, 3, 2));
+        assert_eq!((look(17), lbn.get(), count.get(), index.get()), (1, -1, 3, 3), "a hole");
+        assert_eq!(look(395), 0);
+        let vbn = out(0i64);
+        assert_eq!(
+            call("FsRtlLookupLastLargeMcbEntryAndIndex", [at(mapping), at(vbn), at(lbn), at(index)]) as u8,
+            1
+        );
+        assert_eq!((vbn.get(), lbn.get(), index.get()), (394, 224, 78));
+        call("FsRtlTruncateLargeMcb", [at(mapping), 12]);
+        assert_eq!(call("FsRtlGetNextLargeMcbEntry", [at(mapping), 2, at(vbn), at(lbn), at(count)]) as u8, 1);
+        assert_eq!((vbn.get(), lbn.get(), count.get()), (10, 980, 2));
+        assert_eq!(call("FsRtlGetNextLargeMcbEntry", [at(mapping), 3, at(vbn), at(lbn), at(count)]) as u8, 0);
+        call("FsRtlUninitializeLargeMcb", [at(mapping)]);
+    });
+}
