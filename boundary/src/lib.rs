@@ -26,6 +26,7 @@ pub mod raise;
 pub mod shim;
 pub mod signals;
 pub mod slot;
+pub mod traced;
 
 pub use enter::call;
 pub use observer::{Event, Observer};
@@ -33,3 +34,4 @@ pub use processor::{FaultInfo, ProcessorBlock, current, try_current};
 pub use raise::{Hooks, Raise, set_hooks};
 pub use shim::{Export, Misbehaviour, NativeReturn, caller_address};
 pub use slot::Slot;
+pub use traced::{Traced, Value};

@@ -2,13 +2,29 @@
 
 use nt_abi::NtStatus;
 
+use crate::traced::Value;
+
 /// Something that crossed the boundary or a layer of the I/O stack.
 #[derive(Debug)]
 pub enum Event<'a> {
     /// A driver called an export; `caller` is the return address in its image.
-    ExportCalled { export: &'static str, caller: usize },
+    ExportCalled { export: &'static str, caller: usize, arguments: &'a [Value] },
+    /// The export returns, or raises.
+    ExportReturned { export: &'static str, result: Value, raised: Option<NtStatus> },
     /// A callback of a filter is about to run.
-    CallbackEntered { driver: &'a str, altitude: &'a str, operation: &'static str, phase: &'static str },
+    CallbackEntered {
+        driver: &'a str,
+        altitude: &'a str,
+        operation: &'static str,
+        phase: &'static str,
+        minor: u8,
+        /// `IrpFlags`.
+        flags: u32,
+        /// Address of the target file object.
+        file: usize,
+        /// The parameter union, as words.
+        parameters: &'a [u64; 6],
+    },
     /// The callback returned `answer` after `nanoseconds`.
     CallbackReturned {
         driver: &'a str,

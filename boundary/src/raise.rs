@@ -8,6 +8,7 @@ use std::sync::OnceLock;
 use nt_abi::NtStatus;
 
 use crate::processor::{FaultInfo, ProcessorBlock};
+use crate::traced::Value;
 
 /// Why a function does not return a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,7 +49,15 @@ pub trait Hooks: Sync {
         caller: usize,
     ) -> Result<(), Raise>;
     /// A driver called `export`; only while someone observes.
-    fn export_called(&self, block: &ProcessorBlock, export: &'static str, caller: usize);
+    fn export_called(&self, block: &ProcessorBlock, export: &'static str, caller: usize, arguments: &[Value]);
+    /// It returns `result`, or raises; only while someone observes.
+    fn export_returned(
+        &self,
+        block: &ProcessorBlock,
+        export: &'static str,
+        result: Value,
+        raised: Option<NtStatus>,
+    );
     /// Whether `export` shall misbehave; only while some export does.
     fn misbehaves(&self, block: &ProcessorBlock, export: &'static str) -> bool;
     /// Another thread may be let run now; only in machines with a seeded schedule.

@@ -19,6 +19,7 @@ use nt_abi::{NativeFn, NtStatus};
 
 use crate::processor::{current, watch};
 use crate::raise::{RAISE_NONE, RAISE_STATUS, RAISE_STOP, Raise, hooks};
+use crate::traced::{Traced, Value};
 
 /// One row of the export table.
 #[derive(Clone, Copy)]
@@ -102,7 +103,28 @@ pub fn caller_address() -> usize {
     crate::processor::try_current().map_or(0, crate::ProcessorBlock::export_caller)
 }
 
-/// Runs the body of an export: checks IRQL, tells the observer, stores a raise, turns a panic into a bug check.
+/// Whether somebody observes the current thread.
+#[inline(always)]
+pub fn observed() -> bool {
+    current().observed.load(Ordering::Relaxed) & watch::OBSERVED != 0
+}
+
+/// Tells the observer of a call.
+#[cold]
+pub fn called(export: &'static str, arguments: &[Value]) {
+    hooks().export_called(current(), export, caller_address(), arguments);
+}
+
+/// Tells the observer of a result.
+#[cold]
+pub fn returned<R: Traced>(export: &'static str, result: u64) {
+    let block = current();
+    let pending = block.raise_pending.load(Ordering::Relaxed);
+    let raised = (pending & RAISE_STATUS != 0).then(|| NtStatus(block.raise_status.get()));
+    hooks().export_returned(block, export, R::of_register(result), raised);
+}
+
+/// Runs the body of an export: checks IRQL, stores a raise, turns a panic into a bug check.
 pub fn guard<R: NativeReturn>(
     export: &'static str,
     max_irql: u8,
@@ -119,9 +141,6 @@ pub fn guard<R: NativeReturn>(
         }
         if watched & watch::APCS != 0 {
             hooks().apcs_wait(block)?;
-        }
-        if watched & watch::OBSERVED != 0 {
-            hooks().export_called(block, export, caller_address());
         }
         assert!(block.shadow_left() >= 8, "exports and driver callbacks nest more than a thousand deep");
         if watched & watch::FAULTS != 0 && hooks().misbehaves(block, export) {
@@ -196,7 +215,15 @@ macro_rules! export {
         pub unsafe extern "win64" fn $name() {
             #[allow(clippy::too_many_arguments)]
             extern "win64" fn body($($arg: $ty),*) -> u64 {
-                $crate::shim::guard::<$ret>(stringify!($name), $irql, move || $body)
+                let observed = $crate::shim::observed();
+                if observed {
+                    $crate::shim::called(stringify!($name), &[$($crate::Traced::traced(&$arg)),*]);
+                }
+                let result = $crate::shim::guard::<$ret>(stringify!($name), $irql, move || $body);
+                if observed {
+                    $crate::shim::returned::<$ret>(stringify!($name), result);
+                }
+                result
             }
             ::std::arch::naked_asm!(
                 "mov r10, gs:[0x208]",
@@ -227,7 +254,15 @@ macro_rules! export_variadic {
         #[allow(non_snake_case)]
         pub unsafe extern "win64" fn $name() {
             extern "win64" fn body($($arg: $ty,)* $va: *const u64) -> u64 {
-                $crate::shim::guard::<$ret>(stringify!($name), $irql, move || $body)
+                let observed = $crate::shim::observed();
+                if observed {
+                    $crate::shim::called(stringify!($name), &[$($crate::Traced::traced(&$arg)),*]);
+                }
+                let result = $crate::shim::guard::<$ret>(stringify!($name), $irql, move || $body);
+                if observed {
+                    $crate::shim::returned::<$ret>(stringify!($name), result);
+                }
+                result
             }
             ::std::arch::naked_asm!(
                 "mov [rsp + 8], rcx",

@@ -42,6 +42,11 @@ const SOAKS: &[Soak] = &[
         run: &["run", "--release", "--quiet", "--", "run", "--workload", "stress", "--schedule"],
     },
     Soak {
+        name: "replay",
+        about: "stress on fibres, each seed in two processes at once, whose traces must be the same bytes",
+        run: &["run", "--release", "--quiet", "--package", "altimeter", "--example", "soak_replay", "--"],
+    },
+    Soak {
         name: "exceptions",
         about: "200,000 exceptions that a driver catches and 500 machines stopped inside a callback, in each scheduler",
         run: &["run", "--release", "--quiet", "--package", "altimeter", "--example", "soak_exceptions", "--"],

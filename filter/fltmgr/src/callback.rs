@@ -88,7 +88,17 @@ fn watched(
     let driver = node.instance.filter.label.as_str();
     if observed {
         let altitude = node.instance.altitude.as_str();
-        core.observe(&Event::CallbackEntered { driver, altitude, operation, phase });
+        let iopb = crate::pointer::iopb(data);
+        core.observe(&Event::CallbackEntered {
+            driver,
+            altitude,
+            operation,
+            phase,
+            minor: iopb.MinorFunction.get(),
+            flags: iopb.IrpFlags.get(),
+            file: iopb.TargetFileObject.get() as usize,
+            parameters: &std::array::from_fn(|index| iopb.Parameters.raw[index].get()),
+        });
     }
     let started = Instant::now();
     let answer = run()?;

@@ -76,14 +76,12 @@ fn attempt(arguments: &RunArguments, phases: &Phases) -> Result<Exit, Usage> {
         printing: Mutex::new(Some(destination)),
         volumes,
         workload: arguments.workload,
+        trace: Trace::begin(machine, trace, arguments.debug_print),
     });
     job.watch(arguments.timeout);
-    let trace = Trace::begin(machine, trace, arguments.debug_print);
     let done = job.perform(arguments, &drivers, phases);
     job.monitor.clear();
-    if let Some(trace) = trace
-        && let Err(error) = trace.end(machine)
-    {
+    if let Err(error) = job.trace.end(machine) {
         let path = arguments.trace.as_deref().map(|path| path.display().to_string()).unwrap_or_default();
         eprintln!("warning: {path}: the trace is incomplete: {error}");
     }
@@ -105,6 +103,7 @@ struct Job {
     printing: Mutex<Option<json::Destination>>,
     volumes: Vec<String>,
     workload: Workload,
+    trace: Trace,
 }
 
 impl Job {
@@ -114,6 +113,8 @@ impl Job {
             let give_up = |message| job.machine.interrupt_hang(message);
             let abandon = || {
                 let outcome = Outcome { name: job.workload.name(), interrupted: true, ..Outcome::default() };
+                // The report matters more than what a full disk takes of the trace.
+                let _ = job.trace.end(job.machine);
                 if let Some(result) = job.print(outcome, None) {
                     let exit = conclude(result);
                     Phases::open().end();

@@ -29,6 +29,7 @@ mod self_test;
 pub mod session;
 mod setting;
 mod source;
+pub mod trace;
 pub mod workload;
 
 pub use boot::{BootError, Options, VolumeSource};

@@ -44,7 +44,7 @@ impl Recorder {
 
 impl Observer for Recorder {
     fn event(&self, event: &Event<'_>) {
-        if let Event::CallbackEntered { driver, altitude, operation, phase } = event {
+        if let Event::CallbackEntered { driver, altitude, operation, phase, .. } = event {
             let mut last = self.last.lock();
             let entry = match last
                 .iter_mut()

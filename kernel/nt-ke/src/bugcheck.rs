@@ -1,7 +1,7 @@
 //! Bug checks: raw facts of the one thing that ended a machine.
 
 use boundary::processor::{FaultInfo, OVERFLOWED, ProcessorBlock, fault_kind};
-use boundary::{Hooks, Raise};
+use boundary::{Event, Hooks, Raise, Value};
 use nt_abi::{NtStatus, bugcheck as code};
 
 use crate::core::{Core, core_of};
@@ -130,8 +130,24 @@ impl Hooks for KernelHooks {
         Err(core_of(block).bug_check(check))
     }
 
-    fn export_called(&self, block: &ProcessorBlock, export: &'static str, caller: usize) {
-        core_of(block).observe(&boundary::Event::ExportCalled { export, caller });
+    fn export_called(
+        &self,
+        block: &ProcessorBlock,
+        export: &'static str,
+        caller: usize,
+        arguments: &[Value],
+    ) {
+        core_of(block).observe(&Event::ExportCalled { export, caller, arguments });
+    }
+
+    fn export_returned(
+        &self,
+        block: &ProcessorBlock,
+        export: &'static str,
+        result: Value,
+        raised: Option<NtStatus>,
+    ) {
+        core_of(block).observe(&Event::ExportReturned { export, result, raised });
     }
 
     fn misbehaves(&self, block: &ProcessorBlock, export: &'static str) -> bool {

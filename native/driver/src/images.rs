@@ -111,6 +111,11 @@ impl Images {
         self.at(address).map(|image| image.driver.clone())
     }
 
+    /// Name of the image around `address`, and the offset in it.
+    pub fn offset_of(&self, address: usize) -> Option<(&str, usize)> {
+        self.find(address).map(|image| (image.module.as_str(), address - image.range.start))
+    }
+
     /// Base of the image around `address`.
     pub fn base_of(&self, address: usize) -> Option<usize> {
         self.find(address).map(|image| image.range.start)

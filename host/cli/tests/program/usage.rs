@@ -64,6 +64,23 @@ fn trace_has_lines_of_callbacks_and_exports() {
 }
 
 #[test]
+fn traces_of_the_same_seed_are_the_same_bytes_wherever_they_are_made() {
+    let trace = |seed: &str| {
+        let folder = crate::support::folder();
+        let path = folder.path().join("trace");
+        run_json(&[], &["--schedule", seed, "--trace", text(&path)]).ends_with(0);
+        std::fs::read(&path).expect("the trace was written")
+    };
+    let first = trace("7");
+    assert!(first.len() > 100_000, "{} bytes", first.len());
+    // Another process, with other addresses, and another folder.
+    assert!(trace("7") == first, "the same seed, another trace");
+    altimeter(["run", "--schedule", "7", "--scheduler", "free"])
+        .ends_with(2)
+        .complains_of(&["--schedule 7", "free"]);
+}
+
+#[test]
 fn faults_make_the_named_export_misbehave() {
     let run = |fault| altimeter(["run", "--fault", fault, text(&driver("passthrough.sys"))]).ends_with(2);
     run("FltRegisterFilter").complains_of(&["DriverEntry returned STATUS_UNSUCCESSFUL"]);

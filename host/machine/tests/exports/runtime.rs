@@ -26,7 +26,7 @@ fn tokens_are_cut_out_one_by_one() {
     machine(|| {
         let line = out(*b" a, bc,,d \0");
         let context = out(0u64);
-        let mut next = |from: u64| match call("strtok_s", [from, c" ,".as_ptr() as u64, at(context)]) {
+        let next = |from: u64| match call("strtok_s", [from, c" ,".as_ptr() as u64, at(context)]) {
             0 => String::new(),
             address => String::from_utf8(text(address)).unwrap(),
         };

@@ -16,5 +16,6 @@ mod parameter_block;
 mod post_operation;
 mod pre_operation;
 mod registration;
+mod replay;
 mod stopping;
 mod support;
