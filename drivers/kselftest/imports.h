@@ -65,6 +65,21 @@ IMPORT BOOLEAN NTAPI RtlAreAllAccessesGranted(ACCESS_MASK Granted, ACCESS_MASK D
 IMPORT BOOLEAN NTAPI RtlAreAnyAccessesGranted(ACCESS_MASK Granted, ACCESS_MASK Desired);
 IMPORT POBJECT_TYPE NTAPI ObGetObjectType(PVOID Object);
 
+IMPORT PVOID NTAPI PsGetProcessWow64Process(PEPROCESS Process);
+IMPORT PVOID NTAPI PsGetProcessPeb(PEPROCESS Process);
+IMPORT BOOLEAN NTAPI PsIsSystemProcess(PEPROCESS Process);
+IMPORT BOOLEAN NTAPI PsIsProtectedProcess(PEPROCESS Process);
+IMPORT BOOLEAN NTAPI PsIsProtectedProcessLight(PEPROCESS Process);
+IMPORT PEPROCESS NTAPI PsGetCurrentThreadProcess(VOID);
+IMPORT HANDLE NTAPI PsGetCurrentThreadProcessId(VOID);
+IMPORT KPROCESSOR_MODE NTAPI PsGetCurrentThreadPreviousMode(VOID);
+IMPORT PCSTR NTAPI PsGetProcessImageFileName(PEPROCESS Process);
+IMPORT HANDLE NTAPI PsGetProcessInheritedFromUniqueProcessId(PEPROCESS Process);
+IMPORT BOOLEAN NTAPI PsGetProcessExitProcessCalled(PEPROCESS Process);
+IMPORT ULONG NTAPI PsGetProcessSessionId(PEPROCESS Process);
+IMPORT ULONG NTAPI PsGetProcessSessionIdEx(PEPROCESS Process);
+IMPORT ULONG NTAPI PsGetCurrentProcessSessionId(VOID);
+
 IMPORT int __cdecl abs(int Number);
 IMPORT int __cdecl atoi(const char *Text);
 IMPORT int __cdecl sprintf(char *Buffer, const char *Format, ...);

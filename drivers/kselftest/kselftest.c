@@ -188,6 +188,7 @@ NTSTATUS DriverEntry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING RegistryPath)
         ObjectChecks,   ThreadChecks,           RegistryChecks, NameChecks,    PrintChecks,
         BitmapChecks,  TableChecks,             SplayChecks,   TimerChecks,
         MoreStringChecks, CodePageChecks,       NetChecks,     CrtMoreChecks,  SecurityChecks, EventChecks,
+        ProcessChecks, FileChecks,              MiscChecks,
     };
     const CASE *one;
     ULONG i, failed = 0;
