@@ -136,6 +136,16 @@ pub fn from_address<T: Anchored>(address: usize) -> Result<Arc<T>, Raise> {
     }
 }
 
+/// The volume behind a pointer that a driver passed: its own, or that of an instance.
+///
+/// Errors: a pointer to anything else is a bug check.
+pub fn volume_at(address: usize) -> Result<Arc<crate::volume::Volume>, Raise> {
+    match read(address) {
+        Some((INSTANCE, _)) => Ok(Arc::clone(&from_address::<crate::instance::Instance>(address)?.volume)),
+        _ => from_address(address),
+    }
+}
+
 fn bad_pointer(address: usize, word: &str, found: Option<u16>) -> Raise {
     let what = match found {
         Some(FILTER) => "which is a filter",

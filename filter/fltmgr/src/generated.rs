@@ -69,7 +69,7 @@ pub(crate) fn is_opened_below(file: &FILE_OBJECT) -> bool {
 }
 
 /// Sends a request of `major` on `file` to the instances below `altitude`, and waits.
-fn issue(
+pub(crate) fn issue(
     volume: &Arc<Volume>,
     altitude: Option<&Altitude>,
     file: &'static FILE_OBJECT,

@@ -31,6 +31,7 @@ mod callback;
 pub mod callback_data;
 mod completion;
 pub mod contexts;
+pub mod control;
 pub mod definitions;
 mod descend;
 mod device;

@@ -23,6 +23,7 @@ mod ex_misc;
 mod ex_more;
 mod ex_spin_lock;
 mod flt_context;
+mod flt_control;
 mod flt_data;
 mod flt_filter;
 mod flt_io;
@@ -74,6 +75,7 @@ use nt_ke::Core;
 const TABLES: &[&[Export]] = &[
     flt_filter::ROWS,
     flt_context::ROWS,
+    flt_control::ROWS,
     flt_data::ROWS,
     flt_io::ROWS,
     flt_lookup::ROWS,

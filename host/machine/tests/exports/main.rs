@@ -3,6 +3,7 @@
 
 mod executive;
 mod files;
+mod filters;
 mod objects;
 mod processes;
 mod registry;
@@ -16,7 +17,12 @@ use nt_abi::{NativeFn, STRING, UNICODE_STRING};
 
 /// Calls an export of the kernel. The machine must not stop meanwhile.
 pub fn call<const N: usize>(name: &str, arguments: [u64; N]) -> u64 {
-    let address = exports::resolve("ntoskrnl.exe", name).unwrap_or_else(|| panic!("{name} is not exported"));
+    call_in("ntoskrnl.exe", name, arguments)
+}
+
+/// Calls an export of an image.
+pub fn call_in<const N: usize>(image: &str, name: &str, arguments: [u64; N]) -> u64 {
+    let address = exports::resolve(image, name).unwrap_or_else(|| panic!("{name} is not exported"));
     boundary::call(NativeFn(address), arguments).unwrap_or_else(|_| panic!("{name} stopped the machine"))
 }
 

@@ -1,0 +1,69 @@
+use altimeter::{DriverSource, Machine, Options};
+
+use crate::{at, attributes, call, call_in, out, status, unicode};
+
+fn filter<const N: usize>(name: &str, arguments: [u64; N]) -> u32 {
+    call_in("fltmgr.sys", name, arguments) as u32
+}
+
+#[test]
+fn a_filter_queries_and_controls_below_itself() {
+    let machine = Machine::boot(Options::default()).expect("a machine in memory boots");
+    machine.load(&DriverSource::embedded("passthrough").expect("it is built in")).expect("it loads");
+    let run = machine.run(|_| {
+        // The first open mounts the volume, and filters attach.
+        let (root, handle, block) = (unicode(r"\??\C:\"), out(0u64), out([0u64; 2]));
+        let open = |name| {
+            let named = attributes(name);
+            status("ZwOpenFile", [at(handle), 0x10_0001, at(&named), at(block), 7, 0x21])
+        };
+        assert_eq!(open(&root), 0);
+        assert_eq!(status("ZwClose", [handle.get()]), 0);
+        let (instances, count) = (out([0u64; 4]), out(0u32));
+        let own = out(0u64);
+        assert_eq!(filter("FltGetFilterFromName", [at(&unicode("passthrough")), at(own)]), 0);
+        assert_eq!(filter("FltEnumerateInstances", [0, own.get(), at(instances), 4, at(count)]), 0);
+        let [instance, ..] = instances.get();
+
+        let kind = out(0u32);
+        assert_eq!(filter("FltGetFileSystemType", [instance, at(kind)]), 0);
+        assert_eq!(kind.get(), 2, "FLT_FSTYPE_NTFS");
+        let volume = out(0u64);
+        assert_eq!(filter("FltGetVolumeFromInstance", [instance, at(volume)]), 0);
+        assert_eq!(filter("FltGetFileSystemType", [volume.get(), at(kind)]), 0);
+        call_in("fltmgr.sys", "FltObjectDereference", [volume.get()]);
+
+        assert_eq!(filter("FltCreateSystemVolumeInformationFolder", [instance]), 0);
+        assert_eq!(
+            filter("FltCreateSystemVolumeInformationFolder", [instance]),
+            0,
+            "it may be there already"
+        );
+        assert_eq!(open(&unicode(r"\??\C:\System Volume Information")), 0);
+        let basic = out([0u64; 5]);
+        assert_eq!(status("ZwQueryInformationFile", [handle.get(), at(block), at(basic), 40, 4]), 0);
+        assert_eq!(basic.get()[4] & 0x16, 0x16, "hidden, system, directory");
+
+        let (file, size) = (out(0u64), out([0u64; 3]));
+        assert_eq!(status("ObReferenceObjectByHandle", [handle.get(), 0, 0, 0, at(file), 0]), 0);
+        let query = [instance, file.get(), at(size), 24, 3, at(count)];
+        assert_eq!(filter("FltQueryVolumeInformationFile", query), 0);
+        assert_eq!((count.get(), size.get()[2] >> 32), (24, 512), "bytes of a sector");
+        let (input, output) = (out([1u8; 8]), out([0u8; 8]));
+        let unknown = [instance, file.get(), 0x9_FFFC, at(input), 8, at(output), 8, at(count)];
+        assert_eq!(
+            filter("FltFsControlFile", unknown),
+            0xC000_0010,
+            "INVALID_DEVICE_REQUEST, from the file system"
+        );
+        let mounted = [instance, file.get(), 0x9_0028, 0, 0, 0, 0, at(count)];
+        assert_eq!(filter("FltFsControlFile", mounted), 0, "FSCTL_IS_VOLUME_MOUNTED");
+        call("ObfDereferenceObject", [file.get()]);
+        for object in [instance, own.get()] {
+            call_in("fltmgr.sys", "FltObjectDereference", [object]);
+        }
+        assert_eq!(status("ZwClose", [handle.get()]), 0);
+        Ok(())
+    });
+    run.expect("nothing stops the machine");
+}

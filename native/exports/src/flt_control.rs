@@ -1,0 +1,54 @@
+//! Flt: controls and volume queries below an instance, what a volume is, waits.
+
+use boundary::export;
+use fltmgr::control;
+use nt_abi::irql::{APC_LEVEL, PASSIVE_LEVEL};
+use nt_abi::{DISPATCHER_HEADER, FILE_OBJECT, NtStatus};
+use nt_io::ControlBuffers;
+
+use crate::argument::{arg, load_if, rows, store, store_if};
+use crate::flt_filter::instance;
+
+rows! { "fltmgr.sys", "fltmgr";
+    FltFsControlFile done "";
+    FltQueryVolumeInformationFile done "";
+    FltGetFileSystemType done "";
+    FltCreateSystemVolumeInformationFolder partial "the folder has no descriptor of its own";
+    FltCancellableWaitForSingleObject partial "cancelling the operation does not end the wait";
+}
+
+export! {
+    /// Sends a file-system control below an instance.
+    pub fn FltFsControlFile(address: usize, file: *mut FILE_OBJECT, code: u32, input: usize, input_length: u32, output: usize, output_length: u32, count: *mut u32) -> NtStatus [irql <= PASSIVE_LEVEL] {
+        arg!(FltFsControlFile: file);
+        let buffers = ControlBuffers { input, input_length, output, output_length };
+        let result = control::flt_fs_control_file(&*instance(address)?, file, code, buffers)?;
+        store_if(count, result.information as u32)?;
+        Ok(result.status)
+    }
+
+    /// Queries a file's volume below an instance.
+    pub fn FltQueryVolumeInformationFile(address: usize, file: *mut FILE_OBJECT, buffer: usize, length: u32, class: u32, count: *mut u32) -> NtStatus [irql <= PASSIVE_LEVEL] {
+        arg!(FltQueryVolumeInformationFile: file);
+        let result = control::flt_query_volume_information_file(&*instance(address)?, file, (buffer, length), class)?;
+        store_if(count, result.information as u32)?;
+        Ok(result.status)
+    }
+
+    /// Which file system a volume, or an instance's volume, has.
+    pub fn FltGetFileSystemType(address: usize, kind: *mut u32) -> NtStatus [irql <= APC_LEVEL] {
+        store(kind, fltmgr::anchor::volume_at(address)?.file_system(), "FltGetFileSystemType", "FileSystemType")?;
+        Ok(NtStatus::SUCCESS)
+    }
+
+    /// Makes the folder for the system's files.
+    pub fn FltCreateSystemVolumeInformationFolder(address: usize) -> NtStatus [irql <= PASSIVE_LEVEL] {
+        control::flt_create_system_volume_information_folder(&*instance(address)?)
+    }
+
+    /// Waits for an object as long as an operation is not cancelled.
+    pub fn FltCancellableWaitForSingleObject(object: *mut DISPATCHER_HEADER, timeout: *mut i64, _data: usize) -> NtStatus [irql <= APC_LEVEL] {
+        arg!(FltCancellableWaitForSingleObject: object);
+        nt_ke::dispatcher::wait(object, false, load_if(timeout)?)
+    }
+}
