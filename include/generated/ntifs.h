@@ -4633,7 +4633,9 @@ struct _REFS_VOLUME_DATA_BUFFER {
     USHORT FastTierDataFillRatio;
     USHORT SlowTierDataFillRatio;
     ULONG DestagesFastTierToSlowTierRate;
-    LONGLONG Reserved[9];
+    USHORT MetadataChecksumType;
+    UCHAR Reserved0[6];
+    LONGLONG Reserved[8];
 };
 typedef struct _REMOVE_ELEMENT_AND_TRUNCATE_REQUEST REMOVE_ELEMENT_AND_TRUNCATE_REQUEST, *PREMOVE_ELEMENT_AND_TRUNCATE_REQUEST;
 struct _REMOVE_ELEMENT_AND_TRUNCATE_REQUEST {

@@ -23,6 +23,7 @@ mod overlay;
 mod prepared;
 mod process;
 mod recipe;
+mod sources;
 mod tools;
 mod tracing_headers;
 

@@ -11,12 +11,16 @@ use crate::Failure;
 /// How deep below a folder files are listed: enough for `<sys/types.h>` and `"inc/../x.h"`.
 const DEPTH: usize = 3;
 
+/// How many files are listed at most: a source may lie in a folder that holds much else.
+const MOST: usize = 20_000;
+
 /// Writes the description of the virtual file system over `folders`. Folders that are not there are left out.
 pub(crate) fn write(folders: &[PathBuf], file: &Path) -> Result<(), Failure> {
     let mut roots = String::new();
+    let mut left = MOST;
     for folder in folders {
         if let Ok(folder) = folder.canonicalize() {
-            list(&folder, DEPTH, &mut roots);
+            list(&folder, DEPTH, &mut left, &mut roots);
         }
     }
     let text = format!(
@@ -25,7 +29,7 @@ pub(crate) fn write(folders: &[PathBuf], file: &Path) -> Result<(), Failure> {
     std::fs::write(file, text).map_err(|error| Failure::file(file, &error))
 }
 
-fn list(folder: &Path, depth: usize, roots: &mut String) {
+fn list(folder: &Path, depth: usize, left: &mut usize, roots: &mut String) {
     let Ok(entries) = std::fs::read_dir(folder) else { return };
     let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
     paths.sort();
@@ -35,7 +39,8 @@ fn list(folder: &Path, depth: usize, roots: &mut String) {
         else {
             continue;
         };
-        if path.is_file() {
+        if path.is_file() && *left > 0 {
+            *left -= 1;
             let (name, whole) = (quoted(name), quoted(whole));
             writeln!(files, "{{\"type\":\"file\",\"name\":{name},\"external-contents\":{whole}}},")
                 .expect("a string takes all");
@@ -48,7 +53,7 @@ fn list(folder: &Path, depth: usize, roots: &mut String) {
     }
     if depth > 1 {
         for path in paths.iter().filter(|path| path.is_dir() && !path.ends_with(".git")) {
-            list(path, depth - 1, roots);
+            list(path, depth - 1, left, roots);
         }
     }
 }

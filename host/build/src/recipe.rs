@@ -7,7 +7,7 @@ use std::process::Command;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::{Failure, Prepared, dialect, overlay, process, tracing_headers};
+use crate::{Failure, Prepared, dialect, overlay, process, sources, tracing_headers};
 
 /// Where the symbols go.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -100,6 +100,7 @@ impl Recipe {
             prepared.directory.as_ref().map_or_else(|| folder.to_path_buf(), |base| base.join(folder))
         };
         let folders: Vec<PathBuf> = self.own_folders().iter().map(|folder| place(folder)).collect();
+        let folders = sources::reached(folders);
         let mut flags: Vec<OsString> = Vec::new();
         let own = work.join("headers.yaml");
         overlay::write(&folders, &own)?;

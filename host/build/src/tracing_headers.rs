@@ -4,10 +4,10 @@
 //! without effect, and each trace function, `DoTraceMessage` or one that a `begin_wpp config` block of the project
 //! declares, is a macro that does nothing and evaluates nothing.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use crate::Failure;
+use crate::{Failure, sources};
 
 /// Trace functions that exist without any configuration.
 const DEFAULT_FUNCTIONS: &[&str] = &["DoTraceMessage", "DoTraceLevelMessage"];
@@ -30,11 +30,11 @@ const FIXED: &str = "\
 ///
 /// Returns: whether there is any
 pub(crate) fn write(folders: &[PathBuf], folder: &Path) -> Result<bool, Failure> {
-    let texts = texts(folders);
+    let texts = sources::texts(folders);
     let mut included: BTreeSet<String> = BTreeSet::new();
     let mut functions: BTreeSet<String> = DEFAULT_FUNCTIONS.iter().map(|name| (*name).to_owned()).collect();
     for text in texts.values() {
-        included.extend(included_headers(text));
+        included.extend(trace_headers(text));
         functions.extend(configured_functions(text));
     }
     let mut contents = FIXED.to_owned();
@@ -50,31 +50,11 @@ pub(crate) fn write(folders: &[PathBuf], folder: &Path) -> Result<bool, Failure>
     Ok(!included.is_empty())
 }
 
-fn texts(folders: &[PathBuf]) -> BTreeMap<PathBuf, String> {
-    let mut texts = BTreeMap::new();
-    for entry in folders.iter().filter_map(|folder| std::fs::read_dir(folder).ok()).flatten().flatten() {
-        let path = entry.path();
-        let extension = path
-            .extension()
-            .and_then(|extension| extension.to_str())
-            .unwrap_or_default()
-            .to_ascii_lowercase();
-        if matches!(&extension[..], "c" | "cc" | "cpp" | "cxx" | "h" | "hpp" | "hxx" | "ini" | "tpl")
-            && let Ok(bytes) = std::fs::read(&path)
-        {
-            texts.insert(path, String::from_utf8_lossy(&bytes).into_owned());
-        }
-    }
-    texts
-}
-
-/// Names in `#include "….tmh"`, without folders that climb.
-fn included_headers(text: &str) -> impl Iterator<Item = String> {
-    text.lines().filter_map(|line| {
-        let rest = line.trim_start().strip_prefix('#')?.trim_start().strip_prefix("include")?.trim_start();
-        let name = rest.strip_prefix(['"', '<'])?.split(['"', '>']).next()?.replace('\\', "/");
+/// Names of trace headers, without folders that climb.
+fn trace_headers(text: &str) -> impl Iterator<Item = String> {
+    sources::included(text).filter(|name| {
         let climbs = name.starts_with('/') || name.split('/').any(|part| part == "..");
-        (name.to_ascii_lowercase().ends_with(".tmh") && !climbs).then_some(name)
+        name.to_ascii_lowercase().ends_with(".tmh") && !climbs
     })
 }
 
@@ -101,13 +81,13 @@ fn configured_functions(text: &str) -> Vec<String> {
 }
 
 #[cfg(test)]
-mod trace_headers {
+mod stand_ins {
     use super::*;
 
     #[test]
     fn includes_are_found_as_they_are_written() {
         let text = "#include \"a.tmh\"\n#  include <Sub\\B.TMH>\n#include \"c.h\"\n#include \"../up.tmh\"\n";
-        assert_eq!(included_headers(text).collect::<Vec<_>>(), ["a.tmh", "Sub/B.TMH"]);
+        assert_eq!(trace_headers(text).collect::<Vec<_>>(), ["a.tmh", "Sub/B.TMH"]);
     }
 
     #[test]

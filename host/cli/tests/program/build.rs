@@ -93,3 +93,83 @@ fn files_of_unknown_kinds_and_a_missing_output_are_usage_errors() {
         .complains_of(&["driver.txt", "not a C or C++ source"]);
     altimeter(["cc", "driver.c"]).ends_with(2).complains_of(&["--output"]);
 }
+
+/// Runs an image that was built at an altitude of its own, with what it prints.
+fn run(image: &Path) -> Ran {
+    altimeter([
+        "run".as_ref(),
+        image.as_os_str(),
+        "--altitude".as_ref(),
+        "370000".as_ref(),
+        "--debug-print".as_ref(),
+    ])
+}
+
+#[test]
+fn bounded_strings_and_checked_integers_keep_their_bounds() {
+    let folder = tempfile::tempdir().unwrap();
+    let image = folder.path().join("bounds.sys");
+    for options in [&[][..], &["--debug"]] {
+        build(&image, options, &["bounds/bounds.c"], &["-Wall", "-Werror"]).ends_with(0);
+        let ran = run(&image).ends_with(0);
+        assert!(!ran.stderr.contains("bounds: line"), "{ran}");
+    }
+}
+
+#[test]
+fn a_bound_that_is_not_kept_is_seen() {
+    let folder = tempfile::tempdir().unwrap();
+    let image = folder.path().join("bounds.sys");
+    build(&image, &[], &["bounds/bounds.c"], &["-DBREAK_A_BOUND"]).ends_with(0);
+    run(&image).ends_with(2).complains_of(&["bounds: line"]);
+}
+
+#[test]
+fn classes_templates_and_a_try_block_in_cplusplus_become_a_driver() {
+    let folder = tempfile::tempdir().unwrap();
+    let image = folder.path().join("classes.sys");
+    for options in [&[][..], &["--debug"]] {
+        build(&image, options, &["classes/classes.cpp"], &[]).ends_with(0);
+        run(&image).ends_with(0).complains_of(&["classes: 4"]);
+    }
+}
+
+#[test]
+fn headers_are_found_however_they_are_spelled_in_c_and_cplusplus() {
+    let folder = tempfile::tempdir().unwrap();
+    for language in ["headers/headers.c", "headers/headers.cpp"] {
+        let image = folder.path().join("headers.sys");
+        let built = build(&image, &[], &[language], &["-Werror"]).ends_with(0);
+        assert_eq!(built.stderr, "", "{language}");
+        run(&image).ends_with(0);
+    }
+}
+
+#[test]
+fn a_cmake_project_with_a_library_becomes_a_driver() {
+    let cmake = |words: &[&std::ffi::OsStr]| std::process::Command::new("cmake").args(words).output();
+    if cmake(&["--version".as_ref()]).is_err() {
+        eprintln!("cmake is not installed: nothing was tested");
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let (file, tree) = (folder.path().join("altimeter.cmake"), folder.path().join("tree"));
+    altimeter(["cc".as_ref(), "--cmake-toolchain".as_ref(), file.as_os_str()]).ends_with(0);
+    let mut toolchain = OsString::from("-DCMAKE_TOOLCHAIN_FILE=");
+    toolchain.push(&file);
+    let project = source("project");
+    let release = "-DCMAKE_BUILD_TYPE=Release".as_ref();
+    for words in [
+        &["-S".as_ref(), project.as_os_str(), "-B".as_ref(), tree.as_os_str(), &toolchain, release][..],
+        &["--build".as_ref(), tree.as_os_str()],
+    ] {
+        let output = cmake(words).unwrap();
+        assert!(
+            output.status.success(),
+            "{}{}",
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
+    run(&tree.join("small.sys")).ends_with(0).complains_of(&["small: 42"]);
+}

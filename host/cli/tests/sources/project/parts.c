@@ -1,0 +1,6 @@
+#include <FLTKERNEL.h>
+
+ULONG PartsAnswer(void)
+{
+    return 42;
+}
