@@ -17,6 +17,7 @@ mod crt_runtime;
 mod crt_string;
 pub mod data;
 mod dbg;
+mod dbg_break;
 mod ex;
 mod ex_lock;
 mod ex_misc;
@@ -86,6 +87,7 @@ const TABLES: &[&[Export]] = &[
     crt_runtime::ROWS,
     crt_string::ROWS,
     dbg::ROWS,
+    dbg_break::ROWS,
     ex::ROWS,
     ex_lock::ROWS,
     ex_misc::ROWS,

@@ -38,6 +38,9 @@ rows! { "ntoskrnl.exe", "nt-ps";
     IoIs32bitProcess done "";
     PsSetCreateProcessNotifyRoutine done "";
     PsSetCreateProcessNotifyRoutineEx done "FileObject is NULL";
+    PsSetCreateProcessNotifyRoutineEx2 done "PsCreateProcessNotifySubsystems only, as there is no other";
+    PsSetCreateThreadNotifyRoutineEx partial "both types are PsCreateThreadNotifyNonSystem's: every thread is told of in its maker";
+    PsSetLoadImageNotifyRoutineEx partial "as PsSetLoadImageNotifyRoutine";
     PsSetCreateThreadNotifyRoutine done "";
     PsRemoveCreateThreadNotifyRoutine done "";
     PsSetLoadImageNotifyRoutine partial "called for drivers; programs map no images";
@@ -170,6 +173,31 @@ export! {
     /// Asks to hear of processes, and to be able to refuse them.
     pub fn PsSetCreateProcessNotifyRoutineEx(routine: NativeFn, remove: u8) -> NtStatus [irql <= PASSIVE_LEVEL] {
         Ok(nt_ps::ps_set_process_routine(ProcessRoutine::Extended(routine), remove != 0))
+    }
+
+    /// Asks to hear of processes, of which there is one type.
+    pub fn PsSetCreateProcessNotifyRoutineEx2(kind: u32, routine: NativeFn, remove: u8) -> NtStatus [irql <= PASSIVE_LEVEL] {
+        if kind != 0 {
+            return Ok(NtStatus::INVALID_PARAMETER);
+        }
+        Ok(nt_ps::ps_set_process_routine(ProcessRoutine::Extended(routine), remove != 0))
+    }
+
+    /// Asks to hear of threads.
+    pub fn PsSetCreateThreadNotifyRoutineEx(kind: u32, routine: NativeFn) -> NtStatus [irql <= PASSIVE_LEVEL] {
+        if kind > 1 {
+            return Ok(NtStatus::INVALID_PARAMETER);
+        }
+        Ok(nt_ps::ps_set_thread_routine(routine, false))
+    }
+
+    /// Asks to hear of images.
+    pub fn PsSetLoadImageNotifyRoutineEx(routine: NativeFn, flags: usize) -> NtStatus [irql <= PASSIVE_LEVEL] {
+        // PS_IMAGE_NOTIFY_CONFLICTING_ARCHITECTURE asks for images that there are none of.
+        if flags > 1 {
+            return Ok(NtStatus::INVALID_PARAMETER);
+        }
+        Ok(nt_ps::ps_set_image_routine(routine, false))
     }
 
     /// Asks to hear of threads.

@@ -4,12 +4,14 @@ use boundary::{Raise, copy, export};
 use nt_abi::irql::{DISPATCH_LEVEL, HIGH_LEVEL, PASSIVE_LEVEL};
 use nt_abi::{NtStatus, STRING, UNICODE_STRING};
 use nt_rtl::string::{read_units, read_zero_terminated_bytes};
-use nt_rtl::{UnicodeStr, ansi, case};
+use nt_rtl::{AnsiStr, UnicodeStr, ansi, case};
 
 use crate::argument::{arg, fault, optional, rows, status};
 use crate::flt_string::units;
 
 rows! { "ntoskrnl.exe", "nt-rtl";
+    RtlInitAnsiStringEx done "";
+    RtlInitStringEx done "";
     RtlCopyString done "";
     RtlAppendStringToString done "";
     RtlAppendAsciizToString done "";
@@ -77,7 +79,27 @@ fn is_valid(string: &UNICODE_STRING) -> bool {
         && (!string.Buffer.get().is_null() || maximum == 0)
 }
 
+/// Names a zero-terminated string unless it is too long.
+fn init(target: &STRING, source: usize) -> Result<NtStatus, Raise> {
+    if source != 0 && read_zero_terminated_bytes(source, 0xFFFF).map_err(fault)?.len() > 0xFFFE {
+        return Ok(NtStatus::NAME_TOO_LONG);
+    }
+    Ok(status(AnsiStr(target).init(source)))
+}
+
 export! {
+    /// Names a zero-terminated string, or fails when it is too long.
+    pub fn RtlInitAnsiStringEx(target: *mut STRING, source: usize) -> NtStatus [irql <= DISPATCH_LEVEL] {
+        arg!(RtlInitAnsiStringEx: target);
+        init(target, source)
+    }
+
+    /// Names a zero-terminated string, or fails when it is too long.
+    pub fn RtlInitStringEx(target: *mut STRING, source: usize) -> NtStatus [irql <= DISPATCH_LEVEL] {
+        arg!(RtlInitStringEx: target);
+        init(target, source)
+    }
+
     /// Copies as much as fits.
     pub fn RtlCopyString(target: *mut STRING, source: *mut STRING) -> () [irql <= DISPATCH_LEVEL] {
         arg!(RtlCopyString: target);

@@ -173,3 +173,18 @@ fn a_mapping_of_sectors_grows_beyond_its_first_room() {
         call("FsRtlUninitializeLargeMcb", [at(mapping)]);
     });
 }
+
+#[test]
+fn an_assertion_of_a_driver_is_a_finding() {
+    let machine = altimeter::Machine::boot(altimeter::Options::default()).expect("a machine in memory boots");
+    let run = machine.run(|_| {
+        let arguments = [c"x == 1".as_ptr() as u64, c"a.c".as_ptr() as u64, 7, c"of course".as_ptr() as u64];
+        call("RtlAssert", arguments);
+        Ok(())
+    });
+    run.expect("the driver goes on");
+    let findings = machine.report().findings;
+    let [finding] = findings.as_slice() else { panic!("one finding: {findings:?}") };
+    assert_eq!(finding.rule, "driver-assertion");
+    assert!(finding.message.contains("of course: x == 1 (a.c, line 7)"), "{}", finding.message);
+}
