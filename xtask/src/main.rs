@@ -11,6 +11,7 @@ mod drivers;
 mod fuzz;
 mod headers;
 mod layout;
+mod miri;
 mod process;
 mod setup;
 mod soak;
@@ -45,6 +46,8 @@ enum Command {
     Fuzz(fuzz::Arguments),
     /// Write the headers that come from Microsoft's published metadata
     Headers(headers::Arguments),
+    /// Run under miri what miri can run (needs nightly)
+    Miri,
     /// Build the C drivers reproducibly into drivers/bin
     Drivers(drivers::Arguments),
 }
@@ -59,6 +62,7 @@ fn main() -> ExitCode {
         Command::Soak(arguments) => soak::run(&arguments),
         Command::Fuzz(arguments) => fuzz::run(&arguments),
         Command::Headers(arguments) => headers::run(&arguments),
+        Command::Miri => miri::run(),
         Command::Drivers(arguments) => drivers::run(&arguments),
     };
     match result {
