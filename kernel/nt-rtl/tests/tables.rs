@@ -350,3 +350,57 @@ fn splay_trees_of_a_drivers_own_keep_their_order() {
         assert_eq!(splay::delete(nodes[6]).unwrap(), 0, "nothing is left");
     });
 }
+
+/// Checks a red-black tree below `node`; returns how many black nodes each way down passes.
+fn check_red_black(node: usize, parent: usize, above_red: bool, keys: &mut Vec<u32>) -> usize {
+    if node == 0 {
+        return 1;
+    }
+    let value = link(node, 16);
+    assert_eq!(value & !3, parent, "each node knows its parent");
+    let red = value & 1 != 0;
+    assert!(!(red && above_red), "no red node has a red parent");
+    let left = check_red_black(link(node, 0), node, red, keys);
+    keys.push(read(node + 24));
+    let right = check_red_black(link(node, 8), node, red, keys);
+    assert_eq!(left, right, "every way down passes equally many black nodes");
+    left + usize::from(!red)
+}
+
+#[test]
+fn a_red_black_tree_agrees_with_a_sorted_map_and_keeps_its_colours() {
+    use nt_rtl::table::red_black;
+    machine(|_| {
+        for seed in 0..8 {
+            let mut random = Pcg64::seed_from_u64(seed);
+            let tree = pool::allocate_engine(PoolKind::NonPaged, 16, TAG).unwrap().as_ptr() as usize;
+            copy::fill(tree, 0, 16).unwrap();
+            let mut model: BTreeMap<u32, usize> = BTreeMap::new();
+            for _ in 0..800 {
+                let key = random.random_range(0..100u32);
+                if let Some(node) = model.remove(&key) {
+                    red_black::remove(tree, node).unwrap();
+                    free(0, node);
+                } else {
+                    let node = allocate(0, 32);
+                    copy::write_value(node + 24, key).unwrap();
+                    let (mut above, mut right, mut next) = (0, false, link(tree, 0));
+                    while next != 0 {
+                        (above, right) = (next, read(next + 24) < key);
+                        next = link(next, if right { 8 } else { 0 });
+                    }
+                    red_black::insert(tree, above, right, node).unwrap();
+                    model.insert(key, node);
+                }
+                let mut keys = Vec::new();
+                check_red_black(link(tree, 0), 0, true, &mut keys);
+                assert!(keys.iter().eq(model.keys()));
+                assert_eq!(
+                    link(tree, 8),
+                    model.values().next().copied().unwrap_or(0),
+                    "Min is the first node"
+                );
+            }
+        }
+    });
+}

@@ -7,7 +7,7 @@ use boundary::{Raise, export};
 use nt_abi::irql::DISPATCH_LEVEL;
 use nt_abi::{NativeFn, RTL_AVL_TABLE, RTL_GENERIC_TABLE};
 use nt_rtl::table::avl::{self, DirectoryPlace};
-use nt_rtl::table::{Search, generic, splay};
+use nt_rtl::table::{Search, generic, red_black, splay};
 
 use crate::argument::{arg, load, rows, store, store_if, wrong};
 
@@ -43,6 +43,8 @@ rows! { "ntoskrnl.exe", "nt-rtl";
     RtlSubtreePredecessor done "";
     RtlRealSuccessor done "";
     RtlRealPredecessor done "";
+    RtlRbInsertNodeEx partial "no trees with encoded pointers";
+    RtlRbRemoveNode partial "no trees with encoded pointers";
 }
 
 fn place(export: &str, node: usize, result: u32) -> Result<Search, Raise> {
@@ -263,4 +265,10 @@ export! {
 
     /// The node before.
     pub fn RtlRealPredecessor(node: usize) -> usize [irql <= DISPATCH_LEVEL] { splay::predecessor(node) }
+
+    /// Hangs a node into a red-black tree.
+    pub fn RtlRbInsertNodeEx(tree: usize, above: usize, right: u8, node: usize) -> () [irql <= DISPATCH_LEVEL] { red_black::insert(tree, above, right != 0, node) }
+
+    /// Takes a node out of a red-black tree.
+    pub fn RtlRbRemoveNode(tree: usize, node: usize) -> () [irql <= DISPATCH_LEVEL] { red_black::remove(tree, node) }
 }

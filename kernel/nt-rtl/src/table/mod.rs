@@ -4,6 +4,7 @@
 //! element: links (splay: 18h, insertion-order list entry: 10h · AVL: 20h) | the driver's data
 //! links    Parent, LeftChild, RightChild where they lie         splay  RtlSplay, RtlDelete
 //! generic  RTL_GENERIC_TABLE                                    avl    RTL_AVL_TABLE
+//! red_black  RTL_RB_TREE
 //! ```
 //!
 //! Comparing, allocating and freeing is the driver's: its routines are called through the boundary, and what they
@@ -13,6 +14,7 @@
 pub mod avl;
 pub mod generic;
 pub(crate) mod links;
+pub mod red_black;
 pub mod splay;
 
 use boundary::Raise;
