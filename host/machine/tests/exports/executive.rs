@@ -18,6 +18,7 @@ fn identifiers_are_unique_and_time_based() {
 
 #[test]
 fn cache_aware_rundown_protection_is_taken_until_it_is_run_down() {
+    // spec: EXEC-39
     machine(|| {
         let protection = call("ExAllocateCacheAwareRundownProtection", [0x200, 0x7478_6554]);
         assert_ne!(protection, 0);

@@ -67,3 +67,32 @@ fn a_filter_queries_and_controls_below_itself() {
     });
     run.expect("nothing stops the machine");
 }
+
+static HEARD: std::sync::Mutex<Vec<(String, usize, bool)>> = std::sync::Mutex::new(Vec::new());
+
+extern "win64" fn image_routine(name: usize, process: usize, information: usize) {
+    let read = |address: usize| boundary::copy::read_value::<usize>(address).unwrap();
+    let units = read(name) & 0xFFFF;
+    let text = nt_rtl::string::read_units(read(name + 8), units / 2).unwrap();
+    let base = read(information + 8);
+    let headers = boundary::copy::read_value::<u16>(base).unwrap() == u16::from_le_bytes(*b"MZ");
+    HEARD.lock().unwrap().push((String::from_utf16_lossy(&text), process, headers));
+}
+
+#[test]
+fn an_image_routine_hears_of_a_driver_before_it_runs() {
+    let machine = Machine::boot(Options::default()).expect("a machine in memory boots");
+    let routine = image_routine as *const () as u64;
+    let set =
+        |name: &'static str| machine.run(|_| Ok(status(name, [routine]))).expect("nothing stops the machine");
+    let load = |name| machine.load(&DriverSource::embedded(name).expect("it is built in")).expect("it loads");
+    assert_eq!(set("PsSetLoadImageNotifyRoutine"), 0);
+    load("passthrough");
+    assert_eq!(set("PsRemoveLoadImageNotifyRoutine"), 0);
+    assert_eq!(set("PsRemoveLoadImageNotifyRoutine"), 0xC000_007A, "PROCEDURE_NOT_FOUND");
+    load("guard");
+    let heard = HEARD.lock().unwrap();
+    let [(name, process, headers)] = heard.as_slice() else { panic!("one image: {heard:?}") };
+    assert!(name.ends_with(r"\drivers\passthrough.sys"), "{name}");
+    assert_eq!((*process, *headers), (0, true));
+}
