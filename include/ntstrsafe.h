@@ -45,6 +45,10 @@ typedef const char *NTSTRSAFE_PCSTR;
 typedef wchar_t *NTSTRSAFE_PWSTR;
 typedef const wchar_t *NTSTRSAFE_PCWSTR;
 typedef const wchar_t *NTSTRSAFE_PCUWSTR;
+typedef char *STRSAFE_LPSTR;
+typedef const char *STRSAFE_LPCSTR, *STRSAFE_PCNZCH;
+typedef wchar_t *STRSAFE_LPWSTR;
+typedef const wchar_t *STRSAFE_LPCWSTR, *STRSAFE_LPCUWSTR, *STRSAFE_PCNZWCH, *STRSAFE_PCUNZWCH;
 
 #define STRSAFE_CHARACTER char
 #define STRSAFE_NAMED(Name) Name##A

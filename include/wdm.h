@@ -69,6 +69,14 @@ typedef char TCHAR, *PTCHAR, *LPTSTR, *PTSTR;
 typedef const char *LPCTSTR, *PCTSTR;
 #endif
 #endif
+#ifndef TEXT
+#ifdef UNICODE
+#define __TEXT(Quote) L##Quote
+#else
+#define __TEXT(Quote) Quote
+#endif
+#define TEXT(Quote) __TEXT(Quote)
+#endif
 
 /* Operators that make an enumeration of C++ a set of flags. */
 #ifndef DEFINE_ENUM_FLAG_OPERATORS

@@ -4633,9 +4633,7 @@ struct _REFS_VOLUME_DATA_BUFFER {
     USHORT FastTierDataFillRatio;
     USHORT SlowTierDataFillRatio;
     ULONG DestagesFastTierToSlowTierRate;
-    USHORT MetadataChecksumType;
-    UCHAR Reserved0[6];
-    LONGLONG Reserved[8];
+    LONGLONG Reserved[9];
 };
 typedef struct _REMOVE_ELEMENT_AND_TRUNCATE_REQUEST REMOVE_ELEMENT_AND_TRUNCATE_REQUEST, *PREMOVE_ELEMENT_AND_TRUNCATE_REQUEST;
 struct _REMOVE_ELEMENT_AND_TRUNCATE_REQUEST {

@@ -35,6 +35,12 @@ const PLACES: &[(&str, &str, &str)] = &[
         "  BOOLEAN ReplaceIfExists;\n  HANDLE RootDirectory;\n  ULONG FileNameLength;\n  WCHAR FileName[1];\n} FILE_RENAME_INFORMATION,",
         "  union {\n    BOOLEAN ReplaceIfExists;\n    ULONG Flags;\n  };\n  HANDLE RootDirectory;\n  ULONG FileNameLength;\n  WCHAR FileName[1];\n} FILE_RENAME_INFORMATION,",
     ),
+    // No header of a kit declares it, and sources give the name to a pointer of their own.
+    (
+        "ntifs.h",
+        "NTSYSAPI\nNTSTATUS\nNTAPI\nZwQueryInformationProcess (\n    IN HANDLE           ProcessHandle,\n    IN PROCESSINFOCLASS ProcessInformationClass,\n    OUT PVOID           ProcessInformation,\n    IN ULONG            ProcessInformationLength,\n    OUT PULONG          ReturnLength OPTIONAL\n);\n",
+        "",
+    ),
     // ntddndis.h has it too.
     (
         "ndis.h",
