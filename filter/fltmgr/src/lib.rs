@@ -56,6 +56,7 @@ mod registry;
 pub mod requestor;
 pub mod rows;
 pub mod safe;
+pub mod security;
 pub mod statistics;
 pub mod swap;
 mod text;

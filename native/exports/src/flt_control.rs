@@ -1,4 +1,4 @@
-//! Flt: controls and volume queries below an instance, what a volume is, waits.
+//! Flt: controls and volume queries below an instance, what a volume is, descriptors of ports, waits.
 
 use boundary::export;
 use fltmgr::control;
@@ -14,6 +14,8 @@ rows! { "fltmgr.sys", "fltmgr";
     FltQueryVolumeInformationFile done "";
     FltGetFileSystemType done "";
     FltCreateSystemVolumeInformationFolder partial "the folder has no descriptor of its own";
+    FltBuildDefaultSecurityDescriptor done "";
+    FltFreeSecurityDescriptor done "";
     FltCancellableWaitForSingleObject partial "cancelling the operation does not end the wait";
 }
 
@@ -44,6 +46,22 @@ export! {
     /// Makes the folder for the system's files.
     pub fn FltCreateSystemVolumeInformationFolder(address: usize) -> NtStatus [irql <= PASSIVE_LEVEL] {
         control::flt_create_system_volume_information_folder(&*instance(address)?)
+    }
+
+    /// A descriptor that grants access to the system and to administrators.
+    pub fn FltBuildDefaultSecurityDescriptor(out: *mut usize, access: u32) -> NtStatus [irql <= APC_LEVEL] {
+        match fltmgr::security::flt_build_default_security_descriptor(access)? {
+            Ok(descriptor) => {
+                store(out, descriptor, "FltBuildDefaultSecurityDescriptor", "SecurityDescriptor")?;
+                Ok(NtStatus::SUCCESS)
+            }
+            Err(status) => Ok(status),
+        }
+    }
+
+    /// Frees it.
+    pub fn FltFreeSecurityDescriptor(descriptor: usize) -> () [irql <= APC_LEVEL] {
+        fltmgr::security::flt_free_security_descriptor(descriptor)
     }
 
     /// Waits for an object as long as an operation is not cancelled.

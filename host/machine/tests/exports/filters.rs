@@ -96,3 +96,28 @@ fn an_image_routine_hears_of_a_driver_before_it_runs() {
     assert!(name.ends_with(r"\drivers\passthrough.sys"), "{name}");
     assert_eq!((*process, *headers), (0, true));
 }
+
+#[test]
+fn a_ports_descriptor_lets_administrators_in_and_nobody_else() {
+    crate::machine(|| {
+        let descriptor = out(0u64);
+        assert_eq!(filter("FltBuildDefaultSecurityDescriptor", [at(descriptor), 0x1F_0001]), 0);
+        assert_eq!(call("RtlValidSecurityDescriptor", [descriptor.get()]) as u8, 1);
+        let parts = nt_se::capture::descriptor(descriptor.get() as usize).unwrap().unwrap();
+        let granted: Vec<String> = parts
+            .entries()
+            .unwrap()
+            .iter()
+            .map(|(kind, _, mask, who)| format!("{kind} {mask:x} {who}"))
+            .collect();
+        assert_eq!(granted, ["0 1f0001 S-1-5-18", "0 1f0001 S-1-5-32-544"]);
+        assert_eq!(
+            status("RtlSetDaclSecurityDescriptor", [descriptor.get(), 1, 0, 0]),
+            0,
+            "drivers open it to all"
+        );
+        let open = nt_se::capture::descriptor(descriptor.get() as usize).unwrap().unwrap();
+        assert_eq!(open.entries(), None);
+        call_in("fltmgr.sys", "FltFreeSecurityDescriptor", [descriptor.get()]);
+    });
+}
