@@ -8,6 +8,7 @@ const PACKAGES: &[(&str, &str)] = &[
     ("clang-19", "/usr/bin/clang-19"),
     ("lld-19", "/usr/bin/lld-link-19"),
     ("llvm-19", "/usr/bin/llvm-dlltool-19"),
+    ("cmake", "/usr/bin/cmake"),
     ("mingw-w64-x86-64-dev", "/usr/x86_64-w64-mingw32/include/ddk/ntifs.h"),
 ];
 

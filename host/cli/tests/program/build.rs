@@ -86,6 +86,18 @@ fn a_routine_that_no_module_exports_is_named() {
 }
 
 #[test]
+fn tools_that_are_missing_are_named_with_what_to_install() {
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_altimeter"))
+        .args(["cc", "-o", "x.sys", "x.c"])
+        .env("PATH", "/nowhere")
+        .output()
+        .unwrap();
+    let message = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{message}");
+    assert!(message.contains("needs clang, lld") && message.contains("apt-get install"), "{message}");
+}
+
+#[test]
 fn files_of_unknown_kinds_and_a_missing_output_are_usage_errors() {
     altimeter(["cc", "-o", "x.sys", "driver.asm"]).ends_with(2).complains_of(&["driver.asm", "assembly"]);
     altimeter(["cc", "-o", "x.sys", "driver.txt"])
