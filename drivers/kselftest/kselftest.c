@@ -188,7 +188,7 @@ NTSTATUS DriverEntry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING RegistryPath)
         ObjectChecks,   ThreadChecks,           RegistryChecks, NameChecks,    PrintChecks,
         BitmapChecks,  TableChecks,             SplayChecks,   TimerChecks,
         MoreStringChecks, CodePageChecks,       NetChecks,     CrtMoreChecks,  SecurityChecks, EventChecks,
-        ProcessChecks, FileChecks,              MiscChecks,
+        ProcessChecks, FileChecks,              MiscChecks,    MoreIoChecks,
     };
     const CASE *one;
     ULONG i, failed = 0;

@@ -40,7 +40,7 @@ extern const CASE MdlChecks[], DeviceChecks[], IrpChecks[], WorkItemChecks[], Ob
 extern const CASE BitmapChecks[], TableChecks[], SplayChecks[], TimerChecks[];
 extern const CASE MoreStringChecks[], CodePageChecks[], NetChecks[];
 extern const CASE CrtMoreChecks[], SecurityChecks[], EventChecks[];
-extern const CASE ProcessChecks[], FileChecks[], MiscChecks[];
+extern const CASE ProcessChecks[], FileChecks[], MiscChecks[], MoreIoChecks[];
 extern const CASE RegistryChecks[], NameChecks[], PrintChecks[];
 
 extern PDRIVER_OBJECT Driver;

@@ -8,6 +8,8 @@ const PREFIXES: &[(&str, &str, &str)] = &[
 
 /// Single rows.
 const ROWS: &[(&str, &str)] = &[
+    ("DbgBreakPoint", "ends the machine"),
+    ("DbgBreakPointWithStatus", "ends the machine"),
     ("DbgSetDebugFilterState", "answers NOT_SUPPORTED"),
     ("ExFreePool", "seen as a leak: faults::frees_that_do_nothing_are_leaks"),
     ("ExFreePool2", "partial; frees as ExFreePoolWithTag does"),
@@ -15,6 +17,7 @@ const ROWS: &[(&str, &str)] = &[
     ("ExRaiseAccessViolation", "raises: sehtest"),
     ("ExRaiseDatatypeMisalignment", "raises: sehtest"),
     ("ExRaiseStatus", "raises: sehtest"),
+    ("ExSystemExceptionFilter", "unwinding: sehtest"),
     ("FsRtlCopyRead", "needs a cached file: ownfcb"),
     ("FsRtlCopyWrite", "needs a cached file: ownfcb"),
     ("IoFreeIrp", "seen as a leak of IRPs, which the machine does not count yet"),
@@ -28,8 +31,20 @@ const ROWS: &[(&str, &str)] = &[
     ("KeRestoreExtendedProcessorState", "nothing to see: floating-point registers are the thread's own"),
     ("ProbeForRead", "raises: sehtest"),
     ("ProbeForWrite", "raises: sehtest"),
+    ("RtlAssert", "a finding: tests/exports/executive.rs"),
+    ("RtlCaptureContext", "unwinding: sehtest"),
+    ("RtlLookupFunctionEntry", "unwinding: sehtest"),
+    ("RtlPcToFileHeader", "unwinding: sehtest"),
+    ("RtlRaiseException", "unwinding: sehtest"),
+    ("RtlRaiseStatus", "unwinding: sehtest"),
+    ("RtlRestoreContext", "unwinding: sehtest"),
+    ("RtlUnwind", "unwinding: sehtest"),
+    ("RtlUnwindEx", "unwinding: sehtest"),
+    ("RtlVirtualUnwind", "unwinding: sehtest"),
+    ("ZwTerminateProcess", "ends a process, and there is only System here"),
     ("__C_specific_handler", "called by the dispatcher of exceptions: sehtest"),
     ("__chkstk", "called by compilers, with arguments in no convention: every large frame"),
+    ("_local_unwind", "unwinding: sehtest"),
 ];
 
 /// Why an export has no check.
