@@ -52,6 +52,8 @@ impl Prepared {
     }
 
     fn cached(tools: &Tools, base: &Path, name: &str) -> Result<Self, Failure> {
+        std::fs::create_dir_all(base).map_err(|error| Failure::file(base, &error))?;
+        let base = &base.canonicalize().map_err(|error| Failure::file(base, &error))?;
         let place = base.join(name);
         let finished = |place: PathBuf| Self {
             tools: tools.clone(),
@@ -62,13 +64,14 @@ impl Prepared {
         if place.is_dir() {
             return Ok(finished(place));
         }
-        std::fs::create_dir_all(base).map_err(|error| Failure::file(base, &error))?;
         let fresh = tempfile::Builder::new()
             .prefix("driver-kit")
             .tempdir_in(base)
             .map_err(|error| Failure::file(base, &error))?;
         let kit = Kit::unpack(&fresh.path().join("include"))?;
-        Self { tools: tools.clone(), kit, folder: fresh.path().into(), directory: None }.fill()?;
+        let unfinished = Self { tools: tools.clone(), kit, folder: fresh.path().into(), directory: None };
+        unfinished.fill()?;
+        unfinished.move_overlay(&place)?;
         let fresh = fresh.keep();
         if let Err(error) = std::fs::rename(&fresh, &place) {
             // Somebody else may have been quicker.
@@ -77,10 +80,16 @@ impl Prepared {
                 return Err(Failure::file(&place, &error));
             }
         }
-        let prepared = finished(place);
-        // The overlay holds absolute paths.
-        prepared.write_overlay()?;
-        Ok(prepared)
+        Ok(finished(place))
+    }
+
+    /// Makes the overlay's absolute paths those of the place where this folder goes.
+    fn move_overlay(&self, place: &Path) -> Result<(), Failure> {
+        let overlay = self.overlay();
+        let moved = std::fs::read_to_string(&overlay)
+            .map(|text| text.replace(&*self.folder.to_string_lossy(), &place.to_string_lossy()))
+            .and_then(|text| std::fs::write(&overlay, text));
+        moved.map_err(|error| Failure::file(&overlay, &error))
     }
 
     fn fill(&self) -> Result<(), Failure> {
