@@ -170,6 +170,35 @@ pub(crate) unsafe extern "sysv64" fn fault_landing() {
     )
 }
 
+/// As [`fault_landing`], straight from the signal handler: `rdi` is the stack pointer to use, `rsi` an `fxsave` area with
+/// the vector registers.
+///
+/// # Safety
+/// Called by the signal handler, which does not come back; `top` is aligned to 64 bytes and has room below.
+#[unsafe(naked)]
+pub(crate) unsafe extern "sysv64" fn land(top: usize, vectors: usize) -> ! {
+    naked_asm!(
+        "lea rsp, [rdi - {room}]",
+        "and rsp, -64",
+        "mov eax, [rsi + 24]",
+        "mov [rsp + 0x34], eax",
+        "add rsi, 160",
+        "lea rdi, [rsp + 0x1a0]",
+        "mov ecx, 32",
+        "rep movsq",
+        "mov rdi, rsp",
+        "call {rust}",
+        "test al, al",
+        "jz {unwind}",
+        "mov rcx, rsp",
+        "jmp {restore}",
+        room = const ROOM,
+        rust = sym faulted,
+        unwind = sym unwind_to_record,
+        restore = sym restore,
+    )
+}
+
 /// Loads all registers from the context at rcx, which lies below its own stack pointer.
 #[unsafe(naked)]
 unsafe extern "win64" fn restore() -> ! {

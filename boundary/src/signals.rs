@@ -27,6 +27,8 @@ use crate::processor::{FaultInfo, OVERFLOWED, ProcessorBlock, fault_kind, try_cu
 use crate::raise::hooks;
 
 const FAULTS: [c_int; 5] = [libc::SIGSEGV, libc::SIGBUS, libc::SIGILL, libc::SIGFPE, libc::SIGTRAP];
+/// Number of the processor's page fault.
+const PAGE_FAULT: i64 = 14;
 const SHARED_USER_DATA: u64 = 0xFFFF_F780_0000_0000;
 static PREVIOUS: [AtomicUsize; 5] = [const { AtomicUsize::new(0) }; 5];
 static INSTALL: Once = Once::new();
@@ -166,7 +168,10 @@ unsafe extern "C" fn on_fault(signal: c_int, info: *mut siginfo_t, context: *mut
     if block.record_top.get().is_null() {
         return forward(signal, info, context);
     }
-    if block.in_images(rip) && emulate(block, signal, &mut fault, registers) {
+    // A page fault says its address; only the shared user data needs a look at the instruction.
+    let shared = (SHARED_USER_DATA..SHARED_USER_DATA + 4096).contains(&(si_addr as u64));
+    let plain = registers[libc::REG_TRAPNO as usize] == PAGE_FAULT && !shared;
+    if !plain && block.in_images(rip) && emulate(block, signal, &mut fault, registers) {
         return;
     }
     if signal == libc::SIGFPE {
@@ -190,8 +195,32 @@ unsafe extern "C" fn on_fault(signal: c_int, info: *mut siginfo_t, context: *mut
     } else {
         rsp - 128
     };
+    if let Some(vectors) = vectors_of(context) {
+        // SAFETY: the interrupted code's stack has room below, as was just looked; nothing of this handler is needed any
+        // more, and SA_NODEFER and SA_ONSTACK leave no state that only returning from it would restore.
+        unsafe { crate::exception::land(below & !63, vectors) };
+    }
+    let registers = &mut context.uc_mcontext.gregs;
     registers[libc::REG_RSP as usize] = (below & !15) as i64;
     registers[libc::REG_RIP as usize] = crate::exception::fault_landing as *const () as i64;
+}
+
+/// The interrupted code's `mxcsr` and `xmm0` to `xmm15` in the form of `fxsave`, when it has no other vector state: then
+/// the way back through the kernel can be spared, which restores all there is.
+fn vectors_of(context: &ucontext_t) -> Option<usize> {
+    const MAGIC: u32 = 0x4650_5853;
+    /// Upper halves of `ymm` and `zmm`. Mask registers and `zmm16` up are said to be in use always by some processors;
+    /// they are lost, which only code with AVX-512 that a filter lets go on behind a fault could see.
+    const WIDE: u64 = 1 << 2 | 1 << 6;
+    let state = context.uc_mcontext.fpregs as usize;
+    if state == 0 {
+        return None;
+    }
+    // SAFETY: the kernel's frame holds an `fxsave` area, whose reserved end says what follows.
+    let magic = unsafe { *((state + 464) as *const u32) };
+    // SAFETY: with that mark the header of `xsave` follows.
+    let in_use = if magic == MAGIC { unsafe { *((state + 512) as *const u64) } } else { WIDE };
+    (in_use & WIDE == 0).then_some(state)
 }
 
 unsafe extern "C" fn on_stop(_: c_int, _: *mut siginfo_t, context: *mut c_void) {

@@ -8,7 +8,7 @@
 //!
 //! An exception stays between two boundary records: it is not seen by the driver whose call led here. One that a filter or
 //! a `__finally` raises itself goes on to the frames of the exception that it was called for: those that a search
-//! began with (a nested exception), or those that an unwind has not done yet (a collided one). [`Active`] keeps where.
+//! began with (a nested exception), or those that an unwind has not done yet (a collided one). `Active` keeps where.
 //!
 //! Unwind information and scope tables are read from the file. Statements: EXEC-20.
 //!
@@ -29,7 +29,7 @@ use nt_abi::{
 use crate::Loader;
 use crate::images::{Images, LoadedImage};
 use crate::scopes::{self, Scopes};
-use crate::unwind::{self, Frame, Handler, RSP};
+use crate::unwind::{self, Entry, Frame, Handler, RSP};
 
 /// What `__C_specific_handler` answers when a frame takes the exception: `TargetIp` says where. Not one of Windows':
 /// there it does not come back.
@@ -85,8 +85,9 @@ pub(crate) struct Active {
     /// The record below the one of the handler that is called.
     record: Cell<usize>,
     level: Cell<Level>,
-    /// Where an exception of the handler goes on, and how many scopes of that frame are done.
-    frame: Cell<Frame>,
+    /// Where an exception of the handler goes on, and how many scopes of that frame are done. It lies on the stack of
+    /// this dispatch.
+    frame: Cell<*const Frame>,
     scope: Cell<u32>,
 }
 
@@ -102,16 +103,21 @@ impl Active {
 struct Walk<'a> {
     images: &'a Images,
     image: Option<&'a LoadedImage>,
+    /// The frame's function, when it was looked at.
+    entry: Option<Entry<'a>>,
     frame: Frame,
     level: Level,
     /// Scopes of this frame that are done already.
     scope: u32,
+    /// Whether it went on with an outer dispatch's frames.
+    crossed: bool,
     left: usize,
 }
 
 impl<'a> Walk<'a> {
-    fn new(images: &'a Images, frame: Frame, level: Level) -> Self {
-        let mut walk = Self { images, image: None, frame, level, scope: 0, left: DEPTH };
+    fn new(images: &'a Images, image: Option<&'a LoadedImage>, frame: Frame, level: Level) -> Self {
+        let mut walk =
+            Self { images, image, entry: None, frame, level, scope: 0, crossed: false, left: DEPTH };
         if walk.find().is_none() && walk.frame.exact {
             // A call to where no code is: its caller is on top of the stack.
             if let Some(rip) = walk.frame.pop(&read) {
@@ -134,19 +140,18 @@ impl<'a> Walk<'a> {
     /// The frame's function and handler.
     fn look(&mut self) -> Option<(&'a LoadedImage, Option<Handler>)> {
         let image = self.find()?;
-        Some((image, unwind::handler(image, &self.frame, &read)))
+        self.entry = unwind::entry(image, &self.frame);
+        let handler = self.entry.as_ref().and_then(|entry| unwind::handler(image, entry, &self.frame, &read));
+        Some((image, handler))
     }
 
-    /// Goes to the caller's frame. `false`: there is none that belongs to this exception.
+    /// Goes to the caller's frame from one that was looked at. `false`: there is none that belongs to this exception.
     fn next(&mut self) -> bool {
         self.left = self.left.saturating_sub(1);
-        let frame = self.frame;
         let Some(image) = self.find() else { return false };
-        let mut next = frame;
-        if unwind::step(image, &mut next, &read).is_none() {
+        if unwind::step_from(image, self.entry.as_ref(), &mut self.frame, &read).is_none() {
             return false;
         }
-        self.frame = next;
         self.scope = 0;
         self.left > 0 && (self.find().is_some() || self.cross())
     }
@@ -161,7 +166,11 @@ impl<'a> Walk<'a> {
         if !close || record.previous() != active.record.get() {
             return false;
         }
-        (self.frame, self.scope, self.level) = (active.frame.get(), active.scope.get(), active.level.get());
+        // SAFETY: the stack of a dispatch that calls a handler is as it was while the handler runs, and until another
+        // dispatch, which runs deeper, has read this.
+        let Some(frame) = (unsafe { active.frame.get().as_ref() }) else { return false };
+        (self.frame, self.scope, self.level) = (*frame, active.scope.get(), active.level.get());
+        self.crossed = true;
         true
     }
 }
@@ -175,17 +184,18 @@ fn dispatch(block: &ProcessorBlock, request: &Request<'_>, context: &CONTEXT) ->
         previous: Cell::new(level.dispatch),
         record: Cell::new(0),
         level: Cell::new(level),
-        frame: Cell::new(start),
+        frame: Cell::new(&raw const start),
         scope: Cell::new(0),
     };
     match request {
         Request::Fault(record) | Request::Raise(record) => {
             let mut dispatch = Dispatch { block, active: &active, record, context };
-            match dispatch.search(Walk::new(images, start, level)) {
+            let image = images.find(start.rip as usize);
+            match dispatch.search(Walk::new(images, image, start, level)) {
                 Verdict::Resume => true,
                 Verdict::Takes { frame, ip } => {
                     let value = record.ExceptionCode.get() as u32;
-                    dispatch.unwind(Walk::new(images, start, level), frame, ip, value.into())
+                    dispatch.unwind(Walk::new(images, image, start, level), frame, ip, value.into())
                 }
                 Verdict::Nobody => false,
             }
@@ -198,7 +208,7 @@ fn dispatch(block: &ProcessorBlock, request: &Request<'_>, context: &CONTEXT) ->
             let given = unsafe { (asked.record as *const EXCEPTION_RECORD).as_ref() };
             let mut dispatch = Dispatch { block, active: &active, record: given.unwrap_or(&own), context };
             let Unwind { frame, ip, value, .. } = **asked;
-            dispatch.unwind(Walk::new(images, start, level), frame, ip, value)
+            dispatch.unwind(Walk::new(images, None, start, level), frame, ip, value)
         }
     }
 }
@@ -282,7 +292,10 @@ impl Dispatch<'_> {
             let Some((image, handler)) = walk.look() else { return false };
             let reached = match &handler {
                 Some(handler) => handler.establisher == target,
-                None => unwind::establisher(image, &walk.frame) == Some(target),
+                None => {
+                    walk.entry.as_ref().and_then(|entry| unwind::establisher(image, entry, &walk.frame))
+                        == Some(target)
+                }
             };
             if let Some(handler) = handler.filter(|handler| handler.flags & unwind::UHANDLER != 0)
                 && self.finish(image, &handler, &walk, reached, ip).is_none()
@@ -290,7 +303,8 @@ impl Dispatch<'_> {
                 return false;
             }
             if reached {
-                walk.frame.restore_to(self.context);
+                // A walk that went on with an outer dispatch's frames began elsewhere.
+                walk.frame.restore_to(self.context, walk.crossed);
                 self.context.Integer[0].set(value);
                 self.context.Rip.set(ip);
                 return true;
@@ -310,7 +324,7 @@ impl Dispatch<'_> {
         reached: bool,
         ip: u64,
     ) -> Option<()> {
-        self.active.frame.set(walk.frame);
+        self.active.frame.set(&raw const walk.frame);
         self.active.scope.set(walk.scope);
         if is_c_handler(image, handler) {
             let target = reached.then_some(ip);
@@ -347,7 +361,7 @@ impl Dispatch<'_> {
     ) -> Option<(i32, u64)> {
         let base = image.range.start as u64;
         let context = CONTEXT::default();
-        walk.frame.restore_to(&context);
+        walk.frame.restore_to(&context, true);
         let told = DISPATCHER_CONTEXT::default();
         told.ControlPc.set(walk.frame.rip);
         told.ImageBase.set(base);

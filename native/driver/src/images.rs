@@ -3,6 +3,7 @@
 //! UNSAFETY: lends entries without counting them, since the table never lets go of one.
 
 use std::ops::Range;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use parking_lot::RwLock;
@@ -23,6 +24,10 @@ pub(crate) struct LoadedImage {
     pub(crate) image: pe::Image,
     /// The bytes of the file.
     pub(crate) file: Vec<u8>,
+    /// The same, laid out as in memory, up to the last byte that the file has.
+    pub(crate) layout: Vec<u8>,
+    /// Functions that were looked up, by some bits of the address: their places in the list.
+    pub(crate) looked_up: [AtomicU32; 64],
     /// Where the file is, as it was given.
     pub(crate) path: String,
     pub(crate) symbols: OnceLock<Symbols>,
@@ -31,10 +36,44 @@ pub(crate) struct LoadedImage {
 impl LoadedImage {
     /// `bytes` bytes at an offset as the file holds them: good whatever the driver did to its memory, and after it
     /// has gone.
+    #[inline]
     pub(crate) fn bytes(&self, rva: u32, bytes: usize) -> Option<&[u8]> {
-        let section = self.image.section_at(rva)?;
-        let raw = self.file.get(section.file_range.start as usize..section.file_range.end as usize)?;
-        raw.get((rva - section.rva) as usize..)?.get(..bytes)
+        let begin = rva as usize;
+        self.layout.get(begin..begin.checked_add(bytes)?)
+    }
+
+    /// The function that holds an offset.
+    #[inline]
+    pub(crate) fn function_at(&self, rva: u32) -> Option<&pe::RuntimeFunction> {
+        let functions = &self.image.runtime_functions;
+        let kept = &self.looked_up[(rva >> 4) as usize % 64];
+        if let Some(function) = functions.get(kept.load(Ordering::Relaxed) as usize)
+            && (function.begin..function.end).contains(&rva)
+        {
+            return Some(function);
+        }
+        let after = functions.partition_point(|function| function.begin <= rva);
+        let place = after.checked_sub(1)?;
+        let function = functions.get(place).filter(|function| rva < function.end)?;
+        kept.store(place as u32, Ordering::Relaxed);
+        Some(function)
+    }
+
+    /// The sections of a file where they belong.
+    pub(crate) fn lay_out(image: &pe::Image, file: &[u8]) -> Vec<u8> {
+        let placed = || {
+            image.sections.iter().filter_map(|section| {
+                let raw = file.get(section.file_range.start as usize..section.file_range.end as usize)?;
+                let kept = raw.len().min(image.size_of_image.saturating_sub(section.rva) as usize);
+                Some((section.rva as usize, &raw[..kept]))
+            })
+        };
+        let end = placed().map(|(rva, raw)| rva + raw.len()).max().unwrap_or(0);
+        let mut layout = vec![0; end];
+        for (rva, raw) in placed() {
+            layout[rva..rva + raw.len()].copy_from_slice(raw);
+        }
+        layout
     }
 
     /// A number at an offset.
@@ -140,18 +179,20 @@ impl Images {
         frame.rip = pc;
         let mut found = VirtualFrame { establisher: frame.registers[RSP], ..VirtualFrame::default() };
         let Some(image) = self.find(pc as usize) else { return found };
-        if let Some(establisher) = unwind::establisher(image, &frame) {
+        let entry = unwind::entry(image, &frame);
+        if let Some(establisher) = entry.and_then(|entry| unwind::establisher(image, &entry, &frame)) {
             found.establisher = establisher;
         }
         let base = image.range.start as u64;
-        if let Some(handler) = unwind::handler(image, &frame, &exception::read)
+        if let Some(handler) =
+            entry.and_then(|entry| unwind::handler(image, &entry, &frame, &exception::read))
             && handler.flags & kind != 0
         {
             found.handler = base + u64::from(handler.routine);
             found.data = base + u64::from(handler.data);
         }
         if unwind::step(image, &mut frame, &exception::read).is_some() {
-            frame.restore_to(context);
+            frame.restore_to(context, false);
         }
         found
     }

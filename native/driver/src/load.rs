@@ -134,6 +134,8 @@ fn place(request: &LoadRequest<'_>, image: &Image) -> Result<(Arc<LoadedImage>, 
         image: image.clone(),
         file: request.image.to_vec(),
         path: request.file.to_owned(),
+        layout: LoadedImage::lay_out(image, request.image),
+        looked_up: [const { std::sync::atomic::AtomicU32::new(0) }; 64],
         symbols: OnceLock::new(),
     });
     Ok((loaded, mapped))

@@ -29,6 +29,8 @@ pub(crate) struct Frame {
     pub(crate) rip: u64,
     /// `xmm6` to `xmm15`, halves.
     pub(crate) vectors: [[u64; 2]; 10],
+    /// Whether one of them was restored on the way.
+    pub(crate) vectors_changed: bool,
     /// Whether `rip` was interrupted there; else it is a return address.
     pub(crate) exact: bool,
 }
@@ -43,6 +45,7 @@ impl Frame {
             known: u16::MAX,
             rip: fault.registers[16],
             vectors: [[0; 2]; 10],
+            vectors_changed: false,
             exact: fault.signal != 0,
         }
     }
@@ -57,16 +60,20 @@ impl Frame {
                 let at = (index + 6) * 2;
                 [context.Xmm[at].get(), context.Xmm[at + 1].get()]
             }),
+            vectors_changed: false,
             exact,
         }
     }
 
-    /// Writes the frame's registers to a context.
-    pub(crate) fn restore_to(&self, context: &CONTEXT) {
+    /// Writes the frame's registers to a context, vectors only when `all` or when they differ from where the walk began.
+    pub(crate) fn restore_to(&self, context: &CONTEXT, all: bool) {
         for (slot, value) in context.Integer.iter().zip(self.registers) {
             slot.set(value);
         }
         context.Rip.set(self.rip);
+        if !all && !self.vectors_changed {
+            return;
+        }
         for (slot, value) in context.Xmm[12..].iter().zip(self.vectors.as_flattened()) {
             slot.set(*value);
         }
@@ -76,7 +83,7 @@ impl Frame {
     pub(crate) fn of_call(rip: u64, rsp: u64) -> Self {
         let mut registers = [0; 16];
         registers[RSP] = rsp;
-        Self { registers, known: 1 << RSP, rip, vectors: [[0; 2]; 10], exact: false }
+        Self { registers, known: 1 << RSP, rip, vectors: [[0; 2]; 10], vectors_changed: false, exact: false }
     }
 
     pub(crate) fn set(&mut self, register: usize, value: u64) {
@@ -95,25 +102,61 @@ impl Frame {
     }
 }
 
-/// Turns a frame of `image` into its caller's. `None`: it cannot be told.
-pub(crate) fn step(image: &LoadedImage, frame: &mut Frame, memory: Memory<'_>) -> Option<()> {
-    let before = frame.registers[RSP];
+/// The function that a frame is in.
+#[derive(Clone, Copy)]
+pub(crate) struct Entry<'a> {
+    /// Offset of the next instruction in the image.
+    offset: u32,
+    function: &'a pe::RuntimeFunction,
+    information: Information,
+}
+
+impl Entry<'_> {
+    /// How far into the function the frame is.
+    fn executed(&self) -> u32 {
+        self.offset - self.function.begin
+    }
+}
+
+/// The function of a frame of `image`; leaf functions have no entry.
+#[inline]
+pub(crate) fn entry<'a>(image: &'a LoadedImage, frame: &Frame) -> Option<Entry<'a>> {
     let offset = u32::try_from(frame.rip.checked_sub(image.range.start as u64)?).ok()?;
     // A call may be the last instruction of its function: what it returns to is another one then.
     let inside = if frame.exact { offset } else { offset.checked_sub(1)? };
+    let function = image.function_at(inside)?;
+    let unwind = resolve(image, function.unwind)?;
+    Some(Entry { offset, function, information: Information::read(image, unwind)? })
+}
+
+/// Turns a frame of `image` into its caller's. `None`: it cannot be told.
+pub(crate) fn step(image: &LoadedImage, frame: &mut Frame, memory: Memory<'_>) -> Option<()> {
+    let entry = entry(image, frame);
+    // One whose information cannot be read is no leaf function.
+    let offset = u32::try_from(frame.rip.checked_sub(image.range.start as u64)?).ok()?;
+    let inside = if frame.exact { offset } else { offset.checked_sub(1)? };
+    if entry.is_none() && image.image.runtime_function_at(inside).is_some() {
+        return None;
+    }
+    step_from(image, entry.as_ref(), frame, memory)
+}
+
+/// The same, with the frame's function already found; `None` for a leaf function.
+pub(crate) fn step_from(
+    image: &LoadedImage,
+    entry: Option<&Entry<'_>>,
+    frame: &mut Frame,
+    memory: Memory<'_>,
+) -> Option<()> {
+    let before = frame.registers[RSP];
     let mut returned = false;
-    if let Some(function) = image.image.runtime_function_at(inside) {
-        let unwind = resolve(image, function.unwind)?;
-        let register = frame_register(image, unwind)?;
-        let in_prologue = offset - function.begin < u32::from(image.bytes(unwind + 1, 1)?[0]);
-        if frame.exact
-            && !in_prologue
-            && let Some(done) = epilogue::finish(image, offset, *function, register, frame, memory)
-        {
+    if let Some(entry) = entry {
+        let done = if frame.exact { entry.finish_epilogue(image, frame, memory) } else { None };
+        if let Some(done) = done {
             *frame = done;
             returned = true;
         } else {
-            returned = undo(image, unwind, offset - function.begin, frame, memory)?;
+            returned = undo(image, &entry.information, entry.executed(), frame, memory)?;
         }
     }
     if !returned {
@@ -143,45 +186,49 @@ pub(crate) struct Handler {
     pub(crate) pc: u32,
 }
 
-/// Offset of the frame's next instruction, its function and that one's unwind information.
-fn function<'a>(image: &'a LoadedImage, frame: &Frame) -> Option<(u32, &'a pe::RuntimeFunction, u32)> {
-    let offset = u32::try_from(frame.rip.checked_sub(image.range.start as u64)?).ok()?;
-    let inside = if frame.exact { offset } else { offset.checked_sub(1)? };
-    let function = image.image.runtime_function_at(inside)?;
-    Some((offset, function, resolve(image, function.unwind)?))
-}
-
 /// The establisher frame of a function that has a frame.
-pub(crate) fn establisher(image: &LoadedImage, frame: &Frame) -> Option<u64> {
-    let (offset, function, unwind) = function(image, frame)?;
-    Information::read(image, unwind)?.frame_base(image, offset - function.begin, frame)
+pub(crate) fn establisher(image: &LoadedImage, entry: &Entry<'_>, frame: &Frame) -> Option<u64> {
+    entry.information.frame_base(image, entry.executed(), frame)
 }
 
 /// The handler of a frame, unless it is in a prologue or an epilogue, which have none.
-pub(crate) fn handler(image: &LoadedImage, frame: &Frame, memory: Memory<'_>) -> Option<Handler> {
-    let (offset, function, mut unwind) = function(image, frame)?;
-    let executed = offset - function.begin;
-    let first = Information::read(image, unwind)?;
-    let mut last = Information::read(image, unwind)?;
+pub(crate) fn handler(
+    image: &LoadedImage,
+    entry: &Entry<'_>,
+    frame: &Frame,
+    memory: Memory<'_>,
+) -> Option<Handler> {
+    let mut root = None;
     for _ in 0..CHAIN {
-        let Some(next) = last.chained else { break };
-        unwind = resolve(image, next)?;
-        last = Information::read(image, unwind)?;
+        let Some(next) = root.as_ref().unwrap_or(&entry.information).chained else { break };
+        root = Some(Information::read(image, resolve(image, next)?)?);
     }
-    let flags = image.u32(unwind)? >> 3 & (EHANDLER | UHANDLER);
+    let last = root.as_ref().unwrap_or(&entry.information);
+    let flags = last.flags & (EHANDLER | UHANDLER);
     if flags == 0 || last.chained.is_some() {
         return None;
     }
     if frame.exact {
-        let in_prologue = executed < u32::from(image.bytes(unwind + 1, 1)?[0]);
-        let register = frame_register(image, unwind)?;
-        if in_prologue || epilogue::finish(image, offset, *function, register, frame, memory).is_some() {
+        let in_prologue = entry.executed() < entry.information.prologue;
+        if in_prologue || entry.finish_epilogue(image, frame, memory).is_some() {
             return None;
         }
     }
     let at = last.codes.checked_add(last.count.next_multiple_of(2) * 2)?;
-    let establisher = first.frame_base(image, executed, frame)?;
-    Some(Handler { flags, routine: image.u32(at)?, data: at.checked_add(4)?, establisher, pc: offset })
+    let establisher = establisher(image, entry, frame)?;
+    Some(Handler { flags, routine: image.u32(at)?, data: at.checked_add(4)?, establisher, pc: entry.offset })
+}
+
+impl Entry<'_> {
+    /// The caller's frame, if the frame is in an epilogue.
+    fn finish_epilogue(&self, image: &LoadedImage, frame: &Frame, memory: Memory<'_>) -> Option<Frame> {
+        let information = &self.information;
+        if self.executed() < information.prologue {
+            return None;
+        }
+        let register = (information.register != 0).then_some(information.register);
+        epilogue::finish(image, self.offset, *self.function, register, frame, memory)
+    }
 }
 
 /// Follows an entry that stands for another one.
@@ -195,36 +242,36 @@ fn resolve(image: &LoadedImage, mut unwind: u32) -> Option<u32> {
     None
 }
 
-fn frame_register(image: &LoadedImage, unwind: u32) -> Option<Option<usize>> {
-    let register = usize::from(image.bytes(unwind.checked_add(3)?, 1)?[0] & 0xF);
-    Some((register != 0).then_some(register))
-}
-
 /// Undoes a prologue and those that it is chained to. `true`: a machine frame gave the caller's `rip` already.
 fn undo(
     image: &LoadedImage,
-    mut unwind: u32,
-    mut executed: u32,
+    information: &Information,
+    executed: u32,
     frame: &mut Frame,
     memory: Memory<'_>,
 ) -> Option<bool> {
+    if information.undo(image, executed, frame, memory)? {
+        return Some(true);
+    }
+    let mut chained = information.chained;
     for _ in 0..CHAIN {
-        let information = Information::read(image, unwind)?;
-        if information.undo(image, executed, frame, memory)? {
+        let Some(next) = chained else { return Some(false) };
+        let information = Information::read(image, resolve(image, next)?)?;
+        if information.undo(image, u32::MAX, frame, memory)? {
             return Some(true);
         }
-        match information.chained {
-            Some(next) => unwind = resolve(image, next)?,
-            None => return Some(false),
-        }
-        executed = u32::MAX;
+        chained = information.chained;
     }
     None
 }
 
 /// One `UNWIND_INFO`.
+#[derive(Clone, Copy)]
 struct Information {
     version: u32,
+    flags: u32,
+    /// Bytes of the prologue.
+    prologue: u32,
     register: usize,
     register_offset: u64,
     codes: u32,
@@ -248,6 +295,8 @@ impl Information {
         };
         Some(Self {
             version,
+            flags: header >> 3 & 0x1F,
+            prologue: header >> 8 & 0xFF,
             register: (header >> 24 & 0xF) as usize,
             register_offset: u64::from(header >> 28) * 16,
             codes,
@@ -279,11 +328,14 @@ impl Information {
 
     /// What saved registers are addressed from: the frame register once it is set, else the stack pointer.
     fn frame_base(&self, image: &LoadedImage, executed: u32, frame: &Frame) -> Option<u64> {
+        if self.register == 0 {
+            return Some(frame.registers[RSP]);
+        }
         let mut index = 0;
         while index < self.count {
             let entry = self.code(image, index)?;
             let set = entry >> 8 & 0xF == 3 && u32::from(entry & 0xFF) <= executed;
-            if (set || executed == u32::MAX) && self.register != 0 && frame.knows(self.register) {
+            if (set || executed == u32::MAX) && frame.knows(self.register) {
                 return Some(frame.registers[self.register].wrapping_sub(self.register_offset));
             }
             index += self.slots(entry)?;
@@ -299,6 +351,7 @@ impl Information {
             memory(at + 8),
         ) {
             *slot = [low, high];
+            frame.vectors_changed = true;
         }
     }
 

@@ -26,11 +26,14 @@ fn image(code: &[u8], functions: &[[u32; 3]], xdata: &[u8]) -> LoadedImage {
         .section(b".pdata", 0x4000, &pdata, READ_ONLY)
         .directory(3, 0x4000, pdata.len() as u32)
         .build();
+    let parsed = pe::Image::parse(&file).expect("a good image");
     LoadedImage {
         driver: "tiny".into(),
         module: "tiny.sys".into(),
         range: BASE as usize..BASE as usize + 0x5000,
-        image: pe::Image::parse(&file).expect("a good image"),
+        layout: LoadedImage::lay_out(&parsed, &file),
+        looked_up: [const { std::sync::atomic::AtomicU32::new(0) }; 64],
+        image: parsed,
         file,
         path: "tiny.sys".into(),
         symbols: OnceLock::new(),
@@ -46,6 +49,7 @@ fn at(offset: u64) -> Frame {
         known: u16::MAX,
         rip: BASE + u64::from(TEXT) + offset,
         vectors: [[0; 2]; 10],
+        vectors_changed: false,
         exact: true,
     }
 }
