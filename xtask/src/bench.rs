@@ -23,6 +23,11 @@ const BENCHES: &[Bench] = &[
         run: &["run", "--quiet", "--release", "--package", "altimeter", "--example", "bench_raise"],
     },
     Bench {
+        name: "schedules",
+        about: "switches between fibres beside free threads, and whole schedules, in a second",
+        run: &["run", "--quiet", "--release", "--package", "altimeter", "--example", "bench_schedules"],
+    },
+    Bench {
         name: "throughput",
         about: "64 KiB writes: cached beside memcpy, noncached to the host beside pwrite",
         run: &["run", "--quiet", "--release", "--package", "altimeter", "--example", "bench_throughput"],

@@ -140,16 +140,26 @@ fn satisfy(header: &DISPATCHER_HEADER, thread: &KTHREAD) -> NtStatus {
     NtStatus::SUCCESS
 }
 
-fn check_type(core: &Core, header: &DISPATCHER_HEADER) -> Result<(), Raise> {
+/// Whether `header` is an object that was initialised: its list closes. Call with the dispatcher lock held.
+fn is_object(header: &DISPATCHER_HEADER) -> bool {
+    let head = from_ref(&header.WaitListHead) as usize;
+    let (next, last) = (header.WaitListHead.Flink.get() as usize, header.WaitListHead.Blink.get() as usize);
+    let word = |address: usize| boundary::copy::read_value::<usize>(address).ok();
+    matches!(header.Type.get() & 0x7F, 0..=6 | 8 | 9)
+        && next.is_multiple_of(8)
+        && last.is_multiple_of(8)
+        && (next == head || word(next.wrapping_add(8)) == Some(head))
+        && (last == head || word(last) == Some(head))
+}
+
+/// The bug check for memory that is no object.
+fn no_object(core: &Core, header: &DISPATCHER_HEADER, what: &str) -> Raise {
     let kind = header.Type.get() & 0x7F;
-    if matches!(kind, 0..=6 | 8 | 9) && !header.WaitListHead.Flink.get().is_null() {
-        return Ok(());
-    }
-    Err(core.bug_check(BugCheck::new(
+    core.bug_check(BugCheck::new(
         bugcheck::KMODE_EXCEPTION_NOT_HANDLED,
         [from_ref(header) as u64, u64::from(kind), 0, 0],
-        format!("a wait on memory that is no initialised dispatcher object (type {kind})"),
-    )))
+        format!("{what} memory that is no initialised dispatcher object (type {kind}); initialise it, and keep it while it is used"),
+    ))
 }
 
 /// Waits for one object. See [`wait_multiple`].
@@ -204,9 +214,6 @@ pub fn wait_as(
             format!("a wait at IRQL {irql}: waits need APC_LEVEL or below, or a timeout of 0 at DISPATCH_LEVEL (EXEC-11)"),
         )));
     }
-    for object in objects {
-        check_type(core, object)?;
-    }
     let deadline = match timeout {
         Some(t) if t < 0 => Some(core.scheduler().now() + t.unsigned_abs()),
         Some(t) => Some((t as u64).saturating_sub(core.clock.system_time(0))),
@@ -232,6 +239,10 @@ fn wait_once(
     deadline: Option<u64>,
 ) -> Result<Option<NtStatus>, Raise> {
     let mut dispatcher = core.dispatcher.lock();
+    if let Some(object) = objects.iter().find(|object| !is_object(object)) {
+        drop(dispatcher);
+        return Err(no_object(core, object, "a wait on"));
+    }
     if all {
         if objects.iter().all(|object| signaled(object, thread)) {
             let mut status = NtStatus::SUCCESS;
@@ -380,6 +391,18 @@ fn release_blocks(thread: &KTHREAD) {
 }
 
 impl Dispatcher {
+    /// A thread waits for the outside, which ends by itself.
+    pub(crate) fn enter_outside(&mut self) {
+        self.running -= 1;
+        self.timed += 1;
+    }
+
+    /// It goes on.
+    pub(crate) fn leave_outside(&mut self) {
+        self.running += 1;
+        self.timed -= 1;
+    }
+
     fn hung(&self) -> bool {
         self.running == 0 && self.timed == 0 && self.foreground > 0
     }
@@ -435,10 +458,17 @@ pub(crate) fn wake_waiters(core: &Core, dispatcher: &mut Dispatcher, header: &DI
 pub fn set_event(header: &DISPATCHER_HEADER) -> i32 {
     let core = current_core();
     let mut dispatcher = core.dispatcher.lock();
-    let before = header.SignalState.swap(1, Ordering::Relaxed);
-    if !header.WaitListHead.Flink.get().is_null() {
-        wake_waiters(core, &mut dispatcher, header);
+    if header.WaitListHead.Flink.get().is_null() {
+        // Zeros: nobody can wait for it.
+        return header.SignalState.swap(1, Ordering::Relaxed);
     }
+    if !is_object(header) {
+        drop(dispatcher);
+        no_object(core, header, "KeSetEvent on");
+        return 0;
+    }
+    let before = header.SignalState.swap(1, Ordering::Relaxed);
+    wake_waiters(core, &mut dispatcher, header);
     before
 }
 

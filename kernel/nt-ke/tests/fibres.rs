@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use nt_abi::{KEVENT, KSEMAPHORE, NtStatus};
 use nt_ke::dispatcher::{self, object_type};
-use nt_ke::scheduler::{Schedule, point};
+use nt_ke::scheduler::{Schedule, point, wait_outside};
 use nt_ke::{Config, Core, current_core, spinlock};
 
 fn machine<R>(seed: u64, f: impl FnOnce(&Arc<Core>) -> R) -> R {
@@ -162,6 +162,35 @@ fn threads_of_the_host_take_turns_and_wake_each_other() {
         }
     });
     assert!(core.stop(), "every thread left");
+}
+
+#[test]
+fn a_wait_for_the_outside_is_refused_here_and_granted_to_free_threads() {
+    machine(1, |_| {
+        let refused = wait_outside(|| panic!("it is not called"));
+        assert!(refused.expect_err("it is refused").to_string().contains("free scheduler"));
+    });
+    let core = Core::new(Config { detect_hangs: true, ..Config::default() }).expect("a machine");
+    let gate = event(object_type::NOTIFICATION_EVENT);
+    std::thread::scope(|scope| {
+        let inside = scope.spawn(|| core.attach(0, || dispatcher::wait(&gate.Header, false, None)));
+        let outside = || {
+            wait_outside(|| {
+                // The other thread waits for good meanwhile: no hang, as this one will go on.
+                while std::ptr::eq(gate.Header.WaitListHead.Flink.get(), &gate.Header.WaitListHead) {
+                    std::thread::yield_now();
+                }
+                17
+            })
+        };
+        assert_eq!(
+            core.attach(0, || outside().inspect(|_| _ = dispatcher::set_event(&gate.Header)))
+                .expect("a thread"),
+            Ok(17)
+        );
+        assert_eq!(inside.join().expect("no panic").expect("a thread"), Ok(NtStatus::SUCCESS));
+    });
+    assert!(core.stop() && core.bug_checked().is_none(), "{:?}", core.bug_checked());
 }
 
 #[test]

@@ -56,6 +56,25 @@ fn a_notification_event_lets_everyone_pass_and_a_synchronization_event_one() {
 }
 
 #[test]
+fn memory_that_is_no_object_is_a_bug_check_and_not_followed() {
+    // spec: EXEC-12
+    for wild in [0usize, 0x1001, 0x10, 0x10_0000_0000] {
+        let core = Core::new(Config::default()).expect("a machine");
+        let waited = core.attach(0, || {
+            let object = event(object_type::NOTIFICATION_EVENT, 0);
+            object.Header.WaitListHead.Flink.set(wild as *mut _);
+            object.Header.WaitListHead.Blink.set(wild as *mut _);
+            dispatcher::wait(&object.Header, false, Some(0))
+        });
+        assert_eq!(waited.expect("a thread"), Err(Raise::Stop), "list at {wild:#x}");
+        assert!(core.stop(), "every thread left");
+        let check = core.bug_checked().expect("it ended the machine");
+        assert_eq!(check.code, bugcheck::KMODE_EXCEPTION_NOT_HANDLED);
+        assert!(check.message.contains("no initialised dispatcher object"), "{}", check.message);
+    }
+}
+
+#[test]
 fn a_waiting_thread_is_woken_by_another() {
     machine(|core| {
         let gate = event(object_type::SYNCHRONIZATION_EVENT, 0);

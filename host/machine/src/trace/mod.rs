@@ -7,7 +7,7 @@
 //! └ number of the thread; `-` outside of every thread
 //! ```
 //!
-//! What a line says does not depend on where things lie in the host's memory ([`normal`]), and of a machine with virtual
+//! What a line says does not depend on where things lie in the host's memory (module `normal`), and of a machine with virtual
 //! time on no clock either: the same seed gives the same bytes. Lines are written on the thread that they are about.
 
 mod normal;

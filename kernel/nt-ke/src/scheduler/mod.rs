@@ -59,6 +59,43 @@ pub trait Scheduler: Send + Sync {
     fn join(&self);
 }
 
+/// A wait for the outside was refused, since nothing outside follows the seed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OutsideRefused;
+
+impl std::fmt::Display for OutsideRefused {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(
+            "a machine with a seeded schedule waits for nothing outside of it, or the same seed would not give the same \
+             run; use the free scheduler",
+        )
+    }
+}
+
+impl std::error::Error for OutsideRefused {}
+
+/// Lets the current thread wait for something outside of the machine, such as a socket: `wait` does its own I/O and
+/// returns when that is done or when the machine stops. Meanwhile the thread counts as one that will go on by itself.
+///
+/// IRQL:    PASSIVE_LEVEL, no lock held
+/// Errors:  a machine with a seeded schedule refuses, without calling `wait`
+pub fn wait_outside<R>(wait: impl FnOnce() -> R) -> Result<R, OutsideRefused> {
+    let core = current_core();
+    if core.scheduler().deterministic() {
+        return Err(OutsideRefused);
+    }
+    // Ends the count also when `wait` panics.
+    struct Waiting<'a>(&'a Core);
+    impl Drop for Waiting<'_> {
+        fn drop(&mut self) {
+            self.0.dispatcher.lock().leave_outside();
+        }
+    }
+    core.dispatcher.lock().enter_outside();
+    let _waiting = Waiting(core);
+    Ok(wait())
+}
+
 /// A new kernel thread and what it shall do.
 pub struct Task {
     pub(crate) name: String,

@@ -1,0 +1,95 @@
+//! What seeded machines do in a second: switches between two fibres that hand an event to each other, beside two free
+//! threads that do the same, and whole schedules: boot, load the default drivers, a short stress, stop.
+//!
+//! Medians of 21 rounds. Run by `cargo xtask bench schedules [--json]`.
+
+use std::time::Instant;
+
+use altimeter::workload::{Progress, StressOptions, stress};
+use altimeter::{DriverSource, Machine, Options, Schedule};
+use nt_abi::{KSEMAPHORE, NtStatus};
+use nt_ke::dispatcher::{self, object_type};
+use nt_ke::{Config, Core};
+
+const ROUNDS: usize = 21;
+/// Times that each thread hands over.
+const HANDOVERS: u32 = 20_000;
+
+struct Silent;
+
+impl Progress for Silent {
+    fn total(&self, _: u64) {}
+    fn advance(&self, _: u64) {}
+}
+
+fn semaphore() -> &'static KSEMAPHORE {
+    let semaphore: &'static KSEMAPHORE = Box::leak(Box::new(KSEMAPHORE::default()));
+    dispatcher::initialize_header(&semaphore.Header, object_type::SEMAPHORE, 0);
+    semaphore.Limit.set(i32::MAX);
+    semaphore
+}
+
+/// Nanoseconds from one thread to the other: a release, a wait, a switch.
+fn handover(schedule: Schedule) -> f64 {
+    let core = Core::new(Config { schedule, ..Config::default() }).expect("a machine");
+    let sides = [semaphore(), semaphore()];
+    let started = Instant::now();
+    let run = |thread: u32| {
+        let (mine, other) = (sides[thread as usize], sides[1 - thread as usize]);
+        for _ in 0..HANDOVERS {
+            dispatcher::release_semaphore(other, 1).expect("below its limit");
+            assert_eq!(dispatcher::wait(&mine.Header, false, None), Ok(NtStatus::SUCCESS));
+        }
+    };
+    core.run_threads(0, "player", 2, &run).expect("two threads");
+    let elapsed = started.elapsed();
+    assert!(core.stop(), "every thread left");
+    elapsed.as_nanos() as f64 / f64::from(2 * HANDOVERS)
+}
+
+/// Milliseconds of one schedule.
+fn schedule(seed: u64) -> f64 {
+    let started = Instant::now();
+    let options = Options { schedule: Schedule::Seeded(seed), ..Options::default() };
+    let machine = Machine::boot(options).expect("a machine in memory boots");
+    for name in DriverSource::embedded_names() {
+        machine.load(&DriverSource::embedded(name).expect("it is built in")).expect("it loads");
+    }
+    let outcome = stress(&machine, StressOptions { operations: 50, ..StressOptions::default() }, &Silent);
+    assert_eq!((outcome.mismatches, outcome.interrupted), (0, false), "{outcome:?}");
+    machine.unload_all();
+    machine.stop();
+    started.elapsed().as_secs_f64() * 1000.0
+}
+
+fn median(mut values: Vec<f64>) -> (f64, f64, f64) {
+    values.sort_by(f64::total_cmp);
+    (values[values.len() / 2], values[0], values[values.len() - 1])
+}
+
+fn main() {
+    let (mut fibres, mut free, mut schedules) = (Vec::new(), Vec::new(), Vec::new());
+    for round in 0..ROUNDS {
+        fibres.push(handover(Schedule::Seeded(round as u64)));
+        free.push(handover(Schedule::Free));
+        schedules.push(schedule(round as u64));
+    }
+    let (fibres, free, schedules) = (median(fibres), median(free), median(schedules));
+    if std::env::args().any(|argument| argument == "--json") {
+        println!(
+            "{{\"fibre_handover_ns\":{:.1},\"free_handover_ns\":{:.1},\"switches_per_second\":{:.0},\"schedule_ms\":{:.2},\"schedules_per_second\":{:.1}}}",
+            fibres.0,
+            free.0,
+            1e9 / fibres.0,
+            schedules.0,
+            1000.0 / schedules.0
+        );
+        return;
+    }
+    let line = |what: &str, values: (f64, f64, f64), unit: &str| {
+        println!("{what}: {:.1} {unit} ({:.1} to {:.1})", values.0, values.1, values.2);
+    };
+    line("from fibre to fibre", fibres, "ns");
+    line("from free thread to free thread", free, "ns");
+    line("one schedule of 4 threads and 200 operations", schedules, "ms");
+}
