@@ -88,16 +88,21 @@ pub fn read(folder: &Path) -> Outcome<Model> {
         constants: BTreeMap::new(),
         guids: BTreeMap::new(),
     };
-    for (namespace, name, item) in index.iter_items() {
+    // Some names lie in several namespaces: the kernel's own wins, whatever order the index has.
+    let mut items: Vec<_> = index.iter_items().collect();
+    let rank = |namespace: &str| {
+        NAMESPACES.iter().position(|(known, _)| *known == namespace).unwrap_or(NAMESPACES.len())
+    };
+    items.sort_by_key(|(namespace, name, _)| (rank(namespace), *namespace, *name));
+    for (namespace, name, item) in items {
         let layer = NAMESPACES.iter().find(|(known, _)| *known == namespace).map(|(_, layer)| *layer);
         let layer = layer.or_else(|| ALSO.contains(&name).then_some(1));
         match item {
-            // The kernel's own wins where both have the name.
-            Item::Type(ty)
-                if layer.is_some()
-                    || (namespace.starts_with(BORROWED) && !model.types.contains_key(name)) =>
-            {
-                model.types.insert(name.to_owned(), Definition { layer, shape: shape(&index, ty) });
+            Item::Type(ty) if layer.is_some() || namespace.starts_with(BORROWED) => {
+                model
+                    .types
+                    .entry(name.to_owned())
+                    .or_insert_with(|| Definition { layer, shape: shape(&index, ty) });
             }
             Item::Fn(method) if layer.is_some() => {
                 let module = method.impl_map().map_or("", |map| map.import_scope().name());
@@ -110,15 +115,15 @@ pub fn read(folder: &Path) -> Outcome<Model> {
                         parameters: signature.types,
                         variadic: signature.flags.contains(windows_metadata::MethodCallAttributes::VARARG),
                     };
-                    model.functions.insert(name.to_owned(), function);
+                    model.functions.entry(name.to_owned()).or_insert(function);
                 }
             }
             Item::Const(field) if layer.is_some() => {
                 let layer = layer.unwrap_or_default();
                 if let Some(text) = field.constant().and_then(|constant| number(&constant.value())) {
-                    model.constants.insert(name.to_owned(), (layer, text));
+                    model.constants.entry(name.to_owned()).or_insert((layer, text));
                 } else if let Some(text) = guid(field) {
-                    model.guids.insert(name.to_owned(), (layer, text));
+                    model.guids.entry(name.to_owned()).or_insert((layer, text));
                 }
             }
             _ => {}
