@@ -34,16 +34,42 @@ pub(crate) const KERNEL_PENDING: u32 = 1;
 /// `KTHREAD::apc_pending`: a user APC waits.
 pub(crate) const USER_PENDING: u32 = 2;
 
+/// The engine's own special APC.
+type Routine = Box<dyn FnOnce() -> Result<(), Raise> + Send>;
+
+/// What a queued kernel APC calls.
+enum Call {
+    /// The routines of a KAPC at this address.
+    Object(usize),
+    /// A routine of the engine, at APC_LEVEL.
+    Routine(Routine),
+}
+
+impl Call {
+    fn is(&self, apc: &KAPC) -> bool {
+        matches!(self, Self::Object(address) if *address == from_ref(apc) as usize)
+    }
+
+    /// The object of a driver's APC.
+    fn object(&self) -> Option<&'static KAPC> {
+        match self {
+            // SAFETY: queued APCs stay.
+            Self::Object(address) => Some(unsafe { &*(*address as *const KAPC) }),
+            Self::Routine(_) => None,
+        }
+    }
+}
+
 /// What waits for one thread, in the order of insertion.
 #[derive(Default)]
 pub(crate) struct Queues {
-    special: VecDeque<usize>,
-    normal: VecDeque<usize>,
-    user: VecDeque<usize>,
+    special: VecDeque<Call>,
+    normal: VecDeque<Call>,
+    user: VecDeque<Call>,
 }
 
 impl Queues {
-    fn of(&mut self, apc: &KAPC) -> &mut VecDeque<usize> {
+    fn of(&mut self, apc: &KAPC) -> &mut VecDeque<Call> {
         match (routines(apc).2.0, apc.ApcMode.get()) {
             (0, _) => &mut self.special,
             (_, 0) => &mut self.normal,
@@ -122,9 +148,30 @@ pub fn insert(apc: &KAPC, first: usize, second: usize) -> bool {
     apc.SystemArgument1.set(first as *mut _);
     apc.SystemArgument2.set(second as *mut _);
     let queues = dispatcher.apcs.entry(from_ref(thread) as usize).or_default();
-    queues.of(apc).push_back(from_ref(apc) as usize);
+    queues.of(apc).push_back(Call::Object(from_ref(apc) as usize));
     note(thread, queues);
     // A thread that waits looks at its queue; one that runs does at its next call.
+    core.scheduler().wake(thread);
+    true
+}
+
+/// Queues a special kernel APC of the engine: `routine` runs in `thread` at APC_LEVEL. `false`: the thread has ended, and
+/// the routine is dropped.
+///
+/// Source:  EXEC-01, SEED-MODW-07
+/// IRQL:    <= DISPATCH_LEVEL
+pub fn insert_special(
+    thread: &KTHREAD,
+    routine: impl FnOnce() -> Result<(), Raise> + Send + 'static,
+) -> bool {
+    let core = current_core();
+    let mut dispatcher = core.dispatcher.lock();
+    if thread.Header.SignalState.load(Ordering::Relaxed) != 0 {
+        return false;
+    }
+    let queues = dispatcher.apcs.entry(from_ref(thread) as usize).or_default();
+    queues.special.push_back(Call::Routine(Box::new(routine)));
+    note(thread, queues);
     core.scheduler().wake(thread);
     true
 }
@@ -139,7 +186,7 @@ pub fn remove(apc: &KAPC) -> bool {
     // SAFETY: as in `insert`.
     let thread = unsafe { &*apc.Thread.get().cast::<KTHREAD>() };
     if let Some(queues) = dispatcher.apcs.get_mut(&(from_ref(thread) as usize)) {
-        queues.of(apc).retain(|address| *address != from_ref(apc) as usize);
+        queues.of(apc).retain(|call| !call.is(apc));
         note(thread, queues);
     }
     true
@@ -168,33 +215,38 @@ fn deliver_pending(thread: &KTHREAD) -> Result<(), Raise> {
     let core = current_core();
     while deliverable(thread) {
         let next = take(&mut core.dispatcher.lock(), thread);
-        let Some((address, special)) = next else { return Ok(()) };
-        run(core, thread, address, special)?;
+        let Some((call, special)) = next else { return Ok(()) };
+        run(core, thread, call, special)?;
     }
     Ok(())
 }
 
 /// The next APC that may run now, and whether it is a special one.
-fn take(dispatcher: &mut Dispatcher, thread: &KTHREAD) -> Option<(usize, bool)> {
+fn take(dispatcher: &mut Dispatcher, thread: &KTHREAD) -> Option<(Call, bool)> {
     let queues = dispatcher.apcs.get_mut(&(from_ref(thread) as usize))?;
     let normal_allowed = thread.kernel_apc_disable().get() == 0 && thread.in_normal_apc().get() == 0;
     let next = match queues.special.pop_front() {
-        Some(address) => Some((address, true)),
-        None if normal_allowed => queues.normal.pop_front().map(|address| (address, false)),
+        Some(call) => Some((call, true)),
+        None if normal_allowed => queues.normal.pop_front().map(|call| (call, false)),
         None => None,
     };
-    if let Some((address, _)) = next {
-        // SAFETY: queued APCs stay.
-        unsafe { &*(address as *const KAPC) }.Inserted.set(0);
+    if let Some((call, _)) = &next {
+        if let Some(apc) = call.object() {
+            apc.Inserted.set(0);
+        }
         note(thread, queues);
     }
     next
 }
 
-fn run(core: &Core, thread: &KTHREAD, address: usize, special: bool) -> Result<(), Raise> {
+fn run(core: &Core, thread: &KTHREAD, call: Call, special: bool) -> Result<(), Raise> {
     if core.observed() {
         core.observe(&Event::ApcDelivered { thread: thread.number(), special });
     }
+    let address = match call {
+        Call::Object(address) => address,
+        Call::Routine(routine) => return call_engine_routine(core, routine),
+    };
     let (normal, context, first, second) = call_kernel_routine(core, address)?;
     if special || normal == 0 {
         return Ok(());
@@ -203,6 +255,15 @@ fn run(core: &Core, thread: &KTHREAD, address: usize, special: bool) -> Result<(
     let done = boundary::call(NativeFn(normal as usize), [context, first, second]);
     thread.in_normal_apc().set(0);
     done.map(|_| ())
+}
+
+fn call_engine_routine(core: &Core, routine: Routine) -> Result<(), Raise> {
+    let block = boundary::current();
+    let old = block.irql.get();
+    crate::irql::set(core, block, APC_LEVEL);
+    let result = routine();
+    crate::irql::set(core, block, old);
+    result
 }
 
 /// Calls the kernel routine at APC_LEVEL and returns what it left of normal routine, context and arguments. The routine
@@ -242,15 +303,14 @@ pub(crate) fn deliver_user(core: &Core, thread: &KTHREAD) -> Result<(), Raise> {
         let queues = dispatcher.apcs.get_mut(&(from_ref(thread) as usize));
         queues.and_then(|queues| {
             let next = queues.user.pop_front();
-            if let Some(address) = next {
-                // SAFETY: queued APCs stay.
-                unsafe { &*(address as *const KAPC) }.Inserted.set(0);
+            if let Some(apc) = next.as_ref().and_then(Call::object) {
+                apc.Inserted.set(0);
             }
             note(thread, queues);
             next
         })
     };
-    if let Some(address) = next {
+    if let Some(Call::Object(address)) = next {
         call_kernel_routine(core, address)?;
     }
     Ok(())
@@ -260,12 +320,11 @@ pub(crate) fn deliver_user(core: &Core, thread: &KTHREAD) -> Result<(), Raise> {
 pub(crate) fn run_down(core: &Core, thread: &KTHREAD) {
     let queues = core.dispatcher.lock().apcs.remove(&(from_ref(thread) as usize));
     let Some(queues) = queues else { return };
-    for address in queues.special.into_iter().chain(queues.normal).chain(queues.user) {
-        // SAFETY: queued APCs stay.
-        let apc = unsafe { &*(address as *const KAPC) };
+    for call in queues.special.into_iter().chain(queues.normal).chain(queues.user) {
+        let Some(apc) = call.object() else { continue };
         apc.Inserted.set(0);
         let rundown = routines(apc).1;
-        if rundown.0 != 0 && boundary::call(rundown, [address as u64]).is_err() {
+        if rundown.0 != 0 && boundary::call(rundown, [from_ref(apc) as u64]).is_err() {
             return;
         }
     }

@@ -251,6 +251,30 @@ fn a_special_apc_runs_at_apc_level_in_its_thread_when_the_irql_falls() {
 }
 
 #[test]
+fn the_engine_s_own_special_apc_is_held_off_and_delivered_as_a_driver_s_is() {
+    // spec: EXEC-01, EXEC-02
+    machines(|_| {
+        let log = lasting(Log::default());
+        let thread = current_thread();
+        thread.special_apc_disable().set(1);
+        assert!(apc::insert_special(thread, || {
+            log.note(1);
+            Ok(())
+        }));
+        assert!(special(log, thread, 2));
+        apc::deliver().expect("no stop");
+        assert_eq!(log.calls.load(Ordering::Acquire), 0, "a guarded region holds it off");
+        thread.special_apc_disable().set(0);
+        thread.kernel_apc_disable().set(1);
+        apc::deliver().expect("no stop");
+        thread.kernel_apc_disable().set(0);
+        assert_eq!(log.orders(), [1, 2]);
+        assert_eq!(log.level.load(Ordering::Relaxed), u32::from(APC_LEVEL));
+        assert_eq!(irql::current(), 0);
+    });
+}
+
+#[test]
 fn regions_hold_off_what_they_say_and_leaving_delivers_special_ones_first() {
     // spec: EXEC-02, EXEC-04, EXEC-42
     machine(Schedule::Seeded(6), |_| {
