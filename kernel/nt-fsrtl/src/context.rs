@@ -64,9 +64,13 @@ fn unlink(context: &FSRTL_PER_STREAM_CONTEXT) {
     nt_ke::dispatcher::initialize_list(&context.Links);
 }
 
-fn matches(context: &FSRTL_PER_STREAM_CONTEXT, owner: usize, instance: Option<usize>) -> bool {
-    context.OwnerId.get() as usize == owner
-        && instance.is_none_or(|instance| context.InstanceId.get() as usize == instance)
+/// An instance is looked for together with its owner; without either, any context is the one.
+fn matches(context: &FSRTL_PER_STREAM_CONTEXT, owner: Option<usize>, instance: Option<usize>) -> bool {
+    let is_owner = |owner| context.OwnerId.get() as usize == owner;
+    match (owner, instance) {
+        (_, Some(instance)) => is_owner(owner.unwrap_or(0)) && context.InstanceId.get() as usize == instance,
+        (owner, None) => owner.is_none_or(is_owner),
+    }
 }
 
 /// Attaches a context to a stream.
@@ -91,10 +95,12 @@ pub fn insert_per_stream_context(
     NtStatus::SUCCESS
 }
 
-/// The context of `owner` (and `instance`, if given). Source: FsRtlLookupPerStreamContext.
+/// The context of `owner` and `instance`, as far as given: the first one without either.
+///
+/// Source:  FsRtlLookupPerStreamContext. IRQL: <= APC_LEVEL
 pub fn lookup_per_stream_context(
     header: &FSRTL_ADVANCED_FCB_HEADER,
-    owner: usize,
+    owner: Option<usize>,
     instance: Option<usize>,
 ) -> Option<&'static FSRTL_PER_STREAM_CONTEXT> {
     if !supports_filter_contexts(header) {
@@ -104,10 +110,10 @@ pub fn lookup_per_stream_context(
     find(header, |context| matches(context, owner, instance).then_some(context))
 }
 
-/// Takes it off the stream and returns it. Source: FsRtlRemovePerStreamContext.
+/// Takes it off the stream and returns it. Source: FsRtlRemovePerStreamContext. IRQL: <= APC_LEVEL
 pub fn remove_per_stream_context(
     header: &FSRTL_ADVANCED_FCB_HEADER,
-    owner: usize,
+    owner: Option<usize>,
     instance: Option<usize>,
 ) -> Option<&'static FSRTL_PER_STREAM_CONTEXT> {
     if !supports_filter_contexts(header) {

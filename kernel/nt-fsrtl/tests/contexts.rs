@@ -32,13 +32,15 @@ fn are_found_by_owner_and_instance_until_they_are_removed() {
         insert_per_stream_context(&header, &b);
         let found =
             |owner, instance| lookup_per_stream_context(&header, owner, instance).map(std::ptr::from_ref);
-        assert_eq!(found(1, Some(10)), Some(&raw const a));
-        assert_eq!(found(1, None), Some(&raw const b));
-        assert_eq!(found(2, None), None);
-        assert!(remove_per_stream_context(&header, 1, Some(20)).is_some());
-        assert_eq!(found(1, None), Some(&raw const a));
+        assert_eq!(found(Some(1), Some(10)), Some(&raw const a));
+        assert_eq!(found(Some(1), None), Some(&raw const b));
+        assert_eq!(found(Some(2), None), None);
+        assert_eq!(found(None, None), Some(&raw const b));
+        assert_eq!(found(None, Some(10)), None);
+        assert!(remove_per_stream_context(&header, Some(1), Some(20)).is_some());
+        assert_eq!(found(Some(1), None), Some(&raw const a));
         teardown_per_stream_contexts(&header).unwrap();
-        assert_eq!(found(1, None), None);
+        assert_eq!(found(Some(1), None), None);
     });
 }
 

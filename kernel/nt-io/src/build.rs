@@ -5,7 +5,7 @@ use nt_abi::{
     IRP_MJ_DEVICE_CONTROL, IRP_MJ_FLUSH_BUFFERS, IRP_MJ_INTERNAL_DEVICE_CONTROL, IRP_MJ_READ,
     IRP_MJ_SHUTDOWN, IRP_MJ_WRITE, KEVENT, NtStatus,
 };
-use nt_ke::Raise;
+use nt_ke::{Raise, dispatcher};
 
 use crate::control::ControlBuffers;
 use crate::irp::{io_allocate_irp, kind, tail};
@@ -118,6 +118,27 @@ pub fn io_build_device_io_control_request(
         parameters.Type3InputBuffer.set(buffers.input as *mut _);
     }
     Ok(Some(irp))
+}
+
+/// Sends a device control without buffers and waits until it is done.
+///
+/// Source:  FsRtlBalanceReads
+/// IRQL:    PASSIVE_LEVEL
+/// Returns: what the device answers
+/// Errors:  INSUFFICIENT_RESOURCES
+pub fn io_send_device_control(device: &'static DEVICE_OBJECT, code: u32) -> Result<NtStatus, Raise> {
+    let (event, block) = (KEVENT::default(), IO_STATUS_BLOCK::default());
+    dispatcher::initialize_header(&event.Header, dispatcher::object_type::NOTIFICATION_EVENT, 0);
+    let irp =
+        io_build_device_io_control_request(code, device, ControlBuffers::default(), false, &event, &block)?;
+    let Some(irp) = irp else { return Ok(NtStatus::INSUFFICIENT_RESOURCES) };
+    match crate::completion::io_call_driver(device, irp)? {
+        NtStatus::PENDING => {
+            dispatcher::wait(&event.Header, false, None)?;
+            Ok(block.Status.get())
+        }
+        status => Ok(status),
+    }
 }
 
 /// An IRP that belongs to `master`, which completes when all of its own are complete.

@@ -39,7 +39,9 @@ pub mod stack;
 mod subsystem;
 pub mod volume;
 
-pub use build::{io_build_device_io_control_request, io_build_fsd_request, io_make_associated_irp};
+pub use build::{
+    io_build_device_io_control_request, io_build_fsd_request, io_make_associated_irp, io_send_device_control,
+};
 pub use cancel::{
     RustCancel, io_acquire_cancel_spin_lock, io_cancel_irp, io_get_top_level_irp,
     io_is_operation_synchronous, io_release_cancel_spin_lock, io_set_cancel_routine, io_set_rust_cancel,

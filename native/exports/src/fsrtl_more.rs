@@ -3,8 +3,8 @@
 use boundary::{Raise, export};
 use nt_abi::irql::{APC_LEVEL, DISPATCH_LEVEL, PASSIVE_LEVEL};
 use nt_abi::{
-    DEVICE_OBJECT, FILE_OBJECT, FSRTL_ADVANCED_FCB_HEADER, FSRTL_FLAG2_IS_PAGING_FILE, MDL, NtStatus, STRING,
-    UNICODE_STRING,
+    DEVICE_OBJECT, FILE_OBJECT, FSRTL_ADVANCED_FCB_HEADER, FSRTL_FLAG2_IS_PAGING_FILE,
+    FSRTL_PER_STREAM_CONTEXT, MDL, NtStatus, STRING, UNICODE_STRING,
 };
 use nt_rtl::case;
 use nt_rtl::oem::CodePage::Oem;
@@ -30,12 +30,26 @@ rows! { "ntoskrnl.exe", "nt-fsrtl";
     FsRtlMdlReadCompleteDev done "";
     FsRtlMdlWriteCompleteDev done "";
     FsRtlAreVolumeStartupApplicationsComplete done "";
-    FsRtlBalanceReads done "no fault-tolerant disks: NOT_IMPLEMENTED";
+    FsRtlBalanceReads done "";
+    FsRtlInsertPerStreamContext done "";
+    FsRtlLookupPerStreamContextInternal done "";
+    FsRtlRemovePerStreamContext done "";
 }
 
 /// FileStandardInformation.
 const STANDARD: u32 = 5;
 const TAG: u32 = u32::from_le_bytes(*b"FSqs");
+/// FT_BALANCED_READ_MODE.
+const BALANCED_READ_MODE: u32 = 0x66_001B;
+
+/// An identity that the driver may leave out.
+fn given(id: usize) -> Option<usize> {
+    (id != 0).then_some(id)
+}
+
+fn address(found: Option<&FSRTL_PER_STREAM_CONTEXT>) -> usize {
+    found.map_or(0, |found| std::ptr::from_ref(found) as usize)
+}
 
 fn raising(block: *mut u8) -> Result<*mut u8, Raise> {
     if block.is_null() { Err(Raise::Status(NtStatus::INSUFFICIENT_RESOURCES)) } else { Ok(block) }
@@ -221,7 +235,24 @@ export! {
     /// Asks a fault-tolerant disk to read from both sides.
     pub fn FsRtlBalanceReads(device: *mut DEVICE_OBJECT) -> NtStatus [irql <= PASSIVE_LEVEL] {
         arg!(FsRtlBalanceReads: device);
-        let _ = device;
-        Ok(NtStatus::NOT_IMPLEMENTED)
+        nt_io::io_send_device_control(device, BALANCED_READ_MODE)
+    }
+
+    /// Attaches a filter's context to a stream.
+    pub fn FsRtlInsertPerStreamContext(header: *mut FSRTL_ADVANCED_FCB_HEADER, context: *mut FSRTL_PER_STREAM_CONTEXT) -> NtStatus [irql <= APC_LEVEL] {
+        arg!(FsRtlInsertPerStreamContext: header, context);
+        Ok(nt_fsrtl::insert_per_stream_context(header, context))
+    }
+
+    /// A filter's context of a stream; null when there is none.
+    pub fn FsRtlLookupPerStreamContextInternal(header: *mut FSRTL_ADVANCED_FCB_HEADER, owner: usize, instance: usize) -> usize [irql <= APC_LEVEL] {
+        arg!(FsRtlLookupPerStreamContextInternal: header);
+        Ok(address(nt_fsrtl::lookup_per_stream_context(header, given(owner), given(instance))))
+    }
+
+    /// Takes a filter's context off a stream; null when there was none.
+    pub fn FsRtlRemovePerStreamContext(header: *mut FSRTL_ADVANCED_FCB_HEADER, owner: usize, instance: usize) -> usize [irql <= APC_LEVEL] {
+        arg!(FsRtlRemovePerStreamContext: header);
+        Ok(address(nt_fsrtl::remove_per_stream_context(header, given(owner), given(instance))))
     }
 }
