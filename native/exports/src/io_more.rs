@@ -58,11 +58,11 @@ fn referenced(device: &DEVICE_OBJECT) -> Result<usize, Raise> {
     Ok(address)
 }
 
-/// The thread of a request, or the current one.
-fn requestor(irp: &IRP) -> Result<&'static nt_ke::KTHREAD, Raise> {
+/// The thread that asked, if an IRP is of one.
+fn requestor(irp: &IRP) -> Result<Option<&'static nt_ke::KTHREAD>, Raise> {
     match irp.Thread().get() as usize {
-        0 => Ok(current_thread()),
-        address => thread(address),
+        0 => Ok(None),
+        address => thread(address).map(Some),
     }
 }
 
@@ -227,16 +227,16 @@ export! {
         Ok(FILES.as_ptr() as usize)
     }
 
-    /// The process that asked.
+    /// The process that asked; null when no thread did.
     pub fn IoGetRequestorProcess(irp: *mut IRP) -> usize [irql <= DISPATCH_LEVEL] {
         arg!(IoGetRequestorProcess: irp);
-        Ok(nt_ps::ps_thread_process(requestor(irp)?))
+        Ok(requestor(irp)?.map_or(0, nt_ps::ps_thread_process))
     }
 
-    /// Identity of the process that asked.
+    /// Identity of the process that asked; 0 when no thread did.
     pub fn IoGetRequestorProcessId(irp: *mut IRP) -> u32 [irql <= DISPATCH_LEVEL] {
         arg!(IoGetRequestorProcessId: irp);
-        Ok(nt_ps::ps_thread_process_id(requestor(irp)?)? as u32)
+        requestor(irp)?.map_or(Ok(0), |thread| nt_ps::ps_thread_process_id(thread).map(|id| id as u32))
     }
 
     /// Whether a thread is the system's.

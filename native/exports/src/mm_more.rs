@@ -65,8 +65,10 @@ export! {
     /// Lets it be paged out.
     pub fn MmUnlockPagableImageSection(_handle: usize) -> () [irql <= APC_LEVEL] { Ok(()) }
 
-    /// Lets a whole driver be paged out; where it lies.
-    pub fn MmPageEntireDriver(address: usize) -> usize [irql <= APC_LEVEL] { Ok(address) }
+    /// Lets a whole driver be paged out; where its image begins.
+    pub fn MmPageEntireDriver(address: usize) -> usize [irql <= APC_LEVEL] {
+        Ok(nt_ke::subsystem::<driver::Loader>().images().base_of(address).unwrap_or(address))
+    }
 
     /// Puts a driver's sections back to what its image says.
     pub fn MmResetDriverPaging(_address: usize) -> () [irql <= APC_LEVEL] { Ok(()) }
