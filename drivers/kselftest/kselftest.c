@@ -189,6 +189,7 @@ NTSTATUS DriverEntry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING RegistryPath)
         BitmapChecks,  TableChecks,             SplayChecks,   TimerChecks,
         MoreStringChecks, CodePageChecks,       NetChecks,     CrtMoreChecks,  SecurityChecks, EventChecks,
         ProcessChecks, FileChecks,              MiscChecks,    MoreIoChecks,
+        ExMoreChecks,  ExSpinLockChecks,        McbChecks,     FsRtlMoreChecks,
     };
     const CASE *one;
     ULONG i, failed = 0;

@@ -42,6 +42,7 @@ extern const CASE MoreStringChecks[], CodePageChecks[], NetChecks[];
 extern const CASE CrtMoreChecks[], SecurityChecks[], EventChecks[];
 extern const CASE ProcessChecks[], FileChecks[], MiscChecks[], MoreIoChecks[];
 extern const CASE RegistryChecks[], NameChecks[], PrintChecks[];
+extern const CASE ExMoreChecks[], ExSpinLockChecks[], McbChecks[], FsRtlMoreChecks[];
 
 extern PDRIVER_OBJECT Driver;
 extern UNICODE_STRING ServiceKey;
