@@ -8,6 +8,7 @@ use clap::builder::ArgPredicate;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::altitude;
+use crate::explore::Explored;
 
 /// Runs Windows minifilter drivers on Linux, unmodified, over real file I/O.
 #[derive(Debug, Parser)]
@@ -32,11 +33,26 @@ resources (.rc) are left out. What follows -- goes to clang: -I DIR, -D NAME=VAL
 
 Exit code 0: built; 2: errors, or a tool or a header set is not installed.";
 
+const EXPLORE_HELP: &str = "\
+Each seed decides every switch between threads and what the threads do. The first seed that fails (a bug check, a
+finding, a mismatch) is run once more and reported; --replay SEED shows that run step by step.
+
+  altimeter explore mydriver.sys --schedules 10000
+  altimeter explore mydriver.sys --replay 417 --steps 500
+
+Exit codes:
+  0  no schedule failed
+  1  one failed; its seed and report are printed
+  2  wrong usage or unusable driver; the message is on stderr";
+
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Load drivers, drive a workload through them, report what happened at every altitude
     #[command(after_help = EXIT_CODES)]
     Run(Box<RunArguments>),
+    /// Run many schedules of a short workload, each decided by its seed, and stop at the first that fails
+    #[command(after_help = EXPLORE_HELP)]
+    Explore(Box<ExploreArguments>),
     /// List the kernel functions that drivers may import: image, name, done or partial, home crate, note
     Exports(ExportsArguments),
     /// List the built-in sample drivers
@@ -46,7 +62,7 @@ pub enum Command {
     Cc(CcArguments),
 }
 
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub struct RunArguments {
     /// Driver images or INF files, or names of built-in drivers; none: passthrough, guard and xorcrypt
     ///
@@ -113,6 +129,10 @@ pub struct RunArguments {
     #[arg(long, value_name = "SEED")]
     pub schedule: Option<u64>,
 
+    /// Operations of each thread of the stress workload
+    #[arg(long, value_name = "N", default_value_t = 4000)]
+    pub operations: u64,
+
     /// Run stress for about this many seconds instead of a fixed number of operations
     #[arg(long, value_name = "N")]
     pub seconds: Option<u64>,
@@ -128,6 +148,14 @@ pub struct RunArguments {
     /// Give up when nothing makes progress for this many seconds; 0: wait for ever
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     pub timeout: u64,
+
+    /// How many of the last steps the report shows, 0 for all: of a schedule that explore replays.
+    #[arg(skip)]
+    pub steps: Option<usize>,
+
+    /// The exploring that this run belongs to.
+    #[arg(skip)]
+    pub explored: Option<Explored>,
 }
 
 /// `--scheduler`.
@@ -156,6 +184,102 @@ impl Workload {
             Self::Tour => "tour",
             Self::CopyTree => "copy-tree",
             Self::Stress => "stress",
+        }
+    }
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct ExploreArguments {
+    /// Driver images or INF files, or names of built-in drivers, as for run
+    #[arg(value_name = "DRIVER.sys|DRIVER.inf")]
+    pub drivers: Vec<PathBuf>,
+
+    /// How many schedules to run, with seeds from --first on
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1..))]
+    pub schedules: u64,
+
+    /// The first seed
+    #[arg(long, value_name = "SEED", default_value_t = 1)]
+    pub first: u64,
+
+    /// Run the schedule of this seed alone and show it step by step
+    #[arg(long, value_name = "SEED", conflicts_with_all = ["schedules", "first"])]
+    pub replay: Option<u64>,
+
+    /// How many of the last steps --replay shows; 0: all
+    #[arg(long, value_name = "N", default_value_t = 100, requires = "replay")]
+    pub steps: usize,
+
+    /// What each schedule does with a fresh volume in memory
+    #[arg(long, value_enum, default_value_t = Workload::Stress)]
+    pub workload: Workload,
+
+    /// Operations of each thread of the stress workload
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    pub operations: u64,
+
+    /// Directory whose contents copy-tree copies into the root of the volume
+    #[arg(long, value_name = "SRC", required_if_eq("workload", "copy-tree"))]
+    pub source: Option<PathBuf>,
+
+    /// Altitude of a driver whose INF gives none; repeat it, in the order of those drivers
+    #[arg(long = "altitude", value_name = "N", value_parser = altitude::parse)]
+    pub altitudes: Vec<String>,
+
+    /// Registry value in the service key and the Parameters key of every driver, as for run
+    #[arg(long = "set", value_name = "NAME=TYPE:VALUE", value_parser = Setting::parse)]
+    pub settings: Vec<Setting>,
+
+    /// Place each block that a driver allocates against an inaccessible page, so that overruns fault where they happen
+    #[arg(long)]
+    pub special_pool: bool,
+
+    /// Write the results as JSON; with - to stdout, and the report for people then goes to stderr
+    #[arg(long, value_name = "FILE|-")]
+    pub json: Option<PathBuf>,
+
+    /// Write one line for each call of an export and each callback of the schedule that failed
+    #[arg(long, value_name = "FILE")]
+    pub trace: Option<PathBuf>,
+
+    /// Processes that run schedules at the same time; by default as many as there are processors
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=256))]
+    pub jobs: Option<u32>,
+
+    /// Seconds after which a schedule that has not ended counts as failed
+    #[arg(long, value_name = "SECONDS", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..))]
+    pub timeout: u64,
+
+    /// How many schedules were run before this replay
+    #[arg(long, hide = true, requires = "replay")]
+    pub explored: Option<u64>,
+}
+
+impl ExploreArguments {
+    /// The run of one seed: it decides the switches and the operations.
+    pub fn run_of(&self, seed: u64) -> RunArguments {
+        RunArguments {
+            drivers: self.drivers.clone(),
+            volumes: vec!["mem".into()],
+            sector: 512,
+            cache_size: 256,
+            special_pool: self.special_pool,
+            faults: Vec::new(),
+            workload: self.workload,
+            source: self.source.clone(),
+            altitudes: self.altitudes.clone(),
+            settings: self.settings.clone(),
+            json: self.json.clone(),
+            seed,
+            scheduler: Scheduler::Fibre,
+            schedule: Some(seed),
+            operations: self.operations,
+            seconds: None,
+            trace: self.trace.clone(),
+            debug_print: false,
+            timeout: self.timeout,
+            steps: self.replay.filter(|_| self.explored.is_none()).map(|_| self.steps),
+            explored: Some(Explored { schedules: self.explored.unwrap_or(1), failed: Some(seed) }),
         }
     }
 }
@@ -223,6 +347,15 @@ mod command_line {
         assert!(!parse(&["altimeter", "run", "--workload", "copy-tree"]));
         assert!(parse(&["altimeter", "run", "--workload", "copy-tree", "--source", "x"]));
         assert!(parse(&["altimeter", "run"]));
+    }
+
+    #[test]
+    fn explore_replays_one_seed_or_runs_many() {
+        let parse =
+            |words: &[&str]| Arguments::try_parse_from([&["altimeter", "explore"], words].concat()).is_ok();
+        assert!(parse(&["--schedules", "10", "--first", "5"]) && parse(&["--replay", "5", "--steps", "9"]));
+        assert!(!parse(&["--replay", "5", "--schedules", "10"]) && !parse(&["--steps", "9"]));
+        assert!(!parse(&["--schedules", "0"]));
     }
 
     #[test]

@@ -9,10 +9,19 @@ use crate::outcome::Exit;
 use crate::page::Page;
 use crate::run::Summary;
 use crate::stack;
+use crate::trace::LastSteps;
 
 /// Everything about a run, for `terminal`.
 pub fn render(summary: &Summary, terminal: &Term) -> String {
     let mut page = Page::new(terminal);
+    if summary.explored.is_some_and(|explored| explored.failed.is_none()) {
+        workload(&mut page, summary);
+        verdict(&mut page, summary);
+        return page.finish();
+    }
+    if let Some(taken) = &summary.steps {
+        steps(&mut page, taken);
+    }
     let store = |volume: &String| match volume.as_str() {
         "mem" => "memory".to_owned(),
         directory => format!("directory {directory}"),
@@ -28,6 +37,15 @@ pub fn render(summary: &Summary, terminal: &Term) -> String {
     }
     verdict(&mut page, summary);
     page.finish()
+}
+
+/// The last steps of a replay.
+fn steps(page: &mut Page, steps: &LastSteps) {
+    page.heading(&format!("Steps: the last {} of {}", steps.lines.len(), steps.total));
+    page.line("thread, IRQL, what it does inside what");
+    for line in &steps.lines {
+        page.line(line);
+    }
 }
 
 /// What drivers that test themselves found.
@@ -219,6 +237,9 @@ fn verdict(page: &mut Page, summary: &Summary) {
     let text = page.paint(&style.bold(), &text);
     page.line("");
     page.line(text);
+    if let Some(explored) = &summary.explored {
+        page.line(explored);
+    }
 }
 
 #[cfg(test)]

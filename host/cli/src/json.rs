@@ -56,6 +56,15 @@ struct Results<'a> {
     workload: WorkloadResult,
     findings: Vec<Finding<'a>>,
     bugcheck: Option<BugCheck<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    explore: Option<Explore>,
+}
+
+#[derive(serde::Serialize)]
+struct Explore {
+    schedules: u64,
+    /// The seed that failed.
+    seed: Option<u64>,
 }
 
 #[derive(serde::Serialize)]
@@ -138,6 +147,9 @@ impl<'a> Results<'a> {
             },
             findings: report.findings.iter().map(Finding::of).collect(),
             bugcheck: report.bug_check.as_ref().map(BugCheck::of),
+            explore: summary
+                .explored
+                .map(|explored| Explore { schedules: explored.schedules, seed: explored.failed }),
         }
     }
 }
@@ -207,6 +219,8 @@ mod shape {
             outcome: Outcome { name: "tour", operations: 5, ..Outcome::default() },
             elapsed: None,
             report: Report { drivers: vec![driver], findings: vec![finding], bug_check: None },
+            steps: None,
+            explored: None,
         };
         let text = serde_json::to_string(&Results::of(&summary)).expect("plain data becomes JSON");
         assert_eq!(

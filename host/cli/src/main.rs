@@ -3,6 +3,7 @@
 //! ```text
 //! altimeter run ─► supervisor (this process) ─► the same program once more, which hosts the machine
 //!                  waits, reports its death        boots, loads, drives the workload, prints the report
+//! altimeter explore ─► the same with a crew of hosts, each of which runs schedule after schedule (`explore`)
 //! ```
 //!
 //! A driver runs as native code and can destroy the process that hosts it. The supervisor stays out of its
@@ -15,6 +16,7 @@ mod altitude;
 mod arguments;
 mod cc_command;
 mod drivers_command;
+mod explore;
 mod exports_command;
 mod human;
 mod json;
@@ -28,6 +30,7 @@ mod run;
 mod stack;
 mod supervisor;
 mod trace;
+mod work;
 
 use clap::Parser;
 
@@ -38,7 +41,9 @@ fn main() {
     let arguments = Arguments::parse();
     let exit = match &arguments.command {
         Command::Run(run) if supervisor::is_host() => run::host(run),
-        Command::Run(run) => supervisor::supervise(run),
+        Command::Run(run) => supervisor::supervise(run, std::env::args_os().skip(1)),
+        Command::Explore(explore) if supervisor::is_host() => explore::host(explore),
+        Command::Explore(explore) => explore::run(explore),
         Command::Exports(exports) => conclude(exports_command::run(exports)),
         Command::Cc(cc) => conclude(cc_command::run(cc)),
         Command::Drivers => conclude(drivers_command::run()),

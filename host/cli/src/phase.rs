@@ -40,7 +40,8 @@ impl Phases {
         self.line(END, "");
     }
 
-    fn line(&self, begin: &str, rest: &str) {
+    /// One line of a protocol of its own.
+    pub fn line(&self, begin: &str, rest: &str) {
         let line = format!("{begin}{}\n", rest.replace('\n', " "));
         if let Ok(mut pipe) = self.pipe.lock()
             && let Some(pipe) = pipe.as_mut()

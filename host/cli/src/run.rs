@@ -1,16 +1,18 @@
 //! `altimeter run` in the process that hosts the machine: check, boot, load, work, unload, report.
 
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use altimeter::workload::{self, Outcome, StressOptions, TourOptions};
-use altimeter::{DriverSource, LoadError, Machine, Report};
+use altimeter::workload::Outcome;
+use altimeter::{DriverSource, Machine, Report};
 
 use crate::arguments::{RunArguments, Workload};
+use crate::explore::Explored;
 use crate::monitor::Monitor;
 use crate::outcome::{Exit, Usage};
 use crate::phase::Phases;
-use crate::trace::Trace;
+use crate::trace::{LastSteps, Trace};
+use crate::work::{self, Steps};
 use crate::{conclude, human, json, output, plan};
 
 /// What a run found out.
@@ -23,6 +25,10 @@ pub struct Summary {
     pub elapsed: Option<Duration>,
     /// What the machine says.
     pub report: Report,
+    /// The last steps, if they were asked for.
+    pub steps: Option<LastSteps>,
+    /// The exploring that this run belongs to.
+    pub explored: Option<Explored>,
 }
 
 impl Summary {
@@ -76,10 +82,12 @@ fn attempt(arguments: &RunArguments, phases: &Phases) -> Result<Exit, Usage> {
         printing: Mutex::new(Some(destination)),
         volumes,
         workload: arguments.workload,
-        trace: Trace::begin(machine, trace, arguments.debug_print),
+        trace: Trace::begin(machine, trace, arguments.steps, arguments.debug_print),
+        explored: arguments.explored,
     });
     job.watch(arguments.timeout);
-    let done = job.perform(arguments, &drivers, phases);
+    let steps = Told { monitor: &job.monitor, phases };
+    let done = work::perform(machine, arguments, &drivers, &steps, &job.monitor);
     job.monitor.clear();
     if let Err(error) = job.trace.end(machine) {
         let path = arguments.trace.as_deref().map(|path| path.display().to_string()).unwrap_or_default();
@@ -104,6 +112,24 @@ struct Job {
     volumes: Vec<String>,
     workload: Workload,
     trace: Trace,
+    explored: Option<Explored>,
+}
+
+/// The monitor and the supervisor are told.
+struct Told<'a> {
+    monitor: &'a Monitor,
+    phases: &'a Phases,
+}
+
+impl Steps for Told<'_> {
+    fn doing(&self, what: &str) {
+        self.phases.doing(what);
+        self.monitor.doing(what);
+    }
+
+    fn driver(&self, driver: &DriverSource) {
+        self.phases.driver(&driver.name, &driver.image_path);
+    }
 }
 
 impl Job {
@@ -125,78 +151,19 @@ impl Job {
         });
     }
 
-    /// Loads, works, unloads. A bug check ends it early, and is in the machine's report.
-    fn perform(
-        &self,
-        arguments: &RunArguments,
-        drivers: &[DriverSource],
-        phases: &Phases,
-    ) -> Result<(Outcome, Option<Duration>), Usage> {
-        let doing = |what: &str| {
-            phases.doing(what);
-            self.monitor.doing(what);
-        };
-        let nothing = Outcome { name: self.workload.name(), interrupted: true, ..Outcome::default() };
-        for driver in drivers {
-            doing(&format!("loading {}", driver.image_path));
-            phases.driver(&driver.name, &driver.image_path);
-            match self.machine.load(driver) {
-                Ok(()) => {}
-                Err(LoadError::BugCheck) => return Ok((nothing, None)),
-                Err(error) => return Err(plan::named(&driver.image_path, &error)),
-            }
-        }
-        doing(&format!("running {}", self.workload.name()));
-        let started = Instant::now();
-        let mut outcome = self.work(0, arguments, drivers)?;
-        for volume in 1..self.volumes.len() {
-            outcome.add(self.work(volume, arguments, drivers)?);
-        }
-        doing("writing the cache");
-        self.machine.write_cache();
-        let elapsed = started.elapsed();
-        doing("unloading the drivers");
-        self.machine.unload_all();
-        let finished = !outcome.interrupted;
-        Ok((outcome, finished.then_some(elapsed)))
-    }
-
-    /// The workload on one volume, counted from 0.
-    fn work(
-        &self,
-        volume: usize,
-        arguments: &RunArguments,
-        drivers: &[DriverSource],
-    ) -> Result<Outcome, Usage> {
-        match (self.workload, &arguments.source) {
-            (Workload::Stress, _) => {
-                let options = StressOptions {
-                    seed: arguments.seed,
-                    seconds: arguments.seconds,
-                    volume,
-                    ..StressOptions::default()
-                };
-                Ok(workload::stress(self.machine, options, &self.monitor))
-            }
-            (Workload::CopyTree, Some(source)) => {
-                workload::copy_tree(self.machine, volume, source, &self.monitor)
-                    .map_err(|error| Usage(format!("{error}; check --source {}", source.display())))
-            }
-            (Workload::CopyTree, None) => Err(Usage("copy-tree needs --source SRC".into())),
-            (Workload::Tour, _) => {
-                let options = TourOptions { denied_suffix: plan::denied_suffix(drivers), volume };
-                Ok(workload::tour(self.machine, &options, &self.monitor))
-            }
-        }
-    }
-
     /// Prints, unless another thread does. Returns how the process ends.
     fn print(&self, outcome: Outcome, elapsed: Option<Duration>) -> Option<Result<Exit, Usage>> {
         let mut destination =
             self.printing.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take()?;
         self.monitor.clear();
-        let summary =
-            Summary { volumes: self.volumes.clone(), outcome, elapsed, report: self.machine.report() };
+        let summary = Summary {
+            volumes: self.volumes.clone(),
+            outcome,
+            elapsed,
+            report: self.machine.report(),
+            steps: self.trace.last_steps(),
+            explored: self.explored,
+        };
         Some(summary.print(&mut destination).map(|()| summary.exit()))
     }
 }

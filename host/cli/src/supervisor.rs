@@ -8,7 +8,8 @@
 //! A signal from the terminal reaches both processes. A host whose supervisor is gone ends itself
 //! (`monitor`).
 
-use std::io::{BufRead, BufReader};
+use std::ffi::OsString;
+use std::io::{BufRead, BufReader, PipeReader};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, ExitStatus, Stdio};
 
@@ -34,9 +35,17 @@ pub fn supervisor_id() -> Option<u32> {
     std::env::var(VARIABLE).ok()?.parse().ok()
 }
 
-/// Runs the host to its end.
-pub fn supervise(arguments: &RunArguments) -> Exit {
-    conclude(start_and_wait(arguments))
+/// Runs the host, the same program with `words` for arguments, to its end. `arguments`: what they ask for.
+pub fn supervise(arguments: &RunArguments, words: impl IntoIterator<Item = OsString>) -> Exit {
+    conclude(start_and_wait(arguments, words))
+}
+
+/// The command of a host that tells its supervisor through a pipe, whose other end is returned.
+pub fn host_command(words: impl IntoIterator<Item = OsString>) -> std::io::Result<(Command, PipeReader)> {
+    let (reader, writer) = std::io::pipe()?;
+    let mut command = Command::new("/proc/self/exe");
+    command.args(words).env(VARIABLE, std::process::id().to_string()).stdin(Stdio::from(writer));
+    Ok((command, reader))
 }
 
 /// What the host said.
@@ -47,16 +56,17 @@ struct Told {
     ended: bool,
 }
 
-fn start_and_wait(arguments: &RunArguments) -> Result<Exit, Usage> {
-    let failed = |error: std::io::Error| {
-        Usage(format!("the process that hosts the machine cannot be started: {error}; is /proc mounted?"))
-    };
-    let (reader, writer) = std::io::pipe().map_err(failed)?;
-    let mut command = Command::new("/proc/self/exe");
-    command
-        .args(std::env::args_os().skip(1))
-        .env(VARIABLE, std::process::id().to_string())
-        .stdin(Stdio::from(writer));
+/// What to say when a host cannot be started.
+pub fn not_started(error: std::io::Error) -> Usage {
+    Usage(format!("the process that hosts the machine cannot be started: {error}; is /proc mounted?"))
+}
+
+fn start_and_wait(
+    arguments: &RunArguments,
+    words: impl IntoIterator<Item = OsString>,
+) -> Result<Exit, Usage> {
+    let failed = not_started;
+    let (mut command, reader) = host_command(words).map_err(failed)?;
     let mut child = command.spawn().map_err(failed)?;
     // The command keeps the pipe's writing end open; the pipe has to end with the host.
     drop(command);
@@ -120,6 +130,8 @@ fn death(arguments: &RunArguments, told: Told, status: ExitStatus) -> Result<Exi
         outcome: Outcome { name: arguments.workload.name(), interrupted: true, ..Outcome::default() },
         elapsed: None,
         report: Report { drivers: told.drivers, bug_check: Some(bug_check), ..Report::default() },
+        steps: None,
+        explored: arguments.explored,
     };
     let mut file = json::Destination::open(arguments.json.as_deref())?;
     summary.print(&mut file)?;

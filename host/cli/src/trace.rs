@@ -1,8 +1,9 @@
-//! `--trace FILE` and `--debug-print`: what a run tells while it runs.
+//! `--trace FILE`, `--steps N` and `--debug-print`: what a run tells while it runs.
 
+use std::collections::VecDeque;
 use std::fs::File;
-use std::io::{self, BufWriter};
-use std::sync::Arc;
+use std::io::{self, BufWriter, Write};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use altimeter::trace::Tracer;
 use altimeter::{Event, Machine, Observer};
@@ -21,19 +22,73 @@ impl Observer for Printer {
     }
 }
 
+/// The last lines of a trace.
+#[derive(Clone, Default)]
+pub struct LastSteps {
+    /// Oldest first.
+    pub lines: VecDeque<String>,
+    /// How many there were in all.
+    pub total: u64,
+    /// How many are kept; 0: all.
+    keep: usize,
+}
+
+impl LastSteps {
+    fn add(&mut self, line: &str) {
+        self.total += 1;
+        if self.keep != 0 && self.lines.len() == self.keep {
+            self.lines.pop_front();
+        }
+        self.lines.push_back(line.to_owned());
+    }
+}
+
+/// Where lines go, one at each `write`: a file, memory, or both.
+struct Sink {
+    file: Option<BufWriter<File>>,
+    last: Option<Arc<Mutex<LastSteps>>>,
+}
+
+impl Write for Sink {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        if let Some(last) = &self.last {
+            let text = String::from_utf8_lossy(line);
+            last.lock().unwrap_or_else(PoisonError::into_inner).add(text.trim_end());
+        }
+        self.file.as_mut().map_or(Ok(()), |file| file.write_all(line))?;
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.as_mut().map_or(Ok(()), BufWriter::flush)
+    }
+}
+
 /// A trace that is being written.
-pub struct Trace(Option<Arc<Tracer>>);
+pub struct Trace {
+    tracer: Option<Arc<Tracer>>,
+    last: Option<Arc<Mutex<LastSteps>>>,
+}
 
 impl Trace {
-    /// Begins to watch `machine`; lines go to `file`, what drivers print goes to stderr when `print` says so.
-    pub fn begin(machine: &'static Machine, file: Option<File>, print: bool) -> Self {
-        let tracer = file.map(|file| Tracer::new(machine, Box::new(BufWriter::with_capacity(1 << 20, file))));
+    /// Begins to watch `machine`; lines go to `file`, the last `steps` of them are kept (0: all), and what drivers print goes
+    /// to stderr when `print` says so.
+    pub fn begin(machine: &'static Machine, file: Option<File>, steps: Option<usize>, print: bool) -> Self {
+        let last = steps.map(|keep| Arc::new(Mutex::new(LastSteps { keep, ..LastSteps::default() })));
+        let file = file.map(|file| BufWriter::with_capacity(1 << 20, file));
+        let wanted = file.is_some() || last.is_some();
+        let tracer = wanted.then(|| Tracer::new(machine, Box::new(Sink { file, last: last.clone() })));
         if print {
             machine.set_observer(Some(Arc::new(Printer(tracer.clone()))));
         } else if let Some(tracer) = &tracer {
             machine.set_observer(Some(Arc::<Tracer>::clone(tracer)));
         }
-        Self(tracer)
+        Self { tracer, last }
+    }
+
+    /// The last steps so far, if they are kept.
+    pub fn last_steps(&self) -> Option<LastSteps> {
+        self.last.as_ref().map(|last| last.lock().unwrap_or_else(PoisonError::into_inner).clone())
     }
 
     /// Stops watching and writes everything so far.
@@ -41,6 +96,6 @@ impl Trace {
     /// Errors: the file could not be written
     pub fn end(&self, machine: &Machine) -> io::Result<()> {
         machine.set_observer(None);
-        self.0.as_ref().map_or(Ok(()), |tracer| tracer.finish())
+        self.tracer.as_ref().map_or(Ok(()), |tracer| tracer.finish())
     }
 }

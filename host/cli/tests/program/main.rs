@@ -7,6 +7,7 @@ mod bad_volume;
 mod build;
 mod cipher;
 mod crash;
+mod explore;
 mod support;
 mod usage;
 mod workloads;

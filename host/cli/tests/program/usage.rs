@@ -16,6 +16,10 @@ fn no_command_and_wrong_values_are_usage_errors() {
         &["run", "--workload", "copy-tree", "--source", "no-such-directory"],
         &["run", "--json", "no-such-directory/out.json"],
         &["run", "--trace", "no-such-directory/trace"],
+        &["explore", "--schedules", "0"],
+        &["explore", "--replay", "1", "--first", "3"],
+        &["explore", "--steps", "3"],
+        &["explore", "no-such.sys"],
     ] {
         let ran = altimeter(wrong).ends_with(2);
         assert!(!ran.stderr.is_empty(), "{wrong:?} without a message");
