@@ -73,6 +73,10 @@ pub enum Protection {
 }
 
 impl Protection {
+    fn protection_flags(self) -> ProtFlags {
+        ProtFlags::from_bits_retain(self.flags().bits())
+    }
+
     fn flags(self) -> MprotectFlags {
         match self {
             Self::None => MprotectFlags::empty(),
@@ -230,6 +234,45 @@ impl Slot {
             offset,
             bytes as u64,
         )?;
+        Ok(())
+    }
+
+    /// Maps the pages of `source` a second time, at `address`: both are whole pages of the lower half.
+    pub fn map_again(
+        &self,
+        address: usize,
+        bytes: usize,
+        source: usize,
+        protection: Protection,
+    ) -> io::Result<()> {
+        let inside = |at: usize| at >= self.base && at + bytes <= self.base + ALIAS_OFFSET;
+        assert!(inside(address) && inside(source), "outside the slot");
+        let flags = MapFlags::SHARED | MapFlags::NORESERVE | MapFlags::FIXED | MapFlags::POPULATE;
+        // SAFETY: replaces a range of this slot's own mapping, which its owner gave for this.
+        let got = unsafe {
+            let offset = (source - self.base) as u64;
+            rustix::mm::mmap(
+                address as *mut c_void,
+                bytes,
+                protection.protection_flags(),
+                flags,
+                &self.memory,
+                offset,
+            )?
+        };
+        debug_assert_eq!(got as usize, address, "a fixed mapping is where it was asked for");
+        Ok(())
+    }
+
+    /// Ends what [`Slot::map_again`] began: the pages are their own again, and inaccessible.
+    pub fn unmap_again(&self, address: usize, bytes: usize) -> io::Result<()> {
+        assert!(address >= self.base && address + bytes <= self.base + ALIAS_OFFSET, "outside the slot");
+        let flags = MapFlags::SHARED | MapFlags::NORESERVE | MapFlags::FIXED;
+        // SAFETY: as above.
+        unsafe {
+            let offset = (address - self.base) as u64;
+            rustix::mm::mmap(address as *mut c_void, bytes, ProtFlags::empty(), flags, &self.memory, offset)?;
+        }
         Ok(())
     }
 

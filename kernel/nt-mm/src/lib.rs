@@ -10,17 +10,21 @@
 //!
 //! Refuses: paging. Each page that is handed out stays. What drivers call "paged pool" is a rule about IRQL.
 //!
-//! UNSAFETY: none of its own but the page frame array behind an MDL; see [`mdl`].
+//! UNSAFETY: the page frame array behind an MDL, see [`mdl`]; the host's account of written pages, see [`written`].
 
 pub mod area;
 pub mod image;
 pub mod mdl;
 pub mod probe;
 pub mod user;
+pub mod view;
+pub mod written;
 
 pub use area::PageArea;
 pub use image::ImageArea;
 pub use user::UserBuffer;
+pub use view::{MappedView, ViewPart};
+pub use written::Written;
 
 use boundary::slot::{
     IMAGES_SIZE, PAGE_SIZE, POOL_OFFSET, POOL_SIZE, Protection, USER_SIZE, VIEWS_OFFSET, VIEWS_SIZE,
@@ -33,6 +37,7 @@ pub struct Mm {
     pool: PageArea,
     views: PageArea,
     user: user::UserArea,
+    mapped: view::MappedViews,
     /// Where drivers are mapped.
     pub images: ImageArea,
 }
@@ -64,6 +69,7 @@ impl Mm {
             pool: PageArea::new(base + POOL_OFFSET, POOL_SIZE / PAGE_SIZE),
             views: PageArea::new(base + VIEWS_OFFSET, VIEWS_SIZE / PAGE_SIZE),
             user: user::UserArea::new(base, low, (core.slot.user_probe_address() - low) / PAGE_SIZE),
+            mapped: view::MappedViews::default(),
             images: ImageArea::new(core.slot.images(), IMAGES_SIZE),
         })
     }

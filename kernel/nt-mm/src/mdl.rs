@@ -70,6 +70,9 @@ pub fn frames(mdl: &MDL) -> &[Cell<u64>] {
 /// The frame that backs `address`, through the machine's addresses or the engine's alias.
 pub fn frame_of(address: usize) -> Option<u64> {
     let slot = &current_core().slot;
+    if let Some(source) = mm().mapped.source_of(address) {
+        return slot.frame_of(source);
+    }
     slot.frame_of(address).or_else(|| slot.frame_of(address.wrapping_sub(ALIAS_OFFSET)))
 }
 

@@ -43,6 +43,11 @@ impl UserArea {
         Some(address)
     }
 
+    /// Addresses of `pages` pages at a multiple of 64 KiB, inaccessible.
+    pub(crate) fn take_aligned(&self, pages: usize) -> Option<usize> {
+        self.pages.take(pages, (64 << 10) / PAGE_SIZE)
+    }
+
     pub(crate) fn give_back(&self, address: usize, pages: usize) {
         // Failing to take access away only costs a later diagnosis.
         let _ = current_core().slot.protect(address, pages * PAGE_SIZE, Protection::None);
