@@ -14,12 +14,23 @@ use nt_io::IoStatus;
 use crate::copy::count_clean;
 use crate::map::{MapReference, SharedMap, header};
 use crate::pages::{VIEW_SIZE, first_run, span, touched};
-use crate::{cc, view};
+use crate::{cc, section, view};
 
-/// Writes what is dirty between two offsets (`None`: everything) and waits for it, also for what others write.
+/// Writes what copies made dirty, and leaves the rest to the mapped page writer.
+pub fn cached(map: &SharedMap) -> Result<IoStatus, Raise> {
+    written(map, None, false)
+}
+
+/// Writes what waits to be written between two offsets (`None`: everything), also what mapped views wrote, and waits for
+/// it, also for what others write.
 ///
 /// Returns: the first failure, with the bytes that were written
 pub fn range(map: &SharedMap, range: Option<(u64, u64)>) -> Result<IoStatus, Raise> {
+    section::collect(map)?;
+    written(map, range, true)
+}
+
+fn written(map: &SharedMap, range: Option<(u64, u64)>, mapped_too: bool) -> Result<IoStatus, Raise> {
     let (start, end) = range.unwrap_or((0, u64::MAX));
     let mut written = 0;
     for index in map.views_between(start, end) {
@@ -28,7 +39,7 @@ pub fn range(map: &SharedMap, range: Option<(u64, u64)>) -> Result<IoStatus, Rai
             start.saturating_sub(base).min(VIEW_SIZE as u64) as usize,
             (end - base).min(VIEW_SIZE as u64) as usize,
         );
-        let result = one_view(map, index, pages, &mut written)?;
+        let result = one_view(map, index, pages, mapped_too, &mut written)?;
         if result.is_error() {
             return Ok(IoStatus { status: result, information: written });
         }
@@ -36,38 +47,70 @@ pub fn range(map: &SharedMap, range: Option<(u64, u64)>) -> Result<IoStatus, Rai
     Ok(IoStatus { status: NtStatus::SUCCESS, information: written })
 }
 
-fn one_view(map: &SharedMap, index: u64, pages: u64, written: &mut usize) -> Result<NtStatus, Raise> {
+fn one_view(
+    map: &SharedMap,
+    index: u64,
+    pages: u64,
+    mapped_too: bool,
+    written: &mut usize,
+) -> Result<NtStatus, Raise> {
     loop {
         let Some(mut locked) = view::find(map, index) else { return Ok(NtStatus::SUCCESS) };
         if locked.pages.writing & pages != 0 {
             locked.wait()?;
             continue;
         }
-        let Some((first, count)) = first_run(locked.pages.dirty & pages) else {
+        let waiting = locked.pages.dirty | if mapped_too { locked.pages.modified } else { 0 };
+        let Some((first, count)) = first_run(waiting & pages) else {
             return Ok(NtStatus::SUCCESS);
         };
         let run = span(first, first + count);
-        locked.pages.dirty &= !run;
-        locked.pages.writing |= run;
+        let begun = Begun::new(&mut locked, run);
         let address = locked.address + first * PAGE_SIZE;
         drop(locked);
         let offset = (index * VIEW_SIZE as u64) as i64 + (first * PAGE_SIZE) as i64;
         let result = page_out(map, address, offset, count * PAGE_SIZE);
         let failed = !matches!(&result, Ok(status) if !status.is_error());
-        let mut locked = view::find(map, index).expect("a view that is being written stays");
-        locked.pages.writing &= !run;
-        if failed {
-            // Pages that became dirty again in the meantime count once.
-            count_clean(map, run & locked.pages.dirty);
-            locked.pages.dirty |= run;
-        } else {
-            count_clean(map, run);
-        }
-        locked.finish();
+        begun.end(map, index, failed);
         match result? {
             status if status.is_error() => return Ok(status),
             _ => *written += count * PAGE_SIZE,
         }
+    }
+}
+
+/// Pages of one view on their way to the store.
+pub struct Begun {
+    run: u64,
+    dirty: u64,
+    modified: u64,
+}
+
+impl Begun {
+    /// The pages of `run` wait no more; what changes from now on waits again.
+    pub fn new(locked: &mut view::Locked, run: u64) -> Self {
+        let begun = Self { run, dirty: locked.pages.dirty & run, modified: locked.pages.modified & run };
+        locked.pages.dirty &= !run;
+        locked.pages.modified &= !run;
+        locked.pages.writing |= run;
+        begun
+    }
+
+    /// They arrived, or wait as before.
+    pub fn end(self, map: &SharedMap, index: u64, failed: bool) {
+        let mut locked = view::find(map, index).expect("a view that is being written stays");
+        locked.pages.writing &= !self.run;
+        let (mut dirty, mut modified) = (self.dirty, self.modified);
+        if failed {
+            // Pages that changed again in the meantime count once.
+            dirty &= locked.pages.dirty;
+            modified &= locked.pages.modified;
+            locked.pages.dirty |= self.dirty;
+            locked.pages.modified |= self.modified;
+        }
+        count_clean(map, dirty);
+        section::count_written(map, modified);
+        locked.finish();
     }
 }
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use boundary::Raise;
-use nt_abi::{FILE_OBJECT, KEVENT, NtStatus, fo_flags};
+use nt_abi::{FILE_OBJECT, KEVENT, NtStatus, SECTION_OBJECT_POINTERS, fo_flags};
 use nt_ke::{current_core, dispatcher};
 
 use crate::callbacks::Callbacks;
@@ -42,24 +42,15 @@ pub fn cc_initialize_cache_map(
         private.no_read_ahead.store(1, Ordering::Relaxed);
     }
     let private = current_core().own(private);
-    let mut new = None;
+    let new;
     {
         let mut maps = cc().maps.lock();
-        let map = match maps.get(&(section.SharedCacheMap.get() as usize)) {
-            Some(map) => Arc::clone(map),
-            None => {
-                let order = cc().maps_made.fetch_add(1, Ordering::Relaxed);
-                let map = Arc::new(SharedMap::new(order, file, section, sizes.file, callbacks, context));
-                maps.insert(map.key(), Arc::clone(&map));
-                let address = Arc::as_ptr(&map).cast_mut().cast();
-                section.SharedCacheMap.set(address);
-                if section.DataSectionObject.get().is_null() {
-                    section.DataSectionObject.set(address);
-                }
-                new = Some(file);
-                map
-            }
-        };
+        let (map, made) = find_or_list(&mut maps, file, section, sizes.file);
+        new = made.then_some(file);
+        if section.SharedCacheMap.get().is_null() {
+            map.set_callbacks(callbacks, context);
+            section.SharedCacheMap.set(section.DataSectionObject.get());
+        }
         if file.PrivateCacheMap.get().is_null() {
             map.opens.fetch_add(1, Ordering::Relaxed);
             file.PrivateCacheMap.set(private.cast());
@@ -73,6 +64,23 @@ pub fn cc_initialize_cache_map(
         Some(file) => nt_ob::ob_reference(std::ptr::from_ref(file) as usize),
         None => Ok(()),
     }
+}
+
+/// The stream's map, made if there is none: whether it was. Then the caller references the file object.
+pub fn find_or_list(
+    maps: &mut BTreeMap<usize, Arc<SharedMap>>,
+    file: &FILE_OBJECT,
+    section: &SECTION_OBJECT_POINTERS,
+    file_size: i64,
+) -> (Arc<SharedMap>, bool) {
+    if let Some(map) = maps.get(&(section.DataSectionObject.get() as usize)) {
+        return (Arc::clone(map), false);
+    }
+    let order = cc().maps_made.fetch_add(1, Ordering::Relaxed);
+    let map = Arc::new(SharedMap::new(order, file, section, file_size));
+    maps.insert(map.key(), Arc::clone(&map));
+    section.DataSectionObject.set(Arc::as_ptr(&map).cast_mut().cast());
+    (map, true)
 }
 
 /// Ends cached I/O on a file object. With `truncate`, what lies behind that size is dropped first. `event` is set
@@ -89,17 +97,20 @@ pub fn cc_uninitialize_cache_map(
 ) -> Result<bool, Raise> {
     let Some(section) = section_of(file) else { return Ok(true) };
     if let (Some(size), Some(map)) = (truncate, MapReference::of(section)) {
-        purge::drop_range(&map.0, size.max(0) as u64, u64::MAX)?;
+        purge::drop_range(&map.0, size.max(0) as u64, u64::MAX, purge::Going::Cut)?;
     }
     let private = private_of(file);
-    let mut gone = section.SharedCacheMap.get().is_null();
+    let mut gone = section.DataSectionObject.get().is_null();
     if let Some(private) = private {
         let taken = {
             let mut maps = cc().maps.lock();
             file.PrivateCacheMap.set(std::ptr::null_mut());
-            let map = maps.get(&(section.SharedCacheMap.get() as usize)).cloned();
-            map.filter(|map| map.opens.fetch_sub(1, Ordering::Relaxed) == 1 && may_go(map))
-                .inspect(|map| unlist(&mut maps, map))
+            let map = maps.get(&(section.DataSectionObject.get() as usize)).cloned();
+            map.inspect(|map| {
+                map.opens.fetch_sub(1, Ordering::Relaxed);
+            })
+            .filter(|map| map.may_go())
+            .inspect(|map| unlist(&mut maps, map))
         };
         current_core().disown(std::ptr::from_ref(private));
         match taken {
@@ -124,19 +135,10 @@ pub fn cc_uninitialize_cache_map(
     Ok(gone)
 }
 
-/// Whether nobody needs a map any more. Call with the table's lock held.
-fn may_go(map: &SharedMap) -> bool {
-    map.opens.load(Ordering::Relaxed) == 0
-        && map.busy.load(Ordering::Relaxed) == 0
-        && map.dirty_pages.load(Ordering::Relaxed) == 0
-}
-
 fn unlist(maps: &mut BTreeMap<usize, Arc<SharedMap>>, map: &SharedMap) {
     maps.remove(&map.key());
     let section = map.section();
-    if section.DataSectionObject.get() == section.SharedCacheMap.get() {
-        section.DataSectionObject.set(std::ptr::null_mut());
-    }
+    section.DataSectionObject.set(std::ptr::null_mut());
     section.SharedCacheMap.set(std::ptr::null_mut());
 }
 
@@ -149,9 +151,8 @@ fn free_views(map: &SharedMap) -> Result<(), Raise> {
                 locked.wait()?;
                 continue;
             }
-            locked.pages.valid = 0;
-            locked.pages.dirty = 0;
-            locked.pages.pins = 0;
+            let (owner, backed) = (locked.pages.owner, locked.pages.backed);
+            *locked.pages = view::Pages { owner, index, backed, ..view::Pages::default() };
             locked.release_if_empty(map);
             break;
         }
@@ -166,7 +167,7 @@ fn free_views(map: &SharedMap) -> Result<(), Raise> {
 pub fn take_apart(map: &Arc<SharedMap>) -> Result<bool, Raise> {
     {
         let mut maps = cc().maps.lock();
-        if !maps.contains_key(&map.key()) || !may_go(map) {
+        if !maps.contains_key(&map.key()) || !map.may_go() {
             return Ok(false);
         }
         unlist(&mut maps, map);

@@ -162,11 +162,12 @@ fn visit(reference: MapReference, now: bool) -> Result<(), Raise> {
 }
 
 fn write(map: &Arc<SharedMap>) -> Result<(), Raise> {
-    if !map.callbacks.acquire_for_lazy_write(map.context)? {
+    let Some((callbacks, context)) = map.callbacks() else { return Ok(()) };
+    if !callbacks.acquire_for_lazy_write(context)? {
         return Ok(());
     }
-    let result = flush::range(map, None);
-    map.callbacks.release_from_lazy_write(map.context)?;
+    let result = flush::cached(map);
+    callbacks.release_from_lazy_write(context)?;
     let status = match result {
         Ok(result) => result.status,
         Err(Raise::Status(status)) => status,
@@ -192,7 +193,7 @@ fn write(map: &Arc<SharedMap>) -> Result<(), Raise> {
             pages * PAGE_SIZE / 1024
         ),
     ));
-    purge::drop_range(map, 0, u64::MAX)
+    purge::drop_range(map, 0, u64::MAX, purge::Going::Forgotten)
 }
 
 fn fits(pages: usize) -> bool {

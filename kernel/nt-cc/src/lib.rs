@@ -17,7 +17,9 @@
 //! It serves every file object whose `FsContext` begins with a stream header and that has section pointers,
 //! whoever made them. Statements: CC-01 to CC-22, PAGE-01 to PAGE-17 as far as they are the cache manager's, FSF-30, FSF-31.
 //!
-//! It refuses: user views and sections, pinned access to single pages, logged streams.
+//! Sections share its pages: [`section`] is what `nt-section` builds mapped views and the mapped page writer on.
+//!
+//! It refuses: pinned access to single pages, logged streams.
 //!
 //! UNSAFETY: `map` and `view` reach shared maps through addresses in file objects and views; they say why they may.
 
@@ -33,6 +35,7 @@ pub mod mdl;
 mod pages;
 mod purge;
 mod read_ahead;
+pub mod section;
 mod view;
 mod zero;
 

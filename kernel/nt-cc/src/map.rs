@@ -1,12 +1,13 @@
 //! What the cache knows of one stream, and of one file object.
 //!
 //! ```text
-//! SECTION_OBJECT_POINTERS.SharedCacheMap ─► SharedMap ─► number of each view
-//! FILE_OBJECT.PrivateCacheMap            ─► PrivateMap: where its last read ended
+//! SECTION_OBJECT_POINTERS.DataSectionObject ─► SharedMap ─► number of each view
+//!                        .SharedCacheMap    ─► the same, once a file object does cached I/O
+//! FILE_OBJECT.PrivateCacheMap               ─► PrivateMap: where its last read ended
 //! ```
 //!
-//! A shared map lives while file objects use it or pages of it are dirty. The section pointers hold its address,
-//! the table of maps holds its count; both go together under the table's lock.
+//! A shared map lives while file objects or sections use it, or pages of it wait to be written. The section pointers hold
+//! its address, the table of maps holds its count; both go together under the table's lock.
 //!
 //! UNSAFETY: turns addresses in section pointers and file objects, which only this crate sets, into references.
 
@@ -19,6 +20,7 @@ use nt_ke::{Lock, Rank};
 
 use crate::callbacks::Callbacks;
 use crate::pages::VIEW_SIZE;
+use crate::section::Mappings;
 
 /// Views whose numbers are found without a lock: the first 16 MiB.
 const DIRECT: usize = 64;
@@ -34,22 +36,28 @@ pub struct CcFileSizes {
     pub valid: i64,
 }
 
-/// A cached stream.
+/// A stream with pages in memory.
 pub struct SharedMap {
     /// Maps in the order of their making have rising numbers.
     order: u64,
     /// The file object that made the map; paging I/O names it.
     file: AtomicPtr<FILE_OBJECT>,
     section: AtomicPtr<SECTION_OBJECT_POINTERS>,
-    pub callbacks: Callbacks,
-    pub context: usize,
+    /// The file system's callbacks with their context, once it is cached.
+    cached: Lock<Option<(Callbacks, usize)>>,
     /// Numbers of views, 0 for none.
     direct: [AtomicU32; DIRECT],
     far: Lock<BTreeMap<u64, u32>>,
     /// File objects with a private map. Under the lock of the table of maps.
     pub opens: AtomicUsize,
+    /// Sections over it. Under the same lock.
+    pub sections: AtomicUsize,
     /// Somebody works on the map without a file object of his own. Under the same lock.
     pub busy: AtomicUsize,
+    /// Where it is mapped.
+    pub mappings: Mappings,
+    /// Pages that mapped views wrote to and that wait for the mapped page writer.
+    pub modified_pages: AtomicUsize,
     pub file_size: AtomicI64,
     pub dirty_pages: AtomicUsize,
     /// Set by the lazy writer when it has seen the map dirty once.
@@ -81,24 +89,19 @@ unsafe impl Send for SharedMap {}
 unsafe impl Sync for SharedMap {}
 
 impl SharedMap {
-    pub fn new(
-        order: u64,
-        file: &FILE_OBJECT,
-        section: &SECTION_OBJECT_POINTERS,
-        file_size: i64,
-        callbacks: Callbacks,
-        context: usize,
-    ) -> Self {
+    pub fn new(order: u64, file: &FILE_OBJECT, section: &SECTION_OBJECT_POINTERS, file_size: i64) -> Self {
         Self {
             order,
             file: AtomicPtr::new(std::ptr::from_ref(file).cast_mut()),
             section: AtomicPtr::new(std::ptr::from_ref(section).cast_mut()),
-            callbacks,
-            context,
+            cached: Lock::new(Rank::Leaf, None),
             direct: [const { AtomicU32::new(0) }; DIRECT],
             far: Lock::new(Rank::CcMap, BTreeMap::new()),
             opens: AtomicUsize::new(0),
+            sections: AtomicUsize::new(0),
             busy: AtomicUsize::new(0),
+            mappings: Mappings::default(),
+            modified_pages: AtomicUsize::new(0),
             file_size: AtomicI64::new(file_size),
             dirty_pages: AtomicUsize::new(0),
             aged: AtomicU32::new(0),
@@ -111,6 +114,26 @@ impl SharedMap {
     #[inline]
     pub fn key(&self) -> usize {
         std::ptr::from_ref(self) as usize
+    }
+
+    /// The file system's callbacks and their context; none while only sections use the map.
+    pub fn callbacks(&self) -> Option<(Callbacks, usize)> {
+        *self.cached.lock()
+    }
+
+    /// The stream is cached from now on.
+    pub fn set_callbacks(&self, callbacks: Callbacks, context: usize) {
+        *self.cached.lock() = Some((callbacks, context));
+    }
+
+    /// Whether nobody needs it any more. Call with the table's lock held.
+    pub fn may_go(&self) -> bool {
+        let zero = |count: &AtomicUsize| count.load(Ordering::Relaxed) == 0;
+        zero(&self.opens)
+            && zero(&self.sections)
+            && zero(&self.busy)
+            && zero(&self.dirty_pages)
+            && zero(&self.modified_pages)
     }
 
     /// Those of `maps` that `wanted` is true of, referenced, in the order of their making: addresses differ from run to
@@ -207,7 +230,7 @@ pub fn section_of(file: &FILE_OBJECT) -> Option<&'static SECTION_OBJECT_POINTERS
 pub fn map_of(section: &SECTION_OBJECT_POINTERS) -> Option<&'static SharedMap> {
     // SAFETY: set and cleared by `initialize` under the table's lock, while the table holds a count; the caller's
     // private map, which it counts in `opens`, keeps the map.
-    unsafe { section.SharedCacheMap.get().cast::<SharedMap>().as_ref() }
+    unsafe { section.DataSectionObject.get().cast::<SharedMap>().as_ref() }
 }
 
 /// The map of a file object that does cached I/O.
@@ -233,7 +256,7 @@ impl MapReference {
     /// The map that `section` names, if there is one.
     pub fn of(section: &SECTION_OBJECT_POINTERS) -> Option<Self> {
         let maps = crate::cc().maps.lock();
-        let address = section.SharedCacheMap.get() as usize;
+        let address = section.DataSectionObject.get() as usize;
         let map = maps.get(&address)?;
         map.busy.fetch_add(1, Ordering::Relaxed);
         Some(Self(Arc::clone(map), false))
@@ -259,7 +282,8 @@ impl Drop for MapReference {
         }
         let last = {
             let _maps = crate::cc().maps.lock();
-            self.0.busy.fetch_sub(1, Ordering::Relaxed) == 1 && self.0.opens.load(Ordering::Relaxed) == 0
+            self.0.busy.fetch_sub(1, Ordering::Relaxed);
+            self.0.may_go()
         };
         if last && !self.1 {
             // Who held the map last lets the lazy writer take it apart: file objects are not let go of here.

@@ -11,8 +11,8 @@ use nt_io::IoStatus;
 
 use crate::copy::count_clean;
 use crate::map::{CcFileSizes, MapReference, SharedMap, map_of_file, section_of};
-use crate::pages::{VIEW_SIZE, touched, whole};
-use crate::{flush, view};
+use crate::pages::{VIEW_SIZE, first_run, span, touched, whole};
+use crate::{flush, section, view};
 
 /// Flag of [`cc_coherency_flush_and_purge_cache`]: write only.
 pub const CC_FLUSH_AND_PURGE_NO_PURGE: u32 = 1;
@@ -26,30 +26,57 @@ fn inside(index: u64, start: u64, end: u64) -> (usize, usize) {
     (clamp(start), clamp(end))
 }
 
+/// Which pages are dropped, and what becomes of those that an MDL or a mapped view names: they stay.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Going {
+    /// What needs no writing.
+    Clean,
+    /// All of them.
+    All,
+    /// All; what stays is not written either.
+    Forgotten,
+    /// All, since the file ends before them: what stays reads as zeros.
+    Cut,
+}
+
 /// Drops every page that lies wholly between two offsets, dirty or not.
-pub fn drop_range(map: &SharedMap, start: u64, end: u64) -> Result<(), Raise> {
+pub fn drop_range(map: &SharedMap, start: u64, end: u64, going: Going) -> Result<(), Raise> {
     for index in map.views_between(start, end) {
         let (from, to) = inside(index, start, end);
-        drop_pages(map, index, whole(from, to), true)?;
+        drop_pages(map, index, whole(from, to), going)?;
     }
     Ok(())
 }
 
-/// Drops pages of one view. Returns whether all of them went: pinned ones stay.
-fn drop_pages(map: &SharedMap, index: u64, pages: u64, dirty_too: bool) -> Result<bool, Raise> {
+/// Drops pages of one view. Returns whether all of them went.
+fn drop_pages(map: &SharedMap, index: u64, pages: u64, which: Going) -> Result<bool, Raise> {
     loop {
         let Some(mut locked) = view::find(map, index) else { return Ok(true) };
         if (locked.pages.reading | locked.pages.writing) & pages != 0 {
             locked.wait()?;
             continue;
         }
-        if locked.pages.pins != 0 && locked.pages.valid & pages != 0 {
+        let held = locked.pages.is_held() && locked.pages.valid & pages != 0;
+        if held && which == Going::Cut {
+            let mut left = locked.pages.valid & pages;
+            while let Some((first, count)) = first_run(left) {
+                boundary::copy::fill(locked.address + first * PAGE_SIZE, 0, count * PAGE_SIZE)?;
+                left &= !span(first, first + count);
+            }
+        }
+        if held && !matches!(which, Going::Cut | Going::Forgotten) {
             return Ok(false);
         }
-        let going = if dirty_too { pages } else { pages & !locked.pages.dirty };
+        let unwritten = locked.pages.dirty | locked.pages.modified;
+        let going = if which == Going::Clean { pages & !unwritten } else { pages };
         count_clean(map, going & locked.pages.dirty);
-        locked.pages.valid &= !going;
+        section::count_written(map, going & locked.pages.modified);
         locked.pages.dirty &= !going;
+        locked.pages.modified &= !going;
+        if held {
+            return Ok(false);
+        }
+        locked.pages.valid &= !going;
         let all = locked.pages.valid & pages == 0;
         locked.release_if_empty(map);
         return Ok(all);
@@ -70,8 +97,8 @@ fn purge(map: &SharedMap, start: u64, end: u64) -> Result<bool, Raise> {
                 flush::range(map, Some((page, page + PAGE_SIZE as u64)))?;
             }
         }
-        all &= drop_pages(map, index, covered, true)?;
-        all &= drop_pages(map, index, partly, false)?;
+        all &= drop_pages(map, index, covered, Going::All)?;
+        all &= drop_pages(map, index, partly, Going::Clean)?;
     }
     Ok(all)
 }
@@ -91,7 +118,7 @@ fn bytes_of(range: Option<(i64, u32)>) -> (u64, u64) {
 /// IRQL:    <= APC_LEVEL
 /// Locks:   the stream's main resource, exclusive
 /// Units:   bytes; `None` or a length of 0 reaches to the end of the file
-/// Returns: whether all of it is gone: pages that an MDL names stay
+/// Returns: whether all of it is gone: pages that an MDL or a mapped view names stay
 pub fn cc_purge_cache_section(
     section: &SECTION_OBJECT_POINTERS,
     range: Option<(i64, u32)>,
@@ -121,7 +148,7 @@ pub fn cc_set_file_sizes(file: &FILE_OBJECT, sizes: CcFileSizes) -> Result<(), R
 
 /// The same for a file system that has no file object at hand.
 pub fn cc_set_section_sizes(section: &SECTION_OBJECT_POINTERS, sizes: CcFileSizes) -> Result<(), Raise> {
-    if section.SharedCacheMap.get().is_null() {
+    if section.DataSectionObject.get().is_null() {
         return Ok(());
     }
     MapReference::of(section).map_or(Ok(()), |map| set_sizes(&map.0, sizes))
@@ -131,7 +158,7 @@ fn set_sizes(map: &SharedMap, sizes: CcFileSizes) -> Result<(), Raise> {
     let before = map.file_size.swap(sizes.file, Ordering::AcqRel);
     if sizes.file < before {
         let size = sizes.file.max(0) as u64;
-        drop_range(map, size.next_multiple_of(PAGE_SIZE as u64), u64::MAX)?;
+        drop_range(map, size.next_multiple_of(PAGE_SIZE as u64), u64::MAX, Going::Cut)?;
         clear_tail(map, size)?;
     }
     Ok(())

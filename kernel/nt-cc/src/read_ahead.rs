@@ -74,11 +74,12 @@ fn schedule(map: &SharedMap, private: &PrivateMap, end: i64, missed: bool) {
 
 fn read(reference: &MapReference, from: u64, to: u64) -> Result<(), Raise> {
     let map = Arc::clone(&reference.0);
-    if !map.callbacks.acquire_for_read_ahead(map.context)? {
+    let Some((callbacks, context)) = map.callbacks() else { return Ok(()) };
+    if !callbacks.acquire_for_read_ahead(context)? {
         return Ok(());
     }
     let result = bring_in(&map, from, to);
-    map.callbacks.release_from_read_ahead(map.context)?;
+    callbacks.release_from_read_ahead(context)?;
     match result {
         // Who reads the pages for himself meets the failure.
         Err(Raise::Status(_)) | Ok(()) => Ok(()),

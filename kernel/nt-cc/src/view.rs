@@ -43,13 +43,22 @@ pub struct Pages {
     pub reading: u64,
     /// Pages with memory behind them.
     pub backed: u64,
+    /// Pages that a mapped view wrote to and that wait to be written. Always valid.
+    pub modified: u64,
     /// MDLs that name pages of it.
     pub pins: u32,
+    /// Mapped views that name it.
+    pub mapped: u32,
 }
 
 impl Pages {
     fn is_idle(&self) -> bool {
-        self.dirty | self.writing | self.reading == 0 && self.pins == 0
+        self.dirty | self.modified | self.writing | self.reading == 0 && !self.is_held()
+    }
+
+    /// Whether somebody has addresses of its pages.
+    pub fn is_held(&self) -> bool {
+        self.pins != 0 || self.mapped != 0
     }
 }
 

@@ -1,0 +1,366 @@
+//! What sections see of a stream: its pages, held where they are, and which of them mapped views wrote to.
+//!
+//! ```text
+//! DataSection::open ─► hold a view (all its pages in memory) ─► mapped ─► stores ─collect─► modified pages
+//! mapped page writer: modified_streams ─► next_run ─► ModifiedRun ─ paging write ─► end
+//! ```
+//!
+//! Pages that copies made dirty are the lazy writer's, pages that stores made dirty the mapped page writer's; a flush
+//! writes both. Statements: MM-05, FSF-15, FSF-29.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use boundary::Raise;
+use boundary::slot::PAGE_SIZE;
+use nt_abi::{FILE_OBJECT, NtStatus, SECTION_OBJECT_POINTERS};
+use nt_ke::{Lock, Rank};
+use nt_mm::Written;
+
+use crate::flush::Begun;
+use crate::map::{MapReference, SharedMap, section_of};
+use crate::pages::{VIEW_SIZE, first_run, span, touched};
+use crate::{cc, fill, initialize, view};
+
+pub use crate::pages::VIEW_SIZE as HELD_BYTES;
+
+/// A writable mapped view of a stream.
+pub struct Mapping {
+    offset: u64,
+    written: Written,
+}
+
+/// All writable mapped views of a stream.
+pub struct Mappings {
+    count: AtomicUsize,
+    list: Lock<Vec<Arc<Mapping>>>,
+}
+
+impl Default for Mappings {
+    fn default() -> Self {
+        Self { count: AtomicUsize::new(0), list: Lock::new(Rank::Leaf, Vec::new()) }
+    }
+}
+
+/// Pages were written, or their data is gone.
+pub fn count_written(map: &SharedMap, pages: u64) {
+    let count = pages.count_ones() as usize;
+    if count != 0 {
+        map.modified_pages.fetch_sub(count, Ordering::Relaxed);
+    }
+}
+
+/// Marks the pages that mapped views wrote to since the last time.
+pub fn collect(map: &SharedMap) -> Result<(), Raise> {
+    if map.mappings.count.load(Ordering::Acquire) == 0 {
+        return Ok(());
+    }
+    let list = map.mappings.list.lock().clone();
+    for mapping in list {
+        collect_one(map, &mapping);
+    }
+    Ok(())
+}
+
+fn collect_one(map: &SharedMap, mapping: &Mapping) {
+    mapping.written.collect(|first, count| {
+        let start = mapping.offset + (first * PAGE_SIZE) as u64;
+        note_modified(map, start, start + (count * PAGE_SIZE) as u64);
+    });
+}
+
+/// Marks pages in memory as written to by a store. Those that are not in memory have nothing to write.
+fn note_modified(map: &SharedMap, start: u64, end: u64) {
+    for index in map.views_between(start, end) {
+        let base = index * VIEW_SIZE as u64;
+        let inside = |at: u64| at.saturating_sub(base).min(VIEW_SIZE as u64) as usize;
+        let Some(mut locked) = view::find(map, index) else { continue };
+        let pages = touched(inside(start), inside(end)) & locked.pages.valid;
+        let new = (pages & !locked.pages.modified).count_ones() as usize;
+        locked.pages.modified |= pages;
+        map.modified_pages.fetch_add(new, Ordering::Relaxed);
+    }
+}
+
+/// A stream's pages, kept by a section. Dropped: the stream's map may go when nothing of it waits to be written.
+pub struct DataSection(Arc<SharedMap>);
+
+impl DataSection {
+    /// The pages of the stream of `file`, which is `file_size` bytes long unless it has pages already.
+    ///
+    /// IRQL:   PASSIVE_LEVEL
+    /// Errors: INVALID_FILE_FOR_SECTION (no section pointers or stream header), INSUFFICIENT_RESOURCES
+    pub fn open(file: &'static FILE_OBJECT, file_size: i64) -> Result<Self, Raise> {
+        let (Some(section), false) = (section_of(file), file.FsContext.get().is_null()) else {
+            return Err(Raise::Status(NtStatus::INVALID_FILE_FOR_SECTION));
+        };
+        cc().lazy.start()?;
+        let (map, made) = {
+            let mut maps = cc().maps.lock();
+            let (map, made) = initialize::find_or_list(&mut maps, file, section, file_size);
+            map.sections.fetch_add(1, Ordering::Relaxed);
+            (map, made)
+        };
+        let this = Self(map);
+        if made {
+            nt_ob::ob_reference(std::ptr::from_ref(file) as usize)?;
+        }
+        Ok(this)
+    }
+
+    /// The file object of the stream's paging I/O.
+    pub fn file(&self) -> &'static FILE_OBJECT {
+        self.0.file()
+    }
+
+    /// Bytes of the stream now.
+    pub fn file_size(&self) -> i64 {
+        self.0.file_size.load(Ordering::Acquire)
+    }
+
+    /// Brings the first `bytes` bytes of view `index` into memory and holds them there. Returns their address.
+    ///
+    /// IRQL:   PASSIVE_LEVEL
+    /// Locks:  none of the stream's that paging reads need
+    /// Errors: raises what reading came to
+    pub fn hold(&self, index: u64, bytes: usize) -> Result<usize, Raise> {
+        let wanted = touched(0, bytes);
+        loop {
+            let mut locked = view::find_or_make(&self.0, index)?;
+            if wanted & !locked.pages.valid == 0 {
+                locked.pages.mapped += 1;
+                return Ok(locked.address);
+            }
+            fill::step(&self.0, locked, wanted)?;
+        }
+    }
+
+    /// Ends [`DataSection::hold`].
+    pub fn let_go(&self, index: u64) {
+        if let Some(mut locked) = view::find(&self.0, index) {
+            locked.pages.mapped = locked.pages.mapped.saturating_sub(1);
+        }
+    }
+
+    /// Looks from now on at the stores into a view that shows the stream from `offset` on.
+    pub fn watch(&self, offset: u64, written: Written) -> Arc<Mapping> {
+        let mapping = Arc::new(Mapping { offset, written });
+        self.0.mappings.list.lock().push(Arc::clone(&mapping));
+        self.0.mappings.count.fetch_add(1, Ordering::AcqRel);
+        mapping
+    }
+
+    /// Collects a last time, and looks no more.
+    pub fn unwatch(&self, mapping: &Arc<Mapping>) {
+        let mut list = self.0.mappings.list.lock();
+        let before = list.len();
+        list.retain(|other| !Arc::ptr_eq(other, mapping));
+        let gone = before - list.len();
+        drop(list);
+        if gone != 0 {
+            self.0.mappings.count.fetch_sub(gone, Ordering::AcqRel);
+            collect_one(&self.0, mapping);
+        }
+    }
+
+    /// Marks what was stored so far.
+    pub fn collect(&self) -> Result<(), Raise> {
+        collect(&self.0)
+    }
+
+    /// Pages that wait for the mapped page writer.
+    pub fn modified_pages(&self) -> usize {
+        self.0.modified_pages.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for DataSection {
+    fn drop(&mut self) {
+        if boundary::try_current().is_none() {
+            // The machine is gone, and the stream with it.
+            return;
+        }
+        let may_go = {
+            let _maps = cc().maps.lock();
+            self.0.sections.fetch_sub(1, Ordering::Relaxed);
+            self.0.may_go()
+        };
+        if may_go {
+            // CLOSE may follow, which must not come under the caller's locks.
+            cc().lazy.wake();
+        }
+    }
+}
+
+/// A stream with pages that wait for the mapped page writer.
+pub struct ModifiedStream(MapReference);
+
+/// The streams whose mapped views were written to, in the order in which they came into memory. Stores are collected
+/// first.
+///
+/// IRQL: PASSIVE_LEVEL
+pub fn modified_streams() -> Result<Vec<ModifiedStream>, Raise> {
+    let mapped = |map: &SharedMap| {
+        map.mappings.count.load(Ordering::Relaxed) != 0 || map.modified_pages.load(Ordering::Relaxed) != 0
+    };
+    let listed = SharedMap::listed(&cc().maps.lock(), mapped);
+    let mut modified = Vec::new();
+    for reference in listed {
+        collect(&reference.0)?;
+        if reference.0.modified_pages.load(Ordering::Relaxed) != 0 {
+            modified.push(ModifiedStream(reference));
+        }
+    }
+    Ok(modified)
+}
+
+/// Whether a stream of the machine is mapped writable, or has pages for the mapped page writer.
+pub fn anything_mapped() -> bool {
+    let maps = cc().maps.lock();
+    maps.values().any(|map| {
+        map.mappings.count.load(Ordering::Relaxed) != 0 || map.modified_pages.load(Ordering::Relaxed) != 0
+    })
+}
+
+/// Modified pages that lie side by side in a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ModifiedRun {
+    index: u64,
+    first: usize,
+    count: usize,
+}
+
+impl ModifiedRun {
+    /// Offset of the first byte in the stream.
+    pub fn offset(&self) -> i64 {
+        (self.index * VIEW_SIZE as u64 + (self.first * PAGE_SIZE) as u64) as i64
+    }
+
+    /// Bytes of the pages.
+    pub fn bytes(&self) -> usize {
+        self.count * PAGE_SIZE
+    }
+}
+
+/// A run on its way to the store.
+pub struct RunUnderWay {
+    map: Arc<SharedMap>,
+    run: ModifiedRun,
+    begun: Begun,
+    address: usize,
+}
+
+impl ModifiedStream {
+    /// The file object of the stream's paging I/O.
+    pub fn file(&self) -> &'static FILE_OBJECT {
+        self.0.0.file()
+    }
+
+    /// Bytes of the stream now.
+    pub fn file_size(&self) -> i64 {
+        self.0.0.file_size.load(Ordering::Acquire)
+    }
+
+    /// Bytes of it that hold data.
+    pub fn valid_data(&self) -> i64 {
+        self.0.0.valid_data()
+    }
+
+    /// The section pointers of the stream.
+    pub fn pointers(&self) -> &'static SECTION_OBJECT_POINTERS {
+        self.0.0.section()
+    }
+
+    /// The first run of at most `most` bytes at or behind `from`; pages that are on their way already are left out.
+    pub fn next_run(&self, from: i64, most: usize) -> Option<ModifiedRun> {
+        let map = &self.0.0;
+        let from = from.max(0) as u64;
+        for index in map.views_between(from, u64::MAX) {
+            let Some(locked) = view::find(map, index) else { continue };
+            let start = from.saturating_sub(index * VIEW_SIZE as u64) as usize / PAGE_SIZE;
+            let waiting = locked.pages.modified & !locked.pages.writing & span(start, 64);
+            if let Some((first, count)) = first_run(waiting) {
+                return Some(ModifiedRun { index, first, count: count.min((most / PAGE_SIZE).max(1)) });
+            }
+        }
+        None
+    }
+
+    /// Begins to write a run; `None` when its pages do not wait any more.
+    pub fn begin(&self, run: ModifiedRun) -> Option<RunUnderWay> {
+        let mut locked = view::find(&self.0.0, run.index)?;
+        let pages = span(run.first, run.first + run.count);
+        if locked.pages.modified & pages != pages || locked.pages.writing & pages != 0 {
+            return None;
+        }
+        let begun = Begun::new(&mut locked, pages);
+        let address = locked.address + run.first * PAGE_SIZE;
+        drop(locked);
+        Some(RunUnderWay { map: Arc::clone(&self.0.0), run, begun, address })
+    }
+
+    /// Makes the pages between two offsets wait to be written, as zeros where the stream has no data: what lies between
+    /// the end of valid data and a page that a store made.
+    ///
+    /// Source: PAGE-09. Locks: the stream's main resource, exclusive.
+    pub fn include(&self, start: i64, end: i64) -> Result<(), Raise> {
+        let map = &self.0.0;
+        let mut at = start.max(0) as u64 / PAGE_SIZE as u64 * PAGE_SIZE as u64;
+        let end = end.max(0) as u64;
+        while at < end {
+            let index = at / VIEW_SIZE as u64;
+            let next = ((index + 1) * VIEW_SIZE as u64).min(end);
+            let base = index * VIEW_SIZE as u64;
+            let wanted = touched((at - base) as usize, (next - base) as usize);
+            loop {
+                let locked = view::find_or_make(map, index)?;
+                if wanted & !locked.pages.valid == 0 {
+                    break;
+                }
+                fill::step(map, locked, wanted)?;
+            }
+            note_modified(map, at, next);
+            at = next;
+        }
+        Ok(())
+    }
+}
+
+impl RunUnderWay {
+    /// Address of the pages.
+    pub fn address(&self) -> usize {
+        self.address
+    }
+
+    /// Where they lie in the stream.
+    pub fn run(&self) -> ModifiedRun {
+        self.run
+    }
+
+    /// The pages arrived, or wait again.
+    pub fn end(self, failed: bool) {
+        self.begun.end(&self.map, self.run.index, failed);
+        cc().writes.fetch_add(1, Ordering::Relaxed);
+        if self.map.may_go() {
+            cc().lazy.wake();
+        }
+    }
+}
+
+/// What is known of the data section of a stream, whether or not anything is mapped.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DataSectionUse {
+    /// Sections over it.
+    pub sections: usize,
+    /// Writable views of it.
+    pub writable_views: usize,
+}
+
+/// Who uses the data section that section pointers name.
+pub fn use_of(section: &SECTION_OBJECT_POINTERS) -> DataSectionUse {
+    let Some(map) = MapReference::of(section) else { return DataSectionUse::default() };
+    DataSectionUse {
+        sections: map.0.sections.load(Ordering::Relaxed),
+        writable_views: map.0.mappings.count.load(Ordering::Relaxed),
+    }
+}
