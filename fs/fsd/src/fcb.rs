@@ -8,7 +8,7 @@
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use nt_abi::{
     ERESOURCE, FAST_MUTEX, FILE_OBJECT, FSRTL_ADVANCED_FCB_HEADER, NtStatus, SECTION_OBJECT_POINTERS,
@@ -122,6 +122,12 @@ impl Fcb {
     /// The stream as the store names it.
     pub(crate) fn stream(&self) -> Option<&[u16]> {
         self.state().stream.as_deref()
+    }
+    /// Takes valid data to `valid` if it ends before. Flushes that share the main resource may come here at the same time.
+    pub(crate) fn advance_valid_data(&self, valid: i64) {
+        // SAFETY: an aligned number that lives as long as the header; who only reads it sees one value or the other.
+        let end = unsafe { AtomicI64::from_ptr(self.header.ValidDataLength.as_ptr()) };
+        end.fetch_max(valid, Ordering::Relaxed);
     }
     /// A directory, or the volume, has no bytes of its own.
     pub(crate) fn require_data(&self) -> Result<(), Failure> {

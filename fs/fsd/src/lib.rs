@@ -40,7 +40,8 @@ use std::sync::Arc;
 
 use boundary::Raise;
 use nt_abi::{DEVICE_OBJECT, IRP, NtStatus, irp_mj};
-use nt_io::{Dispatch, io_complete_with, io_current_stack};
+use nt_ex::work::{self, WorkQueue};
+use nt_io::{Dispatch, io_complete_with, io_current_stack, io_mark_pending};
 use store::Store;
 
 pub use mount::{FILE_SYSTEM_NAME, register};
@@ -104,20 +105,37 @@ pub(crate) type Answer = Result<Done, Failure>;
 
 impl Dispatch for Fsd {
     fn dispatch(&self, device: &'static DEVICE_OBJECT, irp: &'static IRP) -> Result<NtStatus, Raise> {
-        let answer = match nt_io::device_state::<Volume>(device) {
-            Some(volume) => on_volume(volume, irp),
-            None => on_control_device(device, irp),
-        };
-        match answer {
-            Ok(done) => io_complete_with(irp, done.status, done.information),
-            Err(Failure::Status(status)) => io_complete_with(irp, status, 0),
-            Err(Failure::Raise(Raise::Status(status))) => io_complete_with(irp, status, 0),
-            Err(Failure::Raise(raise)) => Err(raise),
+        if write::is_asynchronous_paging(irp, io_current_stack(irp)) {
+            io_mark_pending(irp);
+            let top = nt_io::io_get_top_level_irp();
+            // A queue where nobody waits for locks of files.
+            work::queue(WorkQueue::HyperCritical, move || {
+                nt_io::io_set_top_level_irp(top);
+                let result = carry_out(device, irp);
+                nt_io::io_set_top_level_irp(0);
+                result.map(|_| ())
+            });
+            return Ok(NtStatus::PENDING);
         }
+        carry_out(device, irp)
     }
 
     fn fast_io(&self) -> Option<&dyn nt_io::FastIo> {
         Some(self)
+    }
+}
+
+/// Carries an operation out in this thread, and completes it.
+fn carry_out(device: &'static DEVICE_OBJECT, irp: &'static IRP) -> Result<NtStatus, Raise> {
+    let answer = match nt_io::device_state::<Volume>(device) {
+        Some(volume) => on_volume(volume, irp),
+        None => on_control_device(device, irp),
+    };
+    match answer {
+        Ok(done) => io_complete_with(irp, done.status, done.information),
+        Err(Failure::Status(status)) => io_complete_with(irp, status, 0),
+        Err(Failure::Raise(Raise::Status(status))) => io_complete_with(irp, status, 0),
+        Err(Failure::Raise(raise)) => Err(raise),
     }
 }
 

@@ -79,20 +79,16 @@ impl Fcb {
         Ok(())
     }
 
-    /// Takes valid data to `valid` if it ends before.
-    pub(crate) fn advance_valid_data(&self, valid: i64) {
-        if self.header.ValidDataLength.get() < valid {
-            self.header.ValidDataLength.set(valid);
-        }
-    }
-
     /// Makes zeros of what lies between the end of valid data and `start`, so that `start` can be written.
     ///
     /// Source: PAGE-09. Locks: the main resource, exclusive.
     pub(crate) fn zero_up_to(&self, file: &'static FILE_OBJECT, start: i64) -> Result<(), Failure> {
         let valid = self.header.ValidDataLength.get();
         if start > valid {
-            nt_cc::cc_zero_data(file, valid, start, true)?;
+            // Pages in memory keep what mapped views stored behind the end of valid data.
+            if !nt_cc::cc_extend_valid_data(&self.section_pointers, valid, start)? {
+                nt_cc::cc_zero_data(file, valid, start, true)?;
+            }
             self.advance_valid_data(start);
         }
         Ok(())

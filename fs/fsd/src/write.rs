@@ -3,8 +3,8 @@
 
 use std::sync::atomic::Ordering;
 
-use nt_abi::{FILE_OBJECT, IO_STACK_LOCATION, IRP, NtStatus, fo_flags, irp_mn, sl_flags};
-use nt_ex::resource::ResourceGuard;
+use nt_abi::{FILE_OBJECT, IO_STACK_LOCATION, IRP, NtStatus, fo_flags, irp_flags, irp_mj, irp_mn, sl_flags};
+use nt_ex::resource::{self, ResourceGuard};
 
 use crate::fcb::{Fcb, Volume, of_file};
 use crate::transfer::{self, Way, note_position};
@@ -55,17 +55,37 @@ pub(crate) fn write(volume: &Volume, irp: &'static IRP, stack: &IO_STACK_LOCATIO
     }
 }
 
-/// Pages on their way to the store. The file does not grow, and nobody's position, times or flags move.
+/// Whether a page writer wants to go on before its pages have arrived. Statements: FSF-29, SEED-IOPB-10.
+pub(crate) fn is_asynchronous_paging(irp: &IRP, stack: &IO_STACK_LOCATION) -> bool {
+    let flags = irp.Flags.get() & (irp_flags::IRP_PAGING_IO | irp_flags::IRP_SYNCHRONOUS_PAGING_IO);
+    stack.MajorFunction.get() == irp_mj::IRP_MJ_WRITE && flags == irp_flags::IRP_PAGING_IO
+}
+
+/// Pages on their way to the store. The file does not grow, and nobody's position, times or flags move; the end of valid
+/// data does, when a mapped view made the pages behind it.
 fn paging(volume: &Volume, request: &Request) -> Answer {
     let fcb = request.fcb;
-    let _paging = ResourceGuard::shared(&fcb.paging_resource)?;
+    // Past those who wait to have it alone: the page writer, in another thread, may hold it until this is done.
+    let _paging = ResourceGuard::shared_starving(&fcb.paging_resource)?;
     let left = fcb.header.FileSize.get() - request.offset;
     if left <= 0 || fcb.deleted.get() != 0 {
         return Ok(NtStatus::SUCCESS.into());
     }
     let length = (request.length as i64).min(left) as usize;
     times::keeping(volume, fcb, || transfer::to_store(volume, fcb, request.from, request.offset, length))?;
+    let end = request.offset + length as i64;
+    if end > fcb.header.ValidDataLength.get() && may_advance(fcb) {
+        fcb.advance_valid_data(end);
+    }
     Ok(Done::new(NtStatus::SUCCESS, length))
+}
+
+/// Whether a paging write moves the end of valid data: the mapped page writer's does, and a flush's of what mapped views
+/// stored; the lazy writer's, which holds no main resource, never. Statement: PAGE-05.
+fn may_advance(fcb: &Fcb) -> bool {
+    let mapped = || nt_cc::section::use_of(&fcb.section_pointers).is_stored_to();
+    nt_io::io_get_top_level_irp() == nt_abi::FSRTL_MOD_WRITE_TOP_LEVEL_IRP
+        || (resource::is_acquired_shared(&fcb.resource) != 0 && mapped())
 }
 
 /// Where a write begins and ends. Errors: PAGE-24.

@@ -205,6 +205,16 @@ pub fn mark_dirty(map: &SharedMap, locked: &mut Locked, pages: u64) {
     }
 }
 
+/// Marks the pages of one view between two offsets dirty, as far as they are in memory.
+pub fn mark_range(map: &SharedMap, start: u64, end: u64) {
+    let index = start / VIEW_SIZE as u64;
+    let base = index * VIEW_SIZE as u64;
+    if let Some(mut locked) = view::find(map, index) {
+        let pages = touched((start - base) as usize, (end - base) as usize) & locked.pages.valid;
+        mark_dirty(map, &mut locked, pages);
+    }
+}
+
 #[cold]
 fn count_dirty(map: &SharedMap, new: usize) {
     map.dirty_pages.fetch_add(new, Ordering::Relaxed);

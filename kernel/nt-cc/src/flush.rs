@@ -21,12 +21,18 @@ pub fn cached(map: &SharedMap) -> Result<IoStatus, Raise> {
     written(map, None, false)
 }
 
+/// The same between two offsets.
+pub fn cached_range(map: &SharedMap, start: u64, end: u64) -> Result<IoStatus, Raise> {
+    written(map, Some((start, end)), false)
+}
+
 /// Writes what waits to be written between two offsets (`None`: everything), also what mapped views wrote, and waits for
 /// it, also for what others write.
 ///
 /// Returns: the first failure, with the bytes that were written
 pub fn range(map: &SharedMap, range: Option<(u64, u64)>) -> Result<IoStatus, Raise> {
     section::collect(map)?;
+    section::fill_gap(map)?;
     written(map, range, true)
 }
 
@@ -65,7 +71,7 @@ fn one_view(
             return Ok(NtStatus::SUCCESS);
         };
         let run = span(first, first + count);
-        let begun = Begun::new(&mut locked, run);
+        let begun = Begun::new(&mut locked, run, mapped_too);
         let address = locked.address + first * PAGE_SIZE;
         drop(locked);
         let offset = (index * VIEW_SIZE as u64) as i64 + (first * PAGE_SIZE) as i64;
@@ -87,11 +93,13 @@ pub struct Begun {
 }
 
 impl Begun {
-    /// The pages of `run` wait no more; what changes from now on waits again.
-    pub fn new(locked: &mut view::Locked, run: u64) -> Self {
-        let begun = Self { run, dirty: locked.pages.dirty & run, modified: locked.pages.modified & run };
+    /// The pages of `run` wait no more; what changes from now on waits again. Without `mapped_too` what stores made of
+    /// them still waits: only who holds the stream's main resource may move the end of valid data.
+    pub fn new(locked: &mut view::Locked, run: u64, mapped_too: bool) -> Self {
+        let modified = if mapped_too { locked.pages.modified & run } else { 0 };
+        let begun = Self { run, dirty: locked.pages.dirty & run, modified };
         locked.pages.dirty &= !run;
-        locked.pages.modified &= !run;
+        locked.pages.modified &= !modified;
         locked.pages.writing |= run;
         begun
     }

@@ -60,7 +60,7 @@ pub use purge::{
     cc_coherency_flush_and_purge_cache, cc_purge_cache_section, cc_set_file_sizes, cc_set_section_sizes,
 };
 pub use read_ahead::{cc_set_additional_attributes, cc_set_read_ahead_granularity};
-pub use zero::cc_zero_data;
+pub use zero::{cc_extend_valid_data, cc_zero_data};
 
 use map::SharedMap;
 

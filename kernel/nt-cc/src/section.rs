@@ -82,6 +82,61 @@ fn note_modified(map: &SharedMap, start: u64, end: u64) {
     }
 }
 
+/// The end of the last page that waits for the mapped page writer.
+fn modified_end(map: &SharedMap, from: u64) -> Option<u64> {
+    let last = |index: u64| {
+        let modified = view::find(map, index)?.pages.modified;
+        (modified != 0)
+            .then(|| index * VIEW_SIZE as u64 + ((64 - modified.leading_zeros() as usize) * PAGE_SIZE) as u64)
+    };
+    map.views_between(from, u64::MAX).into_iter().rev().find_map(last)
+}
+
+/// Makes what lies between the end of valid data and the last page that a store made wait as well: as zeros, or as what
+/// stores made of it.
+///
+/// Source: PAGE-09. Locks: the stream's main resource.
+pub fn fill_gap(map: &SharedMap) -> Result<(), Raise> {
+    if map.modified_pages.load(Ordering::Relaxed) == 0 {
+        return Ok(());
+    }
+    let valid = map.valid_data().max(0) as u64;
+    let start = valid / PAGE_SIZE as u64 * PAGE_SIZE as u64;
+    match modified_end(map, start) {
+        Some(end) if end > valid => for_parts(map, start, end, |first, last| {
+            note_modified(map, first, last);
+            Ok(())
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// Brings whole pages into memory view by view, and calls `each` with the offsets.
+pub fn for_parts(
+    map: &SharedMap,
+    start: u64,
+    end: u64,
+    mut each: impl FnMut(u64, u64) -> Result<(), Raise>,
+) -> Result<(), Raise> {
+    let mut at = start;
+    while at < end {
+        let index = at / VIEW_SIZE as u64;
+        let base = index * VIEW_SIZE as u64;
+        let next = (base + VIEW_SIZE as u64).min(end);
+        let wanted = touched((at - base) as usize, (next - base) as usize);
+        loop {
+            let locked = view::find_or_make(map, index)?;
+            if wanted & !locked.pages.valid == 0 {
+                break;
+            }
+            fill::step(map, locked, wanted)?;
+        }
+        each(at, next)?;
+        at = next;
+    }
+    Ok(())
+}
+
 /// A stream's pages, kept by a section. Dropped: the stream's map may go when nothing of it waits to be written.
 pub struct DataSection(Arc<SharedMap>);
 
@@ -271,6 +326,11 @@ impl ModifiedStream {
         self.0.0.section()
     }
 
+    /// See [`fill_gap`]: before a run behind the end of valid data is written.
+    pub fn fill_gap(&self) -> Result<(), Raise> {
+        fill_gap(&self.0.0)
+    }
+
     /// The first run of at most `most` bytes at or behind `from`; pages that are on their way already are left out.
     pub fn next_run(&self, from: i64, most: usize) -> Option<ModifiedRun> {
         let map = &self.0.0;
@@ -293,36 +353,10 @@ impl ModifiedStream {
         if locked.pages.modified & pages != pages || locked.pages.writing & pages != 0 {
             return None;
         }
-        let begun = Begun::new(&mut locked, pages);
+        let begun = Begun::new(&mut locked, pages, true);
         let address = locked.address + run.first * PAGE_SIZE;
         drop(locked);
         Some(RunUnderWay { map: Arc::clone(&self.0.0), run, begun, address })
-    }
-
-    /// Makes the pages between two offsets wait to be written, as zeros where the stream has no data: what lies between
-    /// the end of valid data and a page that a store made.
-    ///
-    /// Source: PAGE-09. Locks: the stream's main resource, exclusive.
-    pub fn include(&self, start: i64, end: i64) -> Result<(), Raise> {
-        let map = &self.0.0;
-        let mut at = start.max(0) as u64 / PAGE_SIZE as u64 * PAGE_SIZE as u64;
-        let end = end.max(0) as u64;
-        while at < end {
-            let index = at / VIEW_SIZE as u64;
-            let next = ((index + 1) * VIEW_SIZE as u64).min(end);
-            let base = index * VIEW_SIZE as u64;
-            let wanted = touched((at - base) as usize, (next - base) as usize);
-            loop {
-                let locked = view::find_or_make(map, index)?;
-                if wanted & !locked.pages.valid == 0 {
-                    break;
-                }
-                fill::step(map, locked, wanted)?;
-            }
-            note_modified(map, at, next);
-            at = next;
-        }
-        Ok(())
     }
 }
 
@@ -354,6 +388,15 @@ pub struct DataSectionUse {
     pub sections: usize,
     /// Writable views of it.
     pub writable_views: usize,
+    /// Pages that wait for the mapped page writer.
+    pub modified_pages: usize,
+}
+
+impl DataSectionUse {
+    /// Whether stores make, or made, data of it.
+    pub fn is_stored_to(&self) -> bool {
+        self.writable_views != 0 || self.modified_pages != 0
+    }
 }
 
 /// Who uses the data section that section pointers name.
@@ -362,5 +405,6 @@ pub fn use_of(section: &SECTION_OBJECT_POINTERS) -> DataSectionUse {
     DataSectionUse {
         sections: map.0.sections.load(Ordering::Relaxed),
         writable_views: map.0.mappings.count.load(Ordering::Relaxed),
+        modified_pages: map.0.modified_pages.load(Ordering::Relaxed),
     }
 }

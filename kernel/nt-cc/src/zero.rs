@@ -4,12 +4,12 @@
 
 use boundary::Raise;
 use boundary::slot::PAGE_SIZE;
-use nt_abi::{FILE_OBJECT, NtStatus};
+use nt_abi::{FILE_OBJECT, NtStatus, SECTION_OBJECT_POINTERS};
 use nt_ex::pool::{self, PoolKind};
 
 use crate::copy::{self, Source};
 use crate::map::{MapReference, header, section_of};
-use crate::{cc, flush};
+use crate::{cc, flush, section};
 
 const TAG: u32 = u32::from_le_bytes(*b"CcZe");
 /// Bytes of one paging write of zeros.
@@ -46,6 +46,30 @@ pub fn cc_zero_data(file: &'static FILE_OBJECT, start: i64, end: i64, wait: bool
             return Err(Raise::Status(status));
         }
     }
+    Ok(true)
+}
+
+/// Makes what lies between the end of valid data and `end` wait to be written: zeros, or what mapped views stored there.
+/// The caller moves the end of valid data when this is done.
+///
+/// Source:  PAGE-09, MM-05
+/// IRQL:    <= APC_LEVEL
+/// Locks:   the stream's main resource, exclusive
+/// Returns: `false`: the stream has no pages in memory, so [`cc_zero_data`] is what to call
+/// Errors:  raises what reading the page at the end of valid data, or writing, came to
+pub fn cc_extend_valid_data(pointers: &SECTION_OBJECT_POINTERS, valid: i64, end: i64) -> Result<bool, Raise> {
+    let Some(reference) = MapReference::of(pointers) else { return Ok(false) };
+    let map = &reference.0;
+    section::collect(map)?;
+    let page = PAGE_SIZE as u64;
+    let start = valid.max(0) as u64 / page * page;
+    section::for_parts(map, start, end.max(0) as u64, |first, last| {
+        copy::mark_range(map, first, last);
+        if cc().dirty_pages.load(std::sync::atomic::Ordering::Relaxed) > cc().dirty_limit() {
+            flush::cached_range(map, first, last)?;
+        }
+        Ok(())
+    })?;
     Ok(true)
 }
 

@@ -70,6 +70,8 @@ pub(crate) mod kind {
     pub const ASYNCHRONOUS: u32 = 1;
     /// Built for a driver: the completer finishes.
     pub const BUILT: u32 = 2;
+    /// A page writer's: the completer tells it.
+    pub const PAGING: u32 = 3;
 }
 
 /// Prepares memory as an IRP. Source: IoInitializeIrp. IRQL: <= DISPATCH_LEVEL.

@@ -76,7 +76,7 @@ pub(crate) enum Direction {
 pub(crate) struct Request {
     pub irp: &'static IRP,
     pub stack: &'static IO_STACK_LOCATION,
-    device: &'static DEVICE_OBJECT,
+    pub device: &'static DEVICE_OBJECT,
     file: Option<&'static FILE_OBJECT>,
 }
 
@@ -321,6 +321,7 @@ pub(crate) fn completed(irp: &'static IRP, tail: &'static Tail) -> Result<(), Ra
             }
             Ok(())
         }
+        kind::PAGING => crate::paging::written(irp),
         _ => finish(irp, tail).map(|_| ()),
     }
 }

@@ -82,7 +82,7 @@ pub use information::{
 pub use irp::{io_allocate_irp, io_free_irp, io_initialize_irp, io_reuse_irp, io_size_of_irp, set_io_status};
 pub use issue::{Asynchronous, IoResult, IoStatus};
 pub use mdl::{io_allocate_mdl, io_free_mdl};
-pub use paging::{io_page_read, io_page_write};
+pub use paging::{PageWritten, io_page_read, io_page_write, io_page_write_asynchronously};
 pub use read_write::{
     USE_FILE_POINTER_POSITION, WRITE_TO_END_OF_FILE, nt_flush_buffers_file, nt_read_file, nt_write_file,
 };

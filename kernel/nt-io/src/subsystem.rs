@@ -1,5 +1,6 @@
 //! The I/O manager of one machine: its object types, its lists, its locks.
 
+use std::collections::BTreeMap;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -12,6 +13,7 @@ use nt_ke::{Lock, Raise, Rank, Subsystem};
 use nt_ob::{Mapping, ObjectType, TypeDescription, ob_create_type};
 
 use crate::irp::FreeIrps;
+use crate::paging::PageWritten;
 use crate::volume::FileSystems;
 use crate::{create, device, driver, file};
 
@@ -36,6 +38,8 @@ pub struct Io {
     pub(crate) cancel_state: Lock<()>,
     /// Asynchronous requests of services that are on their way.
     pub(crate) pending: Lock<Vec<usize>>,
+    /// Whom to tell of asynchronous paging writes, by IRP.
+    pub(crate) page_writes: Lock<BTreeMap<usize, PageWritten>>,
     /// The cancel spin lock.
     pub(crate) cancel_lock: AtomicUsize,
     fast_io: AtomicBool,
@@ -72,6 +76,7 @@ impl Io {
             disk_driver: OnceLock::new(),
             cancel_state: Lock::new(Rank::IoCancel, ()),
             pending: Lock::new(Rank::IoCancel, Vec::new()),
+            page_writes: Lock::new(Rank::Leaf, BTreeMap::new()),
             cancel_lock: AtomicUsize::new(0),
             fast_io: AtomicBool::new(true),
             free_irps: FreeIrps::default(),

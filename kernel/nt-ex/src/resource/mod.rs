@@ -399,6 +399,12 @@ impl<'a> ResourceGuard<'a> {
         acquire_shared(resource, true)?;
         Ok(Self { resource })
     }
+
+    /// Waits to share it, past those who wait to own it alone.
+    pub fn shared_starving(resource: &'a ERESOURCE) -> Result<Self, Raise> {
+        acquire_shared_starve_exclusive(resource, true)?;
+        Ok(Self { resource })
+    }
 }
 
 impl Drop for ResourceGuard<'_> {
