@@ -103,6 +103,8 @@ pub mod extension {
     pub const PS: usize = 3;
     /// Free lists.
     pub const LISTS: usize = 4;
+    /// I/O manager: 1 when the thread asked that no hard error is shown.
+    pub const HIDDEN_ERRORS: usize = 5;
 }
 
 impl KTHREAD {

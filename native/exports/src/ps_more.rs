@@ -55,7 +55,7 @@ rows! { "ntoskrnl.exe", "nt-ps";
     KeAttachProcess done "as KeStackAttachProcess";
     KeDetachProcess done "";
     SeLocateProcessImageName done "";
-    IoSetThreadHardErrorMode partial "the setting is not kept: hard errors show nowhere";
+    IoSetThreadHardErrorMode done "hard errors show nowhere";
     PsIsDiskCountersEnabled done "they are not";
 }
 
@@ -290,8 +290,11 @@ export! {
         Ok(NtStatus::SUCCESS)
     }
 
-    /// Whether hard errors show; there is nobody to show them to. The answer is the setting before: they do.
-    pub fn IoSetThreadHardErrorMode(_enable: u8) -> bool [irql <= HIGH_LEVEL] { Ok(true) }
+    /// Whether the thread's hard errors show; there is nobody to show them to. The answer is the setting before: they do.
+    pub fn IoSetThreadHardErrorMode(enable: u8) -> bool [irql <= HIGH_LEVEL] {
+        let hidden = current_thread().extension(nt_ke::thread::extension::HIDDEN_ERRORS);
+        Ok(hidden.replace(usize::from(enable == 0)) == 0)
+    }
 
     /// Whether disk counters are kept.
     pub fn PsIsDiskCountersEnabled() -> bool [irql <= HIGH_LEVEL] { Ok(false) }
