@@ -3,8 +3,8 @@
 use boundary::{Raise, export};
 use nt_abi::irql::{APC_LEVEL, DISPATCH_LEVEL, HIGH_LEVEL, PASSIVE_LEVEL};
 use nt_abi::{
-    DEVICE_OBJECT, FILE_OBJECT, IO_STATUS_BLOCK, IRP, KEVENT, NativeFn, NtStatus, SHARE_ACCESS,
-    UNICODE_STRING,
+    DEVICE_OBJECT, DRIVER_OBJECT, FILE_OBJECT, IO_STATUS_BLOCK, IRP, KEVENT, NativeFn, NtStatus,
+    SHARE_ACCESS, UNICODE_STRING,
 };
 use nt_io::{self as io, ControlBuffers};
 use nt_ke::current_thread;
@@ -35,6 +35,8 @@ rows! { "ntoskrnl.exe", "nt-io";
     IoRemoveShareAccess done "";
     IoRegisterFileSystem done "";
     IoUnregisterFileSystem done "";
+    IoRegisterFsRegistrationChange done "";
+    IoUnregisterFsRegistrationChange done "";
     IoCreateStreamFileObject done "";
     IoCreateStreamFileObjectLite done "";
     IoGetFileObjectGenericMapping done "";
@@ -209,6 +211,22 @@ export! {
     pub fn IoUnregisterFileSystem(device: *mut DEVICE_OBJECT) -> () [irql <= PASSIVE_LEVEL] {
         arg!(IoUnregisterFileSystem: device);
         io::io_unregister_file_system(device)
+    }
+
+    /// Has a driver told of file systems that come and go, and of those that are there.
+    pub fn IoRegisterFsRegistrationChange(driver: *mut DRIVER_OBJECT, routine: NativeFn) -> NtStatus [irql <= PASSIVE_LEVEL] {
+        arg!(IoRegisterFsRegistrationChange: driver);
+        let callback = move |device: &'static DEVICE_OBJECT, active| {
+            boundary::call(routine, [std::ptr::from_ref(device) as u64, u64::from(active)]).map(|_| ())
+        };
+        io::io_register_fs_registration_change(driver, std::sync::Arc::new(callback))
+    }
+
+    /// Ends that.
+    pub fn IoUnregisterFsRegistrationChange(driver: *mut DRIVER_OBJECT, _routine: NativeFn) -> () [irql <= PASSIVE_LEVEL] {
+        arg!(IoUnregisterFsRegistrationChange: driver);
+        io::io_unregister_fs_registration_change(driver);
+        Ok(())
     }
 
     /// A file object for a file system's own use; CLEANUP has been sent.
