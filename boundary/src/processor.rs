@@ -104,6 +104,8 @@ pub struct ProcessorBlock {
     pub dispatch_top: Cell<usize>,
     /// Nonzero while the processor number is claimed (IRQL at or above DISPATCH_LEVEL).
     pub claimed: Cell<u32>,
+    /// Virtual processors that the thread asked for, 0 for any.
+    pub affinity: Cell<u64>,
     /// The machine core that `nt-ke` keeps here.
     pub core: Cell<usize>,
     /// First address of driver images of this machine.

@@ -33,21 +33,35 @@ pub fn lower(new: u8) {
 pub(crate) fn set(core: &Core, block: &ProcessorBlock, new: u8) {
     let claimed = block.claimed.get() != 0;
     if new >= DISPATCH_LEVEL && !claimed {
-        let number = claim(core);
+        let number = claim(core, block);
         block.number.set(number);
         block.claimed.set(1);
     } else if new < DISPATCH_LEVEL && claimed {
         block.claimed.set(0);
         core.free_processors.fetch_or(1 << block.number.get(), Ordering::Release);
+        settle(block);
     }
     block.irql.set(new);
 }
 
-fn claim(core: &Core) -> u32 {
+/// Puts a thread below DISPATCH_LEVEL onto the first processor that it asked for.
+pub(crate) fn settle(block: &ProcessorBlock) {
+    let wanted = block.affinity.get();
+    if wanted != 0 {
+        block.number.set(wanted.trailing_zeros());
+    }
+}
+
+/// Claims a free processor, one of those that the thread asked for.
+fn claim(core: &Core, block: &ProcessorBlock) -> u32 {
+    let wanted = match block.affinity.get() {
+        0 => u64::MAX,
+        wanted => wanted,
+    };
     loop {
         let free = core.free_processors.load(Ordering::Relaxed);
-        if free != 0 {
-            let number = free.trailing_zeros();
+        if free & wanted != 0 {
+            let number = (free & wanted).trailing_zeros();
             if core
                 .free_processors
                 .compare_exchange_weak(free, free & !(1 << number), Ordering::Acquire, Ordering::Relaxed)

@@ -24,6 +24,7 @@ pub mod finding;
 pub mod irql;
 pub mod lock;
 pub mod owned;
+pub mod placement;
 pub mod presence;
 mod raw_lock;
 pub mod scheduler;

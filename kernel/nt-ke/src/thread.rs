@@ -19,7 +19,7 @@ use std::cell::Cell;
 use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 use boundary::slot::{THREADS_OFFSET, THREADS_SIZE};
 use boundary::{ProcessorBlock, slot::Protection};
@@ -68,6 +68,8 @@ pub struct KTHREAD {
     apc_pending: AtomicU32,
     alerted: AtomicU32,
     in_normal_apc: Cell<u8>,
+    priority: AtomicI32,
+    base_increment: AtomicI32,
     pub(crate) wait_state: AtomicU32,
     pub(crate) wait_status: Cell<i32>,
     pub(crate) wait_count: Cell<u32>,
@@ -184,6 +186,14 @@ impl KTHREAD {
     }
     pub(crate) fn in_normal_apc(&self) -> &Cell<u8> {
         &self.in_normal_apc
+    }
+    /// How far its priority is from the usual one.
+    pub(crate) fn priority(&self) -> &AtomicI32 {
+        &self.priority
+    }
+    /// How far its base priority is from its process's.
+    pub(crate) fn base_increment(&self) -> &AtomicI32 {
+        &self.base_increment
     }
     /// What a fibre suspends itself with.
     pub(crate) fn yielder(&self) -> &Cell<usize> {

@@ -3,7 +3,7 @@
 use boundary::export;
 use nt_abi::NtStatus;
 use nt_abi::irql::{APC_LEVEL, DISPATCH_LEVEL, HIGH_LEVEL, PASSIVE_LEVEL};
-use nt_ke::current_core;
+use nt_ke::{current_core, placement};
 
 use crate::argument::{load, rows, store, store_if};
 use crate::ps::thread;
@@ -16,19 +16,16 @@ rows! { "ntoskrnl.exe", "nt-ke";
     KeQueryHighestNodeNumber done "one node";
     KeGetCurrentNodeNumber done "one node";
     KeGetRecommendedSharedDataAlignment done "64";
-    KeSetSystemAffinityThread partial "threads run on any processor";
-    KeSetSystemAffinityThreadEx partial "threads run on any processor";
-    KeRevertToUserAffinityThread partial "threads run on any processor";
-    KeRevertToUserAffinityThreadEx partial "threads run on any processor";
-    KeQueryPriorityThread partial "8: priorities are not kept";
-    KeSetPriorityThread partial "priorities are not kept; the answer is 8";
-    KeSetBasePriorityThread partial "priorities are not kept; the answer is 0";
+    KeSetSystemAffinityThread done "";
+    KeSetSystemAffinityThreadEx done "";
+    KeRevertToUserAffinityThread done "";
+    KeRevertToUserAffinityThreadEx done "";
+    KeQueryPriorityThread done "priorities order nobody";
+    KeSetPriorityThread done "priorities order nobody";
+    KeSetBasePriorityThread done "priorities order nobody";
     KeQueryRuntimeThread partial "no time is counted: 0";
     KeInvalidateAllCaches done "the host's processors are coherent";
 }
-
-/// Priority of a thread that nobody has changed.
-const NORMAL: i32 = 8;
 
 fn processors() -> u32 {
     current_core().config.processors
@@ -70,31 +67,33 @@ export! {
     /// Bytes that data of different processors should be apart.
     pub fn KeGetRecommendedSharedDataAlignment() -> u32 [irql <= HIGH_LEVEL] { Ok(64) }
 
-    /// Asks to run on some processors.
-    pub fn KeSetSystemAffinityThread(_affinity: u64) -> () [irql <= DISPATCH_LEVEL] { Ok(()) }
+    /// Has the thread run on some processors.
+    pub fn KeSetSystemAffinityThread(affinity: u64) -> () [irql <= DISPATCH_LEVEL] { Ok(_ = placement::set_affinity(affinity)) }
 
-    /// Asks to run on some processors; what was asked before: nothing.
-    pub fn KeSetSystemAffinityThreadEx(_affinity: u64) -> u64 [irql <= DISPATCH_LEVEL] { Ok(0) }
+    /// Has the thread run on some processors; what was asked before.
+    pub fn KeSetSystemAffinityThreadEx(affinity: u64) -> u64 [irql <= DISPATCH_LEVEL] { Ok(placement::set_affinity(affinity)) }
 
-    /// Asks no more.
-    pub fn KeRevertToUserAffinityThread() -> () [irql <= DISPATCH_LEVEL] { Ok(()) }
+    /// Lets the thread run anywhere again.
+    pub fn KeRevertToUserAffinityThread() -> () [irql <= DISPATCH_LEVEL] { Ok(_ = placement::set_affinity(0)) }
 
-    /// Asks for what was asked before.
-    pub fn KeRevertToUserAffinityThreadEx(_affinity: u64) -> () [irql <= DISPATCH_LEVEL] { Ok(()) }
+    /// Goes back to what KeSetSystemAffinityThreadEx answered.
+    pub fn KeRevertToUserAffinityThreadEx(affinity: u64) -> () [irql <= DISPATCH_LEVEL] { Ok(_ = placement::set_affinity(affinity)) }
 
     /// A thread's priority.
-    pub fn KeQueryPriorityThread(address: usize) -> i32 [irql <= DISPATCH_LEVEL] { thread(address).map(|_| NORMAL) }
+    pub fn KeQueryPriorityThread(address: usize) -> i32 [irql <= DISPATCH_LEVEL] { thread(address).map(placement::priority) }
 
     /// Changes a thread's priority; the one before.
     pub fn KeSetPriorityThread(address: usize, priority: i32) -> i32 [irql <= DISPATCH_LEVEL] {
         if !(1..32).contains(&priority) {
             return Err(crate::argument::wrong("KeSetPriorityThread", "Priority", priority as u64, "which is no priority (1 to 31)"));
         }
-        thread(address).map(|_| NORMAL)
+        Ok(placement::set_priority(thread(address)?, priority))
     }
 
-    /// Changes a thread's priority, as seen from its process; the one before.
-    pub fn KeSetBasePriorityThread(address: usize, _increment: i32) -> i32 [irql <= DISPATCH_LEVEL] { thread(address).map(|_| 0) }
+    /// Changes a thread's priority, as seen from its process; the increment before.
+    pub fn KeSetBasePriorityThread(address: usize, increment: i32) -> i32 [irql <= DISPATCH_LEVEL] {
+        Ok(placement::set_base_priority(thread(address)?, increment))
+    }
 
     /// How long a thread has run: in the kernel, and in user mode.
     pub fn KeQueryRuntimeThread(address: usize, user: *mut u32) -> u32 [irql <= APC_LEVEL] {
