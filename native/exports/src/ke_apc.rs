@@ -29,7 +29,10 @@ export! {
     pub fn KeInsertQueueApc(apc: *mut KAPC, first: usize, second: usize, _increment: i32) -> bool
         [irql <= DISPATCH_LEVEL] {
         arg!(KeInsertQueueApc: apc);
-        Ok(apc::insert(apc, first, second))
+        let queued = apc::insert(apc, first, second);
+        // One for the own thread has run when the call comes back, where nothing holds it off.
+        apc::deliver()?;
+        Ok(queued)
     }
 
     /// Takes an APC out of its queue; whether it was there.
