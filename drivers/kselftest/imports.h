@@ -134,6 +134,15 @@ IMPORT NTSTATUS NTAPI KeExpandKernelStackAndCalloutEx(PEXPAND_STACK_CALLOUT Call
                                                       BOOLEAN Wait, PVOID Context);
 IMPORT ULONGLONG NTAPI KeQueryUnbiasedInterruptTime(VOID);
 
+IMPORT VOID NTAPI KeInitializeApc(PKAPC Apc, PKTHREAD Thread, ULONG Environment, PKKERNEL_ROUTINE Kernel,
+                                  PKRUNDOWN_ROUTINE Rundown, PKNORMAL_ROUTINE Normal, KPROCESSOR_MODE Mode,
+                                  PVOID Context);
+IMPORT BOOLEAN NTAPI KeInsertQueueApc(PKAPC Apc, PVOID First, PVOID Second, KPRIORITY Increment);
+IMPORT BOOLEAN NTAPI KeRemoveQueueApc(PKAPC Apc);
+IMPORT BOOLEAN NTAPI KeAlertThread(PKTHREAD Thread, KPROCESSOR_MODE Mode);
+IMPORT BOOLEAN NTAPI KeTestAlertThread(KPROCESSOR_MODE Mode);
+IMPORT ULONG NTAPI KeQueryRuntimeThread(PKTHREAD Thread, PULONG UserTime);
+
 #undef KeWaitForMutexObject
 IMPORT NTSTATUS NTAPI KeWaitForMutexObject(PVOID Mutex, KWAIT_REASON Reason, KPROCESSOR_MODE Mode, BOOLEAN Alertable,
                                            PLARGE_INTEGER Timeout);

@@ -190,7 +190,7 @@ NTSTATUS DriverEntry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING RegistryPath)
         MoreStringChecks, CodePageChecks,       NetChecks,     CrtMoreChecks,  SecurityChecks, EventChecks,
         ProcessChecks, FileChecks,              MiscChecks,    MoreIoChecks,
         ExMoreChecks,  ExSpinLockChecks,        McbChecks,     FsRtlMoreChecks,
-        IoBuildChecks, IoFileChecks,
+        IoBuildChecks, IoFileChecks,            ApcChecks,     KeMoreChecks,
     };
     const CASE *one;
     ULONG i, failed = 0;

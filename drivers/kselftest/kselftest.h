@@ -43,7 +43,7 @@ extern const CASE CrtMoreChecks[], SecurityChecks[], EventChecks[];
 extern const CASE ProcessChecks[], FileChecks[], MiscChecks[], MoreIoChecks[];
 extern const CASE RegistryChecks[], NameChecks[], PrintChecks[];
 extern const CASE ExMoreChecks[], ExSpinLockChecks[], McbChecks[], FsRtlMoreChecks[];
-extern const CASE IoBuildChecks[], IoFileChecks[];
+extern const CASE IoBuildChecks[], IoFileChecks[], ApcChecks[], KeMoreChecks[];
 
 extern PDRIVER_OBJECT Driver;
 extern UNICODE_STRING ServiceKey;

@@ -77,6 +77,10 @@ fn attaching_to_another_process_changes_the_current_one() {
         assert_ne!(call("PsGetCurrentProcessId", []), 4, "the thread's own process stays");
         call("KeUnstackDetachProcess", [at(state)]);
         assert_eq!(call("IoGetCurrentProcess", []), own);
+        call("KeAttachProcess", [system.get()]);
+        assert_eq!(call("IoGetCurrentProcess", []), system.get());
+        call("KeDetachProcess", []);
+        assert_eq!(call("IoGetCurrentProcess", []), own);
         call("ObfDereferenceObject", [system.get()]);
     });
 }
