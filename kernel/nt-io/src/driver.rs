@@ -9,6 +9,7 @@
 
 use std::cell::Cell;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use nt_abi::{
     DEVICE_OBJECT, DRIVER_EXTENSION, DRIVER_OBJECT, FAST_IO_DISPATCH, FILE_OBJECT, IO_TYPE_DRIVER, IRP,
@@ -16,6 +17,7 @@ use nt_abi::{
 };
 use nt_ke::Raise;
 
+use crate::fs_filter::{FsFilter, NativeCallbacks};
 use crate::issue::IoStatus;
 use crate::objects;
 use crate::pointer::{address, at, lasting, pointer};
@@ -30,6 +32,11 @@ pub trait Dispatch: Send + Sync {
 
     /// Its fast I/O routines, if it has some.
     fn fast_io(&self) -> Option<&dyn FastIo> {
+        None
+    }
+
+    /// Its file system filter callbacks, if it has some.
+    fn fs_filter(&self) -> Option<&dyn FsFilter> {
         None
     }
 }
@@ -103,6 +110,8 @@ pub(crate) struct DriverBody {
     pub extension: DRIVER_EXTENSION,
     /// Leaked box of the dispatch, 0 for a native driver.
     pub dispatch: Cell<usize>,
+    /// Leaked box of a native driver's [`NativeCallbacks`], 0 without.
+    pub filter_callbacks: AtomicUsize,
 }
 
 /// Leaked in a driver object, taken back when it is deleted.
@@ -193,6 +202,10 @@ pub(crate) fn deleted(block: usize) -> Result<(), Raise> {
     objects::free_string(&body.object.DriverName, NAME_TAG)?;
     objects::free_string(&body.extension.ServiceKeyName, NAME_TAG)?;
     take_holder(body);
+    let callbacks = body.filter_callbacks.swap(0, Ordering::AcqRel);
+    if callbacks != 0 {
+        nt_ke::current_core().disown(callbacks as *const NativeCallbacks);
+    }
     Ok(())
 }
 
@@ -223,6 +236,40 @@ pub(crate) fn fast_routines(device: &DEVICE_OBJECT) -> Option<FastRoutines> {
     match holder(driver) {
         Some(holder) => holder.0.fast_io().map(FastRoutines::Rust),
         None => at(driver.FastIoDispatch.get()).map(FastRoutines::Native),
+    }
+}
+
+/// Who carries out file system filter operations at a device.
+pub enum FilterRoutines {
+    /// A driver in Rust.
+    Rust(&'static dyn FsFilter),
+    /// A native driver's callbacks.
+    Native(&'static NativeCallbacks),
+}
+
+/// The file system filter callbacks of the driver of `device`, if it has some.
+#[inline]
+pub fn filter_routines(device: &DEVICE_OBJECT) -> Option<FilterRoutines> {
+    let driver = at(device.DriverObject.get())?;
+    match holder(driver) {
+        Some(holder) => holder.0.fs_filter().map(FilterRoutines::Rust),
+        None => crate::pointer::at_address(body(driver).filter_callbacks.load(Ordering::Acquire))
+            .map(FilterRoutines::Native),
+    }
+}
+
+/// Gives a native driver its file system filter callbacks, in place of those that it had.
+pub fn set_filter_callbacks(driver: &DRIVER_OBJECT, callbacks: NativeCallbacks) {
+    // Replaced ones stay until the machine goes: an operation may be inside them.
+    let address = nt_ke::current_core().own(callbacks) as usize;
+    body(driver).filter_callbacks.store(address, Ordering::Release);
+}
+
+/// The fast I/O table of a native driver. A driver in Rust has none that others could read.
+pub fn native_fast_io(device: &DEVICE_OBJECT) -> Option<&'static FAST_IO_DISPATCH> {
+    match fast_routines(device) {
+        Some(FastRoutines::Native(table)) => Some(table),
+        _ => None,
     }
 }
 

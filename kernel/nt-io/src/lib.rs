@@ -25,6 +25,7 @@ pub mod disk;
 pub mod driver;
 pub mod fast;
 pub mod file;
+pub mod fs_filter;
 pub mod information;
 pub mod irp;
 pub mod issue;
@@ -66,14 +67,16 @@ pub use device::{
     io_get_related_device, set_device_state,
 };
 pub use driver::{
-    Dispatch, FastIo, driver_dispatch, driver_name, invalid_device_request, io_create_driver,
-    io_create_native_driver, io_delete_driver, rust_dispatch,
+    Dispatch, FastIo, FilterRoutines, driver_dispatch, driver_name, filter_routines, invalid_device_request,
+    io_create_driver, io_create_native_driver, io_delete_driver, native_fast_io, rust_dispatch,
+    set_filter_callbacks,
 };
 pub use fast::{FastQuery, FastTransfer, io_fast_query, io_fast_transfer};
 pub use file::{
     FILE_SLOTS, file_create_context, file_device, file_name, file_slot, io_cancel_file_open,
     io_create_stream_file_object, io_replace_file_object_name, reference_file_by_handle, related_file,
 };
+pub use fs_filter::{FsFilter, NativeCallbacks};
 pub use information::{
     io_query_file_information, nt_delete_file, nt_query_attributes_file, nt_query_full_attributes_file,
     nt_query_information_file, nt_query_volume_information_file, nt_set_information_file,
