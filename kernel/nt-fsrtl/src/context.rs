@@ -11,11 +11,13 @@ use nt_abi::{FSRTL_ADVANCED_FCB_HEADER, FSRTL_PER_STREAM_CONTEXT, LIST_ENTRY, Nt
 use nt_ke::core::index;
 use nt_ke::{Lock, Raise, Rank, Subsystem};
 
+use crate::fs_filter::refusals::Refusals;
 use crate::header::supports_filter_contexts;
 
 /// The run-time library of one machine.
 pub struct FsRtl {
     contexts: Lock<()>,
+    pub(crate) refusals: Refusals,
 }
 
 impl Subsystem for FsRtl {
@@ -25,7 +27,7 @@ impl Subsystem for FsRtl {
 impl FsRtl {
     /// To be installed after the I/O manager.
     pub fn new() -> Box<Self> {
-        Box::new(Self { contexts: Lock::new(Rank::Leaf, ()) })
+        Box::new(Self { contexts: Lock::new(Rank::Leaf, ()), refusals: Refusals::new() })
     }
 }
 

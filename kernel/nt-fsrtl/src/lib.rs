@@ -1,14 +1,16 @@
 //! The file-system run-time library: names, stream headers, per-stream contexts.
 //!
 //! [`expression`] matches names with wildcards, [`name`] takes paths apart, [`header`] prepares stream headers
-//! and guards file-system code against APCs, [`context`] keeps filters' contexts of streams.
+//! and guards file-system code against APCs, [`context`] keeps filters' contexts of streams, [`fs_filter`] takes a file
+//! system's locks for the memory and cache managers.
 //!
 //! It refuses: byte-range locks, oplocks, notification and tunnels, which are not there yet.
 //!
-//! UNSAFETY: only in [`context`] and [`mcb`]: addresses that this crate has put into drivers' structures are followed.
+//! UNSAFETY: only in [`context`], [`mcb`] and [`fs_filter`]: addresses in structures that drivers reach are followed.
 
 pub mod context;
 pub mod expression;
+pub mod fs_filter;
 pub mod header;
 pub mod mcb;
 pub mod name;
