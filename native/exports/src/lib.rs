@@ -32,6 +32,7 @@ mod flt_lookup;
 mod flt_names;
 mod flt_string;
 mod fsrtl;
+mod fsrtl_filter;
 mod fsrtl_mcb;
 mod fsrtl_more;
 mod hal;
@@ -95,6 +96,7 @@ const TABLES: &[&[Export]] = &[
     ex_spin_lock::ROWS,
     fsrtl::ROWS,
     fsrtl_mcb::ROWS,
+    fsrtl_filter::ROWS,
     fsrtl_more::ROWS,
     hal::ROWS,
     io::ROWS,
