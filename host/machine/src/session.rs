@@ -8,6 +8,7 @@ use boundary::Raise;
 use nt_abi::{NtStatus, file_access as access, file_information_class as class};
 use nt_io::{Asynchronous, CreateParameters, IoStatus};
 use nt_mm::user::UserBuffer;
+use nt_ps::system_service;
 
 use crate::utf16;
 
@@ -162,7 +163,7 @@ impl Session {
             full = self.volume_path(request.path);
             &full
         };
-        let opened = nt_io::nt_create_file(&CreateParameters {
+        let parameters = CreateParameters {
             name,
             root: request.root.map_or(0, |handle| handle.0),
             object_attributes: if request.case_sensitive { 0 } else { OBJ_CASE_INSENSITIVE },
@@ -173,7 +174,8 @@ impl Session {
             options: request.options,
             mode: 1,
             ..CreateParameters::default()
-        })?;
+        };
+        let opened = system_service("NtCreateFile", || nt_io::nt_create_file(&parameters))?;
         Ok(if opened.status.is_success() {
             Ok(Opened { handle: Handle(opened.handle), information: opened.information as u32 })
         } else {
@@ -183,7 +185,7 @@ impl Session {
 
     /// NtClose.
     pub fn close(&self, handle: Handle) -> Result<NtStatus, Stopped> {
-        Ok(nt_io::nt_close(handle.0)?)
+        Ok(system_service("NtClose", || nt_io::nt_close(handle.0))?)
     }
 
     /// Runs `operation` on a user buffer of at least `length` bytes.
@@ -203,8 +205,10 @@ impl Session {
     pub fn read(&self, handle: &Handle, offset: Option<i64>, into: &mut [u8]) -> Result<IoStatus, Stopped> {
         self.with_buffer(into.len(), |buffer| {
             let none = Asynchronous::default();
-            let done =
-                nt_io::nt_read_file(handle.0, &none, buffer.address(), into.len() as u32, offset, None)?;
+            let length = into.len() as u32;
+            let done = system_service("NtReadFile", || {
+                nt_io::nt_read_file(handle.0, &none, buffer.address(), length, offset, None)
+            })?;
             let got = done.information.min(into.len());
             buffer.read(0, &mut into[..got]).map_err(|_| Stopped)?;
             Ok(done)
@@ -216,7 +220,10 @@ impl Session {
         self.with_buffer(data.len(), |buffer| {
             buffer.write(0, data).map_err(|_| Stopped)?;
             let none = Asynchronous::default();
-            Ok(nt_io::nt_write_file(handle.0, &none, buffer.address(), data.len() as u32, offset, None)?)
+            let length = data.len() as u32;
+            Ok(system_service("NtWriteFile", || {
+                nt_io::nt_write_file(handle.0, &none, buffer.address(), length, offset, None)
+            })?)
         })
     }
 
@@ -227,23 +234,26 @@ impl Session {
         class: u32,
         into: &mut [u8],
     ) -> Result<IoStatus, Stopped> {
-        self.query(into, |address, length| nt_io::nt_query_information_file(handle.0, address, length, class))
+        self.query("NtQueryInformationFile", into, |address, length| {
+            nt_io::nt_query_information_file(handle.0, address, length, class)
+        })
     }
 
     /// NtQueryVolumeInformationFile.
     pub fn query_volume(&self, handle: &Handle, class: u32, into: &mut [u8]) -> Result<IoStatus, Stopped> {
-        self.query(into, |address, length| {
+        self.query("NtQueryVolumeInformationFile", into, |address, length| {
             nt_io::nt_query_volume_information_file(handle.0, address, length, class)
         })
     }
 
     fn query(
         &self,
+        name: &str,
         into: &mut [u8],
         service: impl FnOnce(usize, u32) -> Result<IoStatus, Raise>,
     ) -> Result<IoStatus, Stopped> {
         self.with_buffer(into.len(), |buffer| {
-            let done = service(buffer.address(), into.len() as u32)?;
+            let done = system_service(name, || service(buffer.address(), into.len() as u32))?;
             if !done.status.is_error() {
                 let got = done.information.min(into.len());
                 buffer.read(0, &mut into[..got]).map_err(|_| Stopped)?;
@@ -256,7 +266,10 @@ impl Session {
     pub fn set_information(&self, handle: &Handle, class: u32, data: &[u8]) -> Result<IoStatus, Stopped> {
         self.with_buffer(data.len(), |buffer| {
             buffer.write(0, data).map_err(|_| Stopped)?;
-            Ok(nt_io::nt_set_information_file(handle.0, buffer.address(), data.len() as u32, class)?)
+            let length = data.len() as u32;
+            Ok(system_service("NtSetInformationFile", || {
+                nt_io::nt_set_information_file(handle.0, buffer.address(), length, class)
+            })?)
         })
     }
 
@@ -272,7 +285,7 @@ impl Session {
     ) -> Result<IoStatus, Stopped> {
         let flags = (if restart { nt_abi::SL_RESTART_SCAN } else { 0 })
             | (if single { nt_abi::SL_RETURN_SINGLE_ENTRY } else { 0 });
-        self.query(into, |address, length| {
+        self.query("NtQueryDirectoryFile", into, |address, length| {
             let none = Asynchronous::default();
             nt_io::nt_query_directory_file(handle.0, &none, (address, length), class, flags, pattern)
         })
@@ -280,7 +293,7 @@ impl Session {
 
     /// NtFlushBuffersFile.
     pub fn flush(&self, handle: &Handle) -> Result<IoStatus, Stopped> {
-        Ok(nt_io::nt_flush_buffers_file(handle.0, 0)?)
+        Ok(system_service("NtFlushBuffersFile", || nt_io::nt_flush_buffers_file(handle.0, 0))?)
     }
 
     /// All names in a directory of the volume, without `.` and `..`.

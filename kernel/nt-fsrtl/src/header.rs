@@ -1,7 +1,7 @@
 //! Stream headers, file-system regions, expected statuses.
 
 use nt_abi::{FAST_MUTEX, FSRTL_ADVANCED_FCB_HEADER, NtStatus};
-use nt_ke::{current_thread, dispatcher};
+use nt_ke::{dispatcher, region};
 
 /// `FSRTL_FCB_HEADER_V1`: the version that has a push lock and a file context pointer.
 pub const HEADER_VERSION: u8 = 1;
@@ -35,18 +35,15 @@ pub fn supports_filter_contexts(header: &FSRTL_ADVANCED_FCB_HEADER) -> bool {
     header.Flags.get() & ADVANCED_HEADER != 0 && header.Flags2.get() & SUPPORTS_FILTER_CONTEXTS != 0
 }
 
-/// Holds normal kernel APCs off the thread. Source: FsRtlEnterFileSystem, KeEnterCriticalRegion. Nests.
+/// Holds normal kernel APCs off the thread. Source: FsRtlEnterFileSystem; EXEC-07. Nests.
 pub fn enter_file_system() {
-    let count = current_thread().kernel_apc_disable();
-    count.set(count.get() + 1);
+    region::enter_critical();
 }
 
-/// Ends one [`enter_file_system`] and delivers the APCs that it held off. Source: FsRtlExitFileSystem.
+/// Ends one [`enter_file_system`] and delivers the APCs that it held off. Source: FsRtlExitFileSystem; EXEC-07.
 pub fn exit_file_system() {
-    let count = current_thread().kernel_apc_disable();
-    count.set(count.get() - 1);
     // A `Stop` is seen at the next kernel call as well.
-    let _ = nt_ke::apc::deliver();
+    let _ = region::leave_critical("FsRtlExitFileSystem");
 }
 
 /// Whether an exception filter may handle `status`: not the ones that mean a defect.

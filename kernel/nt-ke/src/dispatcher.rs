@@ -530,6 +530,9 @@ pub fn release_mutex(mutex: &KMUTEX) -> Result<i32, Raise> {
             thread.kernel_apc_disable().set(thread.kernel_apc_disable().get() - 1);
         }
         wake_waiters(core, &mut dispatcher, &mutex.Header);
+        drop(dispatcher);
+        // Holding it was a critical region (EXEC-10).
+        crate::apc::deliver()?;
     }
     Ok(before)
 }

@@ -27,6 +27,7 @@ pub mod owned;
 pub mod placement;
 pub mod presence;
 mod raw_lock;
+pub mod region;
 pub mod scheduler;
 pub mod spinlock;
 pub mod thread;

@@ -408,6 +408,7 @@ impl Core {
 
     /// `thread` has done its work: runs down what waits for it and tells the process layer; on that thread.
     pub(crate) fn notify_ended(&self, thread: &KTHREAD) {
+        crate::region::check_ending(self, thread);
         crate::apc::run_down(self, thread);
         if let Some(notify) = self.threads.notify.get() {
             notify.ended(thread);

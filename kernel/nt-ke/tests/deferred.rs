@@ -371,8 +371,15 @@ fn what_waits_for_a_thread_that_ends_is_run_down() {
         let log = lasting(Log::default());
         let ended = lasting(AtomicU32::new(0));
         let body = move || {
-            current_thread().special_apc_disable().set(1);
-            assert!(special(log, current_thread(), 3));
+            // A user APC waits for an alertable wait, of which there is none.
+            let object = lasting(KAPC::default());
+            let routines = Routines {
+                kernel: native(quiet_routine as *const () as usize),
+                rundown: native(rundown_routine as *const () as usize),
+                normal: native(normal_routine as *const () as usize),
+            };
+            apc::initialize(object, current_thread(), 0, &routines, true, 0);
+            assert!(apc::insert(object, std::ptr::from_ref(log) as usize, 0));
             ended.store(1, Ordering::Release);
         };
         core.spawn("short", 0, |_| {}, body).expect("a thread");

@@ -1,7 +1,7 @@
 //! In whose name and context a thread runs: previous mode, attached process, impersonated token.
 
 use boundary::Raise;
-use nt_ke::current_thread;
+use nt_ke::{apc, current_thread, region};
 use nt_ob::{ob_dereference, ob_reference};
 
 /// Where the current system call came from: KernelMode 0 or UserMode 1. Source: ExGetPreviousMode
@@ -19,6 +19,18 @@ pub fn with_previous_mode<R>(mode: u8, f: impl FnOnce() -> R) -> R {
     }
     let _restore = Restore(current_thread().previous_mode().replace(mode));
     f()
+}
+
+/// Runs a system service of a program's thread and looks, on the way back, whether drivers left what they entered.
+///
+/// Source:  SEED-RES-13, EXEC-04
+/// IRQL:    PASSIVE_LEVEL
+/// Errors:  what `f` raised; a region or an IRQL that was not left is a bug check
+pub fn system_service<R>(name: &str, f: impl FnOnce() -> Result<R, Raise>) -> Result<R, Raise> {
+    let result = f()?;
+    region::check_left(name)?;
+    apc::deliver()?;
+    Ok(result)
 }
 
 /// Puts the current thread into the context of `process` and returns what [`ps_detach_process`] takes.

@@ -4,6 +4,7 @@ use boundary::export;
 use nt_abi::irql::{APC_LEVEL, PASSIVE_LEVEL};
 use nt_abi::{DEVICE_OBJECT, FILE_OBJECT, IO_STATUS_BLOCK, NtStatus, UNICODE_STRING};
 use nt_io::IoStatus;
+use nt_ke::region;
 
 use crate::argument::{arg, load, rows};
 use crate::flt_string::units;
@@ -55,7 +56,7 @@ export! {
 
     /// Holds normal kernel APCs off.
     pub fn FsRtlEnterFileSystem() -> () [irql <= APC_LEVEL] {
-        nt_fsrtl::enter_file_system();
+        region::enter_critical();
         Ok(())
     }
 
@@ -77,7 +78,6 @@ export! {
 
     /// Lets them through again.
     pub fn FsRtlExitFileSystem() -> () [irql <= APC_LEVEL] {
-        nt_fsrtl::exit_file_system();
-        Ok(())
+        region::leave_critical("FsRtlExitFileSystem")
     }
 }

@@ -6,7 +6,7 @@ use boundary::{Raise, export};
 use nt_abi::irql::{APC_LEVEL, DISPATCH_LEVEL, HIGH_LEVEL};
 use nt_abi::{FAST_MUTEX, KLOCK_QUEUE_HANDLE, bugcheck};
 use nt_ex::fast_mutex;
-use nt_ke::{BugCheck, current_core, current_thread, irql, spinlock};
+use nt_ke::{BugCheck, current_core, irql, region, spinlock};
 
 use crate::argument::{arg, rows};
 
@@ -27,12 +27,12 @@ rows! { "ntoskrnl.exe", "nt-ke";
     KeReleaseInStackQueuedSpinLock partial "as KeAcquireInStackQueuedSpinLock";
     KeAcquireInStackQueuedSpinLockAtDpcLevel partial "as KeAcquireInStackQueuedSpinLock";
     KeReleaseInStackQueuedSpinLockFromDpcLevel partial "as KeAcquireInStackQueuedSpinLock";
-    KeEnterCriticalRegion done "EXEC-41";
-    KeLeaveCriticalRegion done "EXEC-41";
-    KeEnterGuardedRegion done "EXEC-41";
-    KeLeaveGuardedRegion done "EXEC-41";
-    KeAreApcsDisabled done "";
-    KeAreAllApcsDisabled done "";
+    KeEnterCriticalRegion done "EXEC-02, EXEC-03, EXEC-04";
+    KeLeaveCriticalRegion done "EXEC-02, EXEC-03, EXEC-04";
+    KeEnterGuardedRegion done "EXEC-02, EXEC-03, EXEC-04";
+    KeLeaveGuardedRegion done "EXEC-02, EXEC-03, EXEC-04";
+    KeAreApcsDisabled done "EXEC-05";
+    KeAreAllApcsDisabled done "EXEC-06";
     KeInitializeGuardedMutex done "EXEC-21";
     KeAcquireGuardedMutex done "EXEC-21";
     KeAcquireGuardedMutexUnsafe done "EXEC-22";
@@ -69,18 +69,6 @@ fn acquire_raised(lock: &AtomicUsize) -> Result<u8, Raise> {
 
 fn queued_lock(handle: &KLOCK_QUEUE_HANDLE, export: &str) -> Result<&'static AtomicUsize, Raise> {
     crate::argument::required(handle.LockQueue.Lock.get().cast::<AtomicUsize>(), export, "lock_handle")
-}
-
-fn leave_region(export: &str, counter: &std::cell::Cell<i32>) -> Result<(), Raise> {
-    if counter.get() <= 0 {
-        return Err(current_core().bug_check(BugCheck::new(
-            bugcheck::APC_INDEX_MISMATCH,
-            [boundary::caller_address() as u64, 0, 0, 0],
-            format!("{export} was called more often than the region was entered"),
-        )));
-    }
-    counter.set(counter.get() - 1);
-    nt_ke::apc::deliver()
 }
 
 export! {
@@ -190,37 +178,34 @@ export! {
 
     /// Switches normal kernel APCs off.
     pub fn KeEnterCriticalRegion() -> () [irql <= APC_LEVEL] {
-        let counter = current_thread().kernel_apc_disable();
-        counter.set(counter.get() + 1);
+        region::enter_critical();
         Ok(())
     }
 
     /// Switches normal kernel APCs on again.
     pub fn KeLeaveCriticalRegion() -> () [irql <= APC_LEVEL] {
-        leave_region("KeLeaveCriticalRegion", current_thread().kernel_apc_disable())
+        region::leave_critical("KeLeaveCriticalRegion")
     }
 
     /// Switches all APCs off.
     pub fn KeEnterGuardedRegion() -> () [irql <= APC_LEVEL] {
-        let counter = current_thread().special_apc_disable();
-        counter.set(counter.get() + 1);
+        region::enter_guarded();
         Ok(())
     }
 
     /// Switches all APCs on again.
     pub fn KeLeaveGuardedRegion() -> () [irql <= APC_LEVEL] {
-        leave_region("KeLeaveGuardedRegion", current_thread().special_apc_disable())
+        region::leave_guarded("KeLeaveGuardedRegion")
     }
 
     /// Whether normal kernel APCs are off.
-    pub fn KeAreApcsDisabled() -> bool [irql <= HIGH_LEVEL] {
-        let thread = current_thread();
-        Ok(thread.kernel_apc_disable().get() != 0 || thread.special_apc_disable().get() != 0)
+    pub fn KeAreApcsDisabled() -> bool [irql <= DISPATCH_LEVEL] {
+        Ok(region::apcs_disabled())
     }
 
     /// Whether all APCs are off.
-    pub fn KeAreAllApcsDisabled() -> bool [irql <= HIGH_LEVEL] {
-        Ok(current_thread().special_apc_disable().get() != 0 || irql::current() >= APC_LEVEL)
+    pub fn KeAreAllApcsDisabled() -> bool [irql <= DISPATCH_LEVEL] {
+        Ok(region::all_apcs_disabled())
     }
 
     /// Prepares a free guarded mutex.
