@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use boundary::Raise;
 use nt_abi::{KEVENT, bugcheck};
 use nt_ke::dispatcher::{self, object_type};
-use nt_ke::{BugCheck, Lock, Rank, current_core};
+use nt_ke::{BugCheck, Finding, Lock, Rank, current_core};
 
 use crate::ex;
 
@@ -59,6 +59,22 @@ fn granted(word: usize, exclusive: bool) -> Option<usize> {
 /// Makes the lock free.
 pub fn initialize(lock: &AtomicUsize) {
     lock.store(0, Ordering::Release);
+}
+
+/// Ends its use.
+///
+/// Source:  FltDeletePushLock; PLOCK-06
+/// Errors:  deleting one that is held is a finding
+pub fn delete(lock: &AtomicUsize) {
+    if lock.swap(0, Ordering::AcqRel) != 0 {
+        current_core().report(Finding::error(
+            "PLOCK-06",
+            "",
+            format!(
+                "the push lock {lock:p} was deleted while a thread holds it or waits for it: release it first"
+            ),
+        ));
+    }
 }
 
 /// Acquires it, waiting in turn. The caller keeps normal kernel APCs off.

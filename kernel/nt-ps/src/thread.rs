@@ -67,6 +67,7 @@ impl ThreadNotify for Notify {
 
     fn ended(&self, thread: &KTHREAD) {
         let _ = notify::thread_ended(thread);
+        nt_ex::resource::thread_ended(thread);
         let token = thread.impersonation().replace(0);
         if token != 0 {
             let _ = ob_dereference(token);

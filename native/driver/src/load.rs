@@ -186,6 +186,7 @@ pub fn unload(driver: LoadedDriver) -> Result<(), Raise> {
     report_timers(&driver.image);
     nt_io::io_delete_driver(driver.object)?;
     let range = &driver.image.range;
+    nt_ex::resource::memory_freed(range.start, range.len());
     map::withdraw(Mapped { base: range.start, bytes: range.len() });
     Ok(())
 }

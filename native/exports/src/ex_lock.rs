@@ -1,12 +1,12 @@
-//! Ex: fast mutexes, resources, push locks, rundown protection.
+//! Ex: fast mutexes, push locks, rundown protection.
 
 use std::sync::atomic::AtomicUsize;
 
-use boundary::{Raise, export};
+use boundary::export;
 use nt_abi::irql::{APC_LEVEL, DISPATCH_LEVEL, HIGH_LEVEL};
-use nt_abi::{ERESOURCE, EX_RUNDOWN_REF, FAST_MUTEX, NtStatus, bugcheck};
-use nt_ex::{fast_mutex, push_lock, resource, rundown};
-use nt_ke::{BugCheck, current_core, current_thread};
+use nt_abi::{EX_RUNDOWN_REF, FAST_MUTEX};
+use nt_ex::{fast_mutex, push_lock, rundown};
+use nt_ke::region;
 
 use crate::argument::{arg, rows};
 
@@ -18,27 +18,6 @@ rows! { "ntoskrnl.exe", "nt-ex";
     ExTryToAcquireFastMutex done "EXEC-23";
     ExEnterCriticalRegionAndAcquireFastMutexUnsafe done "EXEC-22";
     ExReleaseFastMutexUnsafeAndLeaveCriticalRegion done "EXEC-22";
-    ExInitializeResourceLite done "RES-01, RES-02";
-    ExReinitializeResourceLite done "RES-04";
-    ExDeleteResourceLite done "RES-03";
-    ExAcquireResourceExclusiveLite done "RES-05 to RES-11";
-    ExAcquireResourceSharedLite done "RES-14 to RES-17";
-    ExAcquireSharedStarveExclusive done "RES-18";
-    ExAcquireSharedWaitForExclusive done "RES-19, RES-20";
-    ExTryToAcquireResourceExclusiveLite done "as ExAcquireResourceExclusiveLite without waiting";
-    ExEnterCriticalRegionAndAcquireResourceExclusive done "answers the thread's Win32 data: NULL";
-    ExEnterCriticalRegionAndAcquireResourceShared done "answers the thread's Win32 data: NULL";
-    ExEnterCriticalRegionAndAcquireSharedWaitForExclusive done "answers the thread's Win32 data: NULL";
-    ExReleaseResourceLite done "RES-21, RES-22";
-    ExReleaseResourceForThreadLite done "RES-23";
-    ExReleaseResourceAndLeaveCriticalRegion done "RES-21";
-    ExConvertExclusiveToSharedLite done "";
-    ExSetResourceOwnerPointer done "";
-    ExSetResourceOwnerPointerEx partial "the flag for system threads is ignored";
-    ExIsResourceAcquiredExclusiveLite done "";
-    ExIsResourceAcquiredSharedLite done "";
-    ExGetExclusiveWaiterCount done "";
-    ExGetSharedWaiterCount done "";
     ExInitializePushLock done "";
     ExAcquirePushLockExclusiveEx done "";
     ExAcquirePushLockSharedEx done "";
@@ -60,24 +39,6 @@ rows! { "ntoskrnl.exe", "nt-ex";
     ExReleaseRundownProtectionEx done "";
     ExWaitForRundownProtectionRelease done "";
     ExRundownCompleted done "";
-}
-
-fn enter_region() {
-    let counter = current_thread().kernel_apc_disable();
-    counter.set(counter.get() + 1);
-}
-
-fn leave_region(export: &str) -> Result<(), Raise> {
-    let counter = current_thread().kernel_apc_disable();
-    if counter.get() <= 0 {
-        return Err(current_core().bug_check(BugCheck::new(
-            bugcheck::APC_INDEX_MISMATCH,
-            [boundary::caller_address() as u64, 0, 0, 0],
-            format!("{export} left a critical region that was not entered"),
-        )));
-    }
-    counter.set(counter.get() - 1);
-    nt_ke::apc::deliver()
 }
 
 export! {
@@ -114,7 +75,7 @@ export! {
     /// Enters a critical region and acquires.
     pub fn ExEnterCriticalRegionAndAcquireFastMutexUnsafe(mutex: *mut FAST_MUTEX) -> () [irql <= APC_LEVEL] {
         arg!(ExEnterCriticalRegionAndAcquireFastMutexUnsafe: mutex);
-        enter_region();
+        region::enter_critical();
         fast_mutex::acquire_unsafe(mutex)
     }
 
@@ -122,141 +83,7 @@ export! {
     pub fn ExReleaseFastMutexUnsafeAndLeaveCriticalRegion(mutex: *mut FAST_MUTEX) -> () [irql <= APC_LEVEL] {
         arg!(ExReleaseFastMutexUnsafeAndLeaveCriticalRegion: mutex);
         fast_mutex::release_unsafe(mutex)?;
-        leave_region("ExReleaseFastMutexUnsafeAndLeaveCriticalRegion")
-    }
-
-    /// Prepares a resource.
-    pub fn ExInitializeResourceLite(resource: *mut ERESOURCE) -> NtStatus [irql <= DISPATCH_LEVEL] {
-        arg!(ExInitializeResourceLite: resource);
-        Ok(resource::initialize(resource))
-    }
-
-    /// Prepares it again.
-    pub fn ExReinitializeResourceLite(resource: *mut ERESOURCE) -> NtStatus [irql <= DISPATCH_LEVEL] {
-        arg!(ExReinitializeResourceLite: resource);
-        resource::reinitialize(resource)
-    }
-
-    /// Ends its use.
-    pub fn ExDeleteResourceLite(resource: *mut ERESOURCE) -> NtStatus [irql <= DISPATCH_LEVEL] {
-        arg!(ExDeleteResourceLite: resource);
-        resource::delete(resource)
-    }
-
-    /// Acquires for writing.
-    pub fn ExAcquireResourceExclusiveLite(resource: *mut ERESOURCE, wait: u8) -> bool [irql <= APC_LEVEL] {
-        arg!(ExAcquireResourceExclusiveLite: resource);
-        resource::acquire_exclusive(resource, wait != 0)
-    }
-
-    /// Acquires for reading.
-    pub fn ExAcquireResourceSharedLite(resource: *mut ERESOURCE, wait: u8) -> bool [irql <= DISPATCH_LEVEL] {
-        arg!(ExAcquireResourceSharedLite: resource);
-        resource::acquire_shared(resource, wait != 0)
-    }
-
-    /// Acquires for reading, before waiting writers.
-    pub fn ExAcquireSharedStarveExclusive(resource: *mut ERESOURCE, wait: u8) -> bool [irql <= DISPATCH_LEVEL] {
-        arg!(ExAcquireSharedStarveExclusive: resource);
-        resource::acquire_shared_starve_exclusive(resource, wait != 0)
-    }
-
-    /// Acquires for reading, after waiting writers.
-    pub fn ExAcquireSharedWaitForExclusive(resource: *mut ERESOURCE, wait: u8) -> bool [irql <= DISPATCH_LEVEL] {
-        arg!(ExAcquireSharedWaitForExclusive: resource);
-        resource::acquire_shared_wait_for_exclusive(resource, wait != 0)
-    }
-
-    /// Acquires for writing if nobody has it.
-    pub fn ExTryToAcquireResourceExclusiveLite(resource: *mut ERESOURCE) -> bool [irql <= DISPATCH_LEVEL] {
-        arg!(ExTryToAcquireResourceExclusiveLite: resource);
-        resource::acquire_exclusive(resource, false)
-    }
-
-    /// Enters a critical region and acquires for writing.
-    pub fn ExEnterCriticalRegionAndAcquireResourceExclusive(resource: *mut ERESOURCE) -> usize [irql <= APC_LEVEL] {
-        arg!(ExEnterCriticalRegionAndAcquireResourceExclusive: resource);
-        enter_region();
-        resource::acquire_exclusive(resource, true)?;
-        Ok(0)
-    }
-
-    /// Enters a critical region and acquires for reading.
-    pub fn ExEnterCriticalRegionAndAcquireResourceShared(resource: *mut ERESOURCE) -> usize [irql <= APC_LEVEL] {
-        arg!(ExEnterCriticalRegionAndAcquireResourceShared: resource);
-        enter_region();
-        resource::acquire_shared(resource, true)?;
-        Ok(0)
-    }
-
-    /// Enters a critical region and acquires for reading, after waiting writers.
-    pub fn ExEnterCriticalRegionAndAcquireSharedWaitForExclusive(resource: *mut ERESOURCE) -> usize [irql <= APC_LEVEL] {
-        arg!(ExEnterCriticalRegionAndAcquireSharedWaitForExclusive: resource);
-        enter_region();
-        resource::acquire_shared_wait_for_exclusive(resource, true)?;
-        Ok(0)
-    }
-
-    /// Releases.
-    pub fn ExReleaseResourceLite(resource: *mut ERESOURCE) -> () [irql <= DISPATCH_LEVEL] {
-        arg!(ExReleaseResourceLite: resource);
-        resource::release(resource)
-    }
-
-    /// Releases for a thread or an owner pointer.
-    pub fn ExReleaseResourceForThreadLite(resource: *mut ERESOURCE, owner: usize) -> () [irql <= DISPATCH_LEVEL] {
-        arg!(ExReleaseResourceForThreadLite: resource);
-        resource::release_for_thread(resource, owner)
-    }
-
-    /// Releases and leaves the critical region.
-    pub fn ExReleaseResourceAndLeaveCriticalRegion(resource: *mut ERESOURCE) -> () [irql <= DISPATCH_LEVEL] {
-        arg!(ExReleaseResourceAndLeaveCriticalRegion: resource);
-        resource::release(resource)?;
-        leave_region("ExReleaseResourceAndLeaveCriticalRegion")
-    }
-
-    /// From writing to reading.
-    pub fn ExConvertExclusiveToSharedLite(resource: *mut ERESOURCE) -> () [irql <= DISPATCH_LEVEL] {
-        arg!(ExConvertExclusiveToSharedLite: resource);
-        resource::convert_exclusive_to_shared(resource)
-    }
-
-    /// Gives the ownership to a pointer.
-    pub fn ExSetResourceOwnerPointer(resource: *mut ERESOURCE, pointer: usize) -> () [irql <= DISPATCH_LEVEL] {
-        arg!(ExSetResourceOwnerPointer: resource);
-        resource::set_owner_pointer(resource, pointer)
-    }
-
-    /// Gives the ownership to a pointer.
-    pub fn ExSetResourceOwnerPointerEx(resource: *mut ERESOURCE, pointer: usize, _flags: u32) -> ()
-        [irql <= DISPATCH_LEVEL] {
-        arg!(ExSetResourceOwnerPointerEx: resource);
-        resource::set_owner_pointer(resource, pointer)
-    }
-
-    /// Whether the current thread owns it for writing.
-    pub fn ExIsResourceAcquiredExclusiveLite(resource: *mut ERESOURCE) -> bool [irql <= DISPATCH_LEVEL] {
-        arg!(ExIsResourceAcquiredExclusiveLite: resource);
-        Ok(resource::is_acquired_exclusive(resource))
-    }
-
-    /// How often the current thread owns it.
-    pub fn ExIsResourceAcquiredSharedLite(resource: *mut ERESOURCE) -> u32 [irql <= DISPATCH_LEVEL] {
-        arg!(ExIsResourceAcquiredSharedLite: resource);
-        Ok(resource::is_acquired_shared(resource))
-    }
-
-    /// Waiting writers.
-    pub fn ExGetExclusiveWaiterCount(resource: *mut ERESOURCE) -> u32 [irql <= DISPATCH_LEVEL] {
-        arg!(ExGetExclusiveWaiterCount: resource);
-        Ok(resource::exclusive_waiters(resource))
-    }
-
-    /// Waiting readers.
-    pub fn ExGetSharedWaiterCount(resource: *mut ERESOURCE) -> u32 [irql <= DISPATCH_LEVEL] {
-        arg!(ExGetSharedWaiterCount: resource);
-        Ok(resource::shared_waiters(resource))
+        region::leave_critical("ExReleaseFastMutexUnsafeAndLeaveCriticalRegion")
     }
 
     /// Prepares a push lock.

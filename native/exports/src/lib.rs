@@ -22,12 +22,14 @@ mod ex;
 mod ex_lock;
 mod ex_misc;
 mod ex_more;
+mod ex_resource;
 mod ex_spin_lock;
 mod flt_context;
 mod flt_control;
 mod flt_data;
 mod flt_filter;
 mod flt_io;
+mod flt_lock;
 mod flt_lookup;
 mod flt_names;
 mod flt_string;
@@ -80,6 +82,7 @@ const TABLES: &[&[Export]] = &[
     flt_control::ROWS,
     flt_data::ROWS,
     flt_io::ROWS,
+    flt_lock::ROWS,
     flt_lookup::ROWS,
     flt_names::ROWS,
     cc::ROWS,
@@ -93,6 +96,7 @@ const TABLES: &[&[Export]] = &[
     ex_lock::ROWS,
     ex_misc::ROWS,
     ex_more::ROWS,
+    ex_resource::ROWS,
     ex_spin_lock::ROWS,
     fsrtl::ROWS,
     fsrtl_mcb::ROWS,

@@ -250,6 +250,11 @@ pub fn block_around(address: usize) -> Option<(usize, usize, u32)> {
     ex().pool.around(address).map(|(start, info)| (start, info.bytes, info.tag))
 }
 
+/// What kind of pool the live block that contains `address` is of.
+pub fn kind_around(address: usize) -> Option<PoolKind> {
+    ex().pool.around(address).map(|(_, info)| info.kind)
+}
+
 /// Where a driver called the export that allocated the live block that contains `address`; 0 for the engine's.
 pub fn allocated_at(address: usize) -> Option<usize> {
     ex().pool.around(address).map(|(_, info)| info.caller)

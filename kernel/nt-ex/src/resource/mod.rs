@@ -13,6 +13,7 @@
 //!
 //! UNSAFETY: follows waiter links and the owner table, which only this module writes, under `SpinLock`.
 
+mod misuse;
 mod ownership;
 mod waiter;
 
@@ -21,15 +22,21 @@ use std::ptr::{from_ref, null_mut};
 use std::sync::atomic::Ordering;
 
 use boundary::Raise;
-use nt_abi::{ERESOURCE, NtStatus, bugcheck};
-use nt_ke::{BugCheck, Finding, Lock, Rank, current_core, current_thread};
+use nt_abi::{ERESOURCE, NtStatus};
+use nt_ke::region::CriticalRegion;
+use nt_ke::{Finding, Lock, Rank, current_core, current_thread};
 
 use crate::ex;
 use crate::pool;
+pub use misuse::{memory_freed, report_no_region, thread_ended};
 use waiter::{Held, Waiter, lock};
 
 /// `ERESOURCE.Flag`: owned exclusive.
 pub const OWNED_EXCLUSIVE: u16 = 0x80;
+/// FLAG_OWNER_POINTER_IS_THREAD: the owner pointer is the address of a thread.
+pub const OWNER_POINTER_IS_THREAD: u32 = 1;
+/// What both low bits of an owner say: it is a pointer that a driver chose, no thread.
+const OWNER_POINTER: usize = 3;
 /// Tag of owner tables.
 const TAG: u32 = u32::from_le_bytes(*b"ReTa");
 /// Mixed with the address: tells initialised storage from any other.
@@ -55,55 +62,29 @@ enum Access {
     WaitForExclusive,
 }
 
-/// Says so when memory with a listed resource in it is freed (RES-02).
-pub(crate) fn memory_freed(address: usize, bytes: usize) {
-    if bytes < size_of::<ERESOURCE>() {
-        return;
-    }
-    let found = {
-        let mut listed = ex().resources.listed.lock();
-        let inside: Vec<usize> = listed.range(address..address + bytes).copied().collect();
-        for resource in &inside {
-            listed.remove(resource);
-        }
-        inside
-    };
-    for resource in found {
-        current_core().report(Finding::error(
-            "RES-02",
-            "",
-            format!("memory with the resource {resource:#x} was freed: call ExDeleteResourceLite first"),
-        ));
-    }
-}
-
 fn key(resource: &ERESOURCE) -> usize {
     from_ref(resource) as usize
 }
 
-fn bug(resource: &ERESOURCE, code: u32, message: String) -> Raise {
-    let owner = resource.OwnerEntry.OwnerThread.get();
-    let thread = from_ref(current_thread()) as u64;
-    current_core().bug_check(BugCheck::new(code, [key(resource) as u64, thread, owner as u64, 0], message))
-}
-
-fn check(resource: &ERESOURCE) -> Result<(), Raise> {
+/// Whether it is a resource that was initialised, and not deleted since.
+///
+/// Source:  RES-03, SEED-RES-02
+/// Errors:  any other memory is a bug check
+#[inline]
+pub fn check(resource: &ERESOURCE) -> Result<(), Raise> {
     if resource.Reserved2.get() as usize == key(resource) ^ INITIALISED {
         return Ok(());
     }
-    Err(bug(
-        resource,
-        bugcheck::RESOURCE_NOT_OWNED,
-        format!("{resource:p} is no initialised resource: never initialised, deleted, or moved"),
-    ))
+    Err(misuse::not_initialised(resource))
 }
 
 /// Prepares storage: free, no waiters.
 ///
 /// Source:  ExInitializeResourceLite; RES-01, RES-02
 /// IRQL:    <= DISPATCH_LEVEL
-/// Errors:  storage that is not 8-byte aligned is a finding, as is a resource that is initialised twice
+/// Errors:  storage in paged pool is a finding, as is a resource that is initialised twice
 pub fn initialize(resource: &ERESOURCE) -> NtStatus {
+    misuse::check_storage(resource);
     if !ex().resources.listed.lock().insert(key(resource)) {
         current_core().report(Finding::error(
             "RES-02",
@@ -137,14 +118,26 @@ fn reset(resource: &ERESOURCE) {
 ///
 /// Source:  ExReinitializeResourceLite; RES-04
 /// IRQL:    <= DISPATCH_LEVEL
-/// Errors:  storage that was never initialised is a bug check
+/// Errors:  storage that was never initialised is a bug check; what is owned or waited for is a finding
 pub fn reinitialize(resource: &ERESOURCE) -> Result<NtStatus, Raise> {
     check(resource)?;
-    let _held = lock(resource);
-    resource.ContentionCount.set(0);
-    ownership::clear_table(resource);
-    reset(resource);
+    let busy = {
+        let _held = lock(resource);
+        let busy = is_busy(resource);
+        resource.ContentionCount.set(0);
+        ownership::clear_table(resource);
+        reset(resource);
+        busy
+    };
+    if busy {
+        misuse::report("RES-04", resource, "was reinitialised while a thread owns it or waits for it");
+    }
     Ok(NtStatus::SUCCESS)
+}
+
+fn is_busy(resource: &ERESOURCE) -> bool {
+    let waiters = resource.NumberOfSharedWaiters.get() + resource.NumberOfExclusiveWaiters.get();
+    resource.ActiveCount.get() != 0 || waiters != 0
 }
 
 /// Ends a resource: using it afterwards is a bug check.
@@ -156,17 +149,12 @@ pub fn delete(resource: &ERESOURCE) -> Result<NtStatus, Raise> {
     check(resource)?;
     let (busy, table) = {
         let _held = lock(resource);
-        let waiters = resource.NumberOfSharedWaiters.get() + resource.NumberOfExclusiveWaiters.get();
         resource.Reserved2.set(null_mut());
-        (resource.ActiveCount.get() != 0 || waiters != 0, resource.OwnerTable.replace(null_mut()))
+        (is_busy(resource), resource.OwnerTable.replace(null_mut()))
     };
     ex().resources.listed.lock().remove(&key(resource));
     if busy {
-        current_core().report(Finding::error(
-            "RES-03",
-            "",
-            format!("the resource {resource:p} was deleted while a thread owns it or waits for it"),
-        ));
+        misuse::report("RES-03", resource, "was deleted while a thread owns it or waits for it");
     }
     if !table.is_null() {
         pool::free(table.cast(), None)?;
@@ -235,6 +223,7 @@ fn acquire(resource: &ERESOURCE, access: Access, wait: bool) -> Result<bool, Rai
     nt_ke::scheduler::point();
     check(resource)?;
     let me = key_of_current();
+    let own;
     let waiter = {
         let held = lock(resource);
         if try_grant(&held, access, me)? {
@@ -245,16 +234,12 @@ fn acquire(resource: &ERESOURCE, access: Access, wait: bool) -> Result<bool, Rai
             return Ok(false);
         }
         resource.ContentionCount.set(resource.ContentionCount.get().wrapping_add(1));
-        let upgrade = access == Access::Exclusive && ownership::find(resource, me).is_some();
-        if upgrade {
-            current_core().report(Finding::error(
-                "RES-09",
-                "",
-                format!("a thread that shares the resource {resource:p} waits to own it alone: it waits for itself"),
-            ));
-        }
+        own = ownership::find(resource, me).is_some();
         Waiter::new(access == Access::Exclusive, me)
     };
+    if own {
+        misuse::report_wait_for_itself(resource, access == Access::Exclusive);
+    }
     waiter.wait(resource, |held| try_grant(held, access, me))?;
     note_held(1);
     Ok(true)
@@ -289,20 +274,19 @@ pub fn release(resource: &ERESOURCE) -> Result<(), Raise> {
 ///
 /// Source:  ExReleaseResourceForThreadLite; RES-23, RES-25
 /// IRQL:    <= DISPATCH_LEVEL
-/// Errors:  no such owner is a bug check (RESOURCE_NOT_OWNED)
+/// Errors:  no such owner is a bug check (RESOURCE_NOT_OWNED); another thread that has not handed its hold on, and a
+///          pointer whose storage is gone, are findings
 pub fn release_for_thread(resource: &ERESOURCE, owner: usize) -> Result<(), Raise> {
     nt_ke::scheduler::point();
     check(resource)?;
     let released = lock(resource).release(owner);
     if !released {
-        return Err(bug(
-            resource,
-            bugcheck::RESOURCE_NOT_OWNED,
-            format!("the resource {resource:p} was released for {owner:#x}, which does not own it"),
-        ));
+        return Err(misuse::not_owner(resource, owner));
     }
     if owner == key_of_current() {
         note_held(-1);
+    } else {
+        misuse::check_released_for(resource, owner);
     }
     Ok(())
 }
@@ -315,13 +299,7 @@ pub fn release_for_thread(resource: &ERESOURCE, owner: usize) -> Result<(), Rais
 pub fn convert_exclusive_to_shared(resource: &ERESOURCE) -> Result<(), Raise> {
     check(resource)?;
     if !is_acquired_exclusive(resource) {
-        return Err(bug(
-            resource,
-            bugcheck::RESOURCE_NOT_OWNED,
-            format!(
-                "the resource {resource:p} was converted to shared by a thread that does not own it alone"
-            ),
-        ));
+        return Err(misuse::not_exclusive(resource));
     }
     let held = lock(resource);
     resource.Flag.set(resource.Flag.get() & !OWNED_EXCLUSIVE);
@@ -329,34 +307,27 @@ pub fn convert_exclusive_to_shared(resource: &ERESOURCE) -> Result<(), Raise> {
     Ok(())
 }
 
-/// Writes the current thread's hold down under `pointer` instead, whose two low bits are set.
+/// Writes the current thread's hold down under `pointer` instead, whose two low bits are set. From then on only
+/// [`release_for_thread`] with that pointer ends it.
 ///
 /// Source:  ExSetResourceOwnerPointer, ExSetResourceOwnerPointerEx; RES-24
 /// IRQL:    <= DISPATCH_LEVEL
-/// Errors:  a caller that owns nothing, or a pointer without the bits, is a bug check
-pub fn set_owner_pointer(resource: &ERESOURCE, pointer: usize) -> Result<(), Raise> {
+/// Errors:  a caller that owns nothing, a pointer without the bits, or an unknown flag is a bug check
+pub fn set_owner_pointer(resource: &ERESOURCE, pointer: usize, flags: u32) -> Result<(), Raise> {
     check(resource)?;
-    let me = key_of_current();
+    if pointer & OWNER_POINTER != OWNER_POINTER || flags & !OWNER_POINTER_IS_THREAD != 0 {
+        return Err(misuse::bad_owner_pointer(resource, pointer, flags));
+    }
     let moved = {
         let _held = lock(resource);
-        let entry = ownership::find(resource, me).filter(|_| pointer & 3 == 3);
-        entry.map(|entry| {
-            entry.OwnerThread.set(pointer);
-            ownership::count(entry)
-        })
+        ownership::rename(resource, key_of_current(), pointer)
     };
     match moved {
         Some(count) => {
             note_held(-(count as isize));
             Ok(())
         }
-        None => Err(bug(
-            resource,
-            bugcheck::RESOURCE_NOT_OWNED,
-            format!(
-                "the owner of the resource {resource:p} was set to {pointer:#x} by a thread that does not own it, or its low two bits are clear"
-            ),
-        )),
+        None => Err(misuse::not_owner(resource, key_of_current())),
     }
 }
 
@@ -382,22 +353,26 @@ pub fn shared_waiters(resource: &ERESOURCE) -> u32 {
     resource.NumberOfSharedWaiters.get()
 }
 
-/// Holds a resource for the engine until dropped.
+/// Holds a resource, and normal kernel APCs off, for the engine until dropped.
 pub struct ResourceGuard<'a> {
     resource: &'a ERESOURCE,
+    // Left after the release below: fields are dropped after `drop`.
+    _region: CriticalRegion,
 }
 
 impl<'a> ResourceGuard<'a> {
     /// Waits to own it alone.
     pub fn exclusive(resource: &'a ERESOURCE) -> Result<Self, Raise> {
+        let region = CriticalRegion::enter();
         acquire_exclusive(resource, true)?;
-        Ok(Self { resource })
+        Ok(Self { resource, _region: region })
     }
 
     /// Waits to share it.
     pub fn shared(resource: &'a ERESOURCE) -> Result<Self, Raise> {
+        let region = CriticalRegion::enter();
         acquire_shared(resource, true)?;
-        Ok(Self { resource })
+        Ok(Self { resource, _region: region })
     }
 
     /// Waits to share it, past those who wait to own it alone.

@@ -80,6 +80,31 @@ fn grow(resource: &ERESOURCE) -> Result<(), NtStatus> {
     Ok(())
 }
 
+/// Writes what `from` holds down under `to` and returns how much that is; `None` when it holds nothing.
+pub(super) fn rename(resource: &ERESOURCE, from: usize, to: usize) -> Option<u32> {
+    let entry = find(resource, from)?;
+    let moved = count(entry);
+    match find(resource, to) {
+        Some(known) => {
+            add(known, moved as i32);
+            clear(entry);
+            resource.ActiveCount.set(resource.ActiveCount.get() - 1);
+            resource.ActiveEntries.set(resource.ActiveEntries.get() - 1);
+        }
+        None => entry.OwnerThread.set(to),
+    }
+    Some(moved)
+}
+
+/// Who holds the resource, and how often.
+pub(super) fn owners(resource: &ERESOURCE) -> Vec<(usize, u32)> {
+    std::iter::once(&resource.OwnerEntry)
+        .chain(table(resource).iter().skip(1))
+        .filter(|entry| count(entry) != 0)
+        .map(|entry| (entry.OwnerThread.get(), count(entry)))
+        .collect()
+}
+
 /// Makes all entries nobody's, keeping the table.
 pub(super) fn clear_table(resource: &ERESOURCE) {
     for entry in table(resource).iter().skip(1) {
