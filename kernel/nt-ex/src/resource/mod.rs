@@ -377,8 +377,9 @@ impl<'a> ResourceGuard<'a> {
 
     /// Waits to share it, past those who wait to own it alone.
     pub fn shared_starving(resource: &'a ERESOURCE) -> Result<Self, Raise> {
+        let region = CriticalRegion::enter();
         acquire_shared_starve_exclusive(resource, true)?;
-        Ok(Self { resource })
+        Ok(Self { resource, _region: region })
     }
 }
 
