@@ -303,7 +303,7 @@ fn the_page_writer_does_not_wait_for_a_resource() {
         // Somebody else owns it.
         let owner = 0x1003;
         resource::acquire_exclusive(&subject.stream.paging, true).unwrap();
-        resource::set_owner_pointer(&subject.stream.paging, owner).unwrap();
+        resource::set_owner_pointer(&subject.stream.paging, owner, 0).unwrap();
         assert_eq!(page_write(subject, 4096), Err(NtStatus::CANT_WAIT));
         assert_eq!(
             log(),
