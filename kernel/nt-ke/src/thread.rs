@@ -107,6 +107,8 @@ pub mod extension {
     pub const LISTS: usize = 4;
     /// I/O manager: 1 when the thread asked that no hard error is shown.
     pub const HIDDEN_ERRORS: usize = 5;
+    /// Processes: how the thread acts for its client.
+    pub const CLIENT: usize = 6;
 }
 
 impl KTHREAD {

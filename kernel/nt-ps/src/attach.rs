@@ -1,7 +1,8 @@
 //! In whose name and context a thread runs: previous mode, attached process, impersonated token.
 
 use boundary::Raise;
-use nt_ke::{apc, current_thread, region};
+use nt_ke::thread::extension::CLIENT;
+use nt_ke::{KTHREAD, apc, current_thread, region};
 use nt_ob::{ob_dereference, ob_reference};
 
 /// Where the current system call came from: KernelMode 0 or UserMode 1. Source: ExGetPreviousMode
@@ -45,15 +46,37 @@ pub fn ps_detach_process(before: usize) {
     current_thread().attached_process().set(before);
 }
 
-/// Lets the current thread act for `token`, which is referenced; `None` reverts to the process' own.
+/// How a thread acts for a client.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Client {
+    /// Who opens the thread's token gets a copy.
+    pub copy_on_open: bool,
+    /// What the token holds and is not enabled cannot be enabled.
+    pub effective_only: bool,
+    /// SECURITY_IMPERSONATION_LEVEL, 0 to 3.
+    pub level: u8,
+}
+
+/// Lets the current thread act for a token, which is referenced; `None` reverts to the process' own.
 ///
 /// Source: PsImpersonateClient, PsRevertToSelf
-pub fn ps_impersonate(token: Option<usize>) -> Result<(), Raise> {
-    if let Some(token) = token {
+pub fn ps_impersonate(client: Option<(usize, Client)>) -> Result<(), Raise> {
+    let thread = current_thread();
+    let (token, how) = client.unwrap_or_default();
+    if token != 0 {
         ob_reference(token)?;
     }
-    match current_thread().impersonation().replace(token.unwrap_or(0)) {
+    let packed =
+        usize::from(how.level) | usize::from(how.effective_only) << 8 | usize::from(how.copy_on_open) << 16;
+    thread.extension(CLIENT).set(packed);
+    match thread.impersonation().replace(token) {
         0 => Ok(()),
         before => ob_dereference(before),
     }
+}
+
+/// How a thread acts for its client, if it does for one. Source: PsReferenceImpersonationToken
+pub fn ps_client(thread: &KTHREAD) -> Client {
+    let packed = thread.extension(CLIENT).get();
+    Client { copy_on_open: packed >> 16 & 1 != 0, effective_only: packed >> 8 & 1 != 0, level: packed as u8 }
 }

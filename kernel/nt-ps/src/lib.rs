@@ -21,8 +21,8 @@ mod system_thread;
 mod thread;
 
 pub use attach::{
-    ps_attach_process, ps_detach_process, ps_impersonate, ps_previous_mode, system_service,
-    with_previous_mode,
+    Client, ps_attach_process, ps_client, ps_detach_process, ps_impersonate, ps_previous_mode,
+    system_service, with_previous_mode,
 };
 pub use information::{Module, ps_process_information, ps_system_information, ps_thread_information};
 pub use notify::{

@@ -5,7 +5,7 @@ use nt_abi::irql::{APC_LEVEL, DISPATCH_LEVEL, HIGH_LEVEL, PASSIVE_LEVEL};
 use nt_abi::{NativeFn, NtStatus, UNICODE_STRING};
 use nt_ke::current_thread;
 use nt_ob::ObjectRef;
-use nt_ps::ProcessRoutine;
+use nt_ps::{Client, ProcessRoutine};
 
 use crate::argument::{optional, rows, store, store_if};
 use crate::ps::thread;
@@ -49,6 +49,7 @@ rows! { "ntoskrnl.exe", "nt-ps";
     PsDereferencePrimaryToken done "";
     PsReferenceImpersonationToken done "";
     PsDereferenceImpersonationToken done "";
+    PsImpersonateClient partial "the current thread only";
     PsRevertToSelf done "";
     KeStackAttachProcess done "processes share one address space: handles change";
     KeUnstackDetachProcess done "";
@@ -227,14 +228,10 @@ export! {
         if token == 0 {
             return Ok(0);
         }
-        let said = nt_se::se_token_description(token)?;
-        store(copy, 0, "PsReferenceImpersonationToken", "CopyOnOpen")?;
-        store(effective_only, 0, "PsReferenceImpersonationToken", "EffectiveOnly")?;
-        let kind = match said.kind {
-            nt_se::TokenKind::Impersonation(level) => level,
-            nt_se::TokenKind::Primary => 2,
-        };
-        store(level, kind, "PsReferenceImpersonationToken", "ImpersonationLevel")?;
+        let client = nt_ps::ps_client(thread(address)?);
+        store(copy, u8::from(client.copy_on_open), "PsReferenceImpersonationToken", "CopyOnOpen")?;
+        store(effective_only, u8::from(client.effective_only), "PsReferenceImpersonationToken", "EffectiveOnly")?;
+        store(level, i32::from(client.level), "PsReferenceImpersonationToken", "ImpersonationLevel")?;
         nt_ob::ob_reference(token)?;
         Ok(token)
     }
@@ -242,6 +239,24 @@ export! {
     /// Takes a reference back.
     pub fn PsDereferenceImpersonationToken(token: usize) -> () [irql <= APC_LEVEL] {
         if token == 0 { Ok(()) } else { nt_ob::ob_dereference(token) }
+    }
+
+    /// Lets a thread act for another user, or for its own process again when the token is null.
+    pub fn PsImpersonateClient(address: usize, token: usize, copy_on_open: u8, effective_only: u8, level: u32) -> NtStatus [irql <= PASSIVE_LEVEL] {
+        if !std::ptr::eq(thread(address)?, current_thread()) {
+            return Ok(NtStatus::NOT_SUPPORTED);
+        }
+        if level > 3 {
+            return Ok(NtStatus::INVALID_PARAMETER);
+        }
+        if token == 0 {
+            nt_ps::ps_impersonate(None)?;
+        } else {
+            nt_se::se_token_description(token)?;
+            let client = Client { copy_on_open: copy_on_open != 0, effective_only: effective_only != 0, level: level as u8 };
+            nt_ps::ps_impersonate(Some((token, client)))?;
+        }
+        Ok(NtStatus::SUCCESS)
     }
 
     /// Ends an impersonation.
