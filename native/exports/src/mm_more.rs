@@ -1,11 +1,11 @@
 //! Mm: MDLs of other processes, parts of MDLs, physical addresses, pageable code.
 
-use boundary::export;
+use boundary::{Raise, export};
 use nt_abi::MDL;
 use nt_abi::irql::{APC_LEVEL, DISPATCH_LEVEL, HIGH_LEVEL};
 use nt_mm::{mdl, probe};
 
-use crate::argument::{arg, rows};
+use crate::argument::{arg, rows, wrong};
 
 rows! { "ntoskrnl.exe", "nt-mm";
     IoBuildPartialMdl done "";
@@ -21,6 +21,12 @@ rows! { "ntoskrnl.exe", "nt-mm";
 }
 
 const USER_MODE: u8 = 1;
+
+/// Where the driver's image around an address begins.
+fn in_image(export: &str, argument: &str, address: usize) -> Result<usize, Raise> {
+    let base = nt_ke::subsystem::<driver::Loader>().images().base_of(address);
+    base.ok_or_else(|| wrong(export, argument, address as u64, "which lies in no driver"))
+}
 
 export! {
     /// Describes a part of what another MDL describes.
@@ -57,19 +63,27 @@ export! {
     }
 
     /// Keeps the section around an address in memory; a handle for it.
-    pub fn MmLockPagableDataSection(address: usize) -> usize [irql <= APC_LEVEL] { Ok(address) }
+    pub fn MmLockPagableDataSection(address: usize) -> usize [irql <= APC_LEVEL] {
+        in_image("MmLockPagableDataSection", "AddressWithinSection", address).map(|_| address)
+    }
 
     /// Keeps a section in memory once more.
-    pub fn MmLockPagableSectionByHandle(_handle: usize) -> () [irql <= APC_LEVEL] { Ok(()) }
+    pub fn MmLockPagableSectionByHandle(handle: usize) -> () [irql <= APC_LEVEL] {
+        in_image("MmLockPagableSectionByHandle", "ImageSectionHandle", handle).map(|_| ())
+    }
 
     /// Lets it be paged out.
-    pub fn MmUnlockPagableImageSection(_handle: usize) -> () [irql <= APC_LEVEL] { Ok(()) }
+    pub fn MmUnlockPagableImageSection(handle: usize) -> () [irql <= APC_LEVEL] {
+        in_image("MmUnlockPagableImageSection", "ImageSectionHandle", handle).map(|_| ())
+    }
 
     /// Lets a whole driver be paged out; where its image begins.
     pub fn MmPageEntireDriver(address: usize) -> usize [irql <= APC_LEVEL] {
-        Ok(nt_ke::subsystem::<driver::Loader>().images().base_of(address).unwrap_or(address))
+        in_image("MmPageEntireDriver", "AddressWithinSection", address)
     }
 
     /// Puts a driver's sections back to what its image says.
-    pub fn MmResetDriverPaging(_address: usize) -> () [irql <= APC_LEVEL] { Ok(()) }
+    pub fn MmResetDriverPaging(address: usize) -> () [irql <= APC_LEVEL] {
+        in_image("MmResetDriverPaging", "AddressWithinSection", address).map(|_| ())
+    }
 }
