@@ -147,6 +147,17 @@ IMPORT ULONG NTAPI KeQueryRuntimeThread(PKTHREAD Thread, PULONG UserTime);
 IMPORT NTSTATUS NTAPI KeWaitForMutexObject(PVOID Mutex, KWAIT_REASON Reason, KPROCESSOR_MODE Mode, BOOLEAN Alertable,
                                            PLARGE_INTEGER Timeout);
 
+#undef MmPrepareMdlForReuse
+IMPORT VOID NTAPI MmPrepareMdlForReuse(PMDL Mdl);
+IMPORT NTSTATUS NTAPI ObOpenObjectByName(POBJECT_ATTRIBUTES Attributes, POBJECT_TYPE Type, KPROCESSOR_MODE Mode,
+                                         PACCESS_STATE State, ACCESS_MASK Access, PVOID Context, PHANDLE Handle);
+IMPORT NTSTATUS NTAPI NtWaitForSingleObject(HANDLE Handle, BOOLEAN Alertable, PLARGE_INTEGER Timeout);
+IMPORT BOOLEAN NTAPI PsIsDiskCountersEnabled(VOID);
+#undef PsDereferenceImpersonationToken
+#undef PsDereferencePrimaryToken
+IMPORT VOID NTAPI PsDereferenceImpersonationToken(PACCESS_TOKEN Token);
+IMPORT VOID NTAPI PsDereferencePrimaryToken(PACCESS_TOKEN Token);
+
 #undef FsRtlEnterFileSystem
 #undef FsRtlExitFileSystem
 IMPORT VOID NTAPI FsRtlEnterFileSystem(VOID);
