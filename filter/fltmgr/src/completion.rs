@@ -15,7 +15,7 @@ use nt_abi::{
     DEVICE_OBJECT, FLT_CALLBACK_DATA, FLT_IO_PARAMETER_BLOCK, FLT_POSTOP_DISALLOW_FSFILTER_IO,
     FLT_POSTOP_FINISHED_PROCESSING, FLT_POSTOP_MORE_PROCESSING_REQUIRED, FLTFL_CALLBACK_DATA_DRAINING_IO,
     FLTFL_CALLBACK_DATA_POST_OPERATION, FLTFL_POST_OPERATION_DRAINING, FO_FILE_OPEN_CANCELLED, IRP,
-    IRP_MJ_CREATE, NtStatus, bugcheck,
+    IRP_MJ_CREATE, IRP_MJ_QUERY_OPEN, NtStatus, bugcheck,
 };
 use nt_io::io_mark_pending;
 use nt_ke::{BugCheck, Severity, current_core, dispatcher, epoch};
@@ -276,6 +276,10 @@ fn judge(operation: &Operation, node: &Node, answer: i32, before: NtStatus) -> R
                     ),
                 )
             }));
+        }
+        FLT_POSTOP_DISALLOW_FSFILTER_IO if operation.iopb.MajorFunction.get() == IRP_MJ_QUERY_OPEN => {
+            operation.data.IoStatus.Status.set(NtStatus::FLT_DISALLOW_FSFILTER_IO);
+            return Ok(());
         }
         FLT_POSTOP_DISALLOW_FSFILTER_IO => {
             complain(

@@ -15,14 +15,16 @@ use nt_abi::{
     FLT_PREOP_COMPLETE, FLT_PREOP_DISALLOW_FASTIO, FLT_PREOP_DISALLOW_FSFILTER_IO, FLT_PREOP_PENDING,
     FLT_PREOP_SUCCESS_NO_CALLBACK, FLT_PREOP_SUCCESS_WITH_CALLBACK, FLT_PREOP_SYNCHRONIZE,
     FLTFL_CALLBACK_DATA_FAST_IO_OPERATION, FLTFL_CALLBACK_DATA_IRP_OPERATION, IRP_MJ_CLEANUP, IRP_MJ_CLOSE,
-    IRP_MJ_CREATE, IRP_MJ_DIRECTORY_CONTROL, IRP_MJ_FILE_SYSTEM_CONTROL, IRP_MJ_LOCK_CONTROL, IRP_MJ_READ,
-    IRP_MJ_VOLUME_MOUNT, IRP_MJ_WRITE, IRP_MN_LOCK, IRP_MN_NOTIFY_CHANGE_DIRECTORY, NtStatus, bugcheck,
+    IRP_MJ_CREATE, IRP_MJ_DIRECTORY_CONTROL, IRP_MJ_FILE_SYSTEM_CONTROL, IRP_MJ_LOCK_CONTROL,
+    IRP_MJ_QUERY_OPEN, IRP_MJ_READ, IRP_MJ_VOLUME_MOUNT, IRP_MJ_WRITE, IRP_MN_LOCK,
+    IRP_MN_NOTIFY_CHANGE_DIRECTORY, NtStatus, bugcheck,
 };
 use nt_io::io_is_operation_synchronous;
 use nt_ke::{BugCheck, Core, Severity};
 
 use crate::callback::{self, report};
 use crate::frame::{Operation, Phase};
+use crate::fs_filter;
 use crate::instance::{ACTIVE, Instance};
 use crate::nodes::Node;
 use crate::parameters::{self, Snapshot};
@@ -212,6 +214,10 @@ fn changed(
         return None;
     }
     operation.modified.set(true);
+    if fs_filter::is_fs_filter(operation) {
+        stay(operation, node, before, after);
+        return None;
+    }
     let mut redirected = None;
     if after.instance != before.instance {
         redirected = redirect::accept(operation, node, after.instance);
@@ -226,6 +232,18 @@ fn changed(
         take_mdl_away(operation, node, before);
     }
     redirected
+}
+
+/// A file system filter operation is neither sent elsewhere nor made for another file: the layers above and below
+/// have it, too.
+fn stay(operation: &Operation, node: &Node, before: &Snapshot, after: &Snapshot) {
+    if (after.instance, after.file) != (before.instance, before.file) {
+        let message = "TargetInstance or TargetFileObject was changed, which has no effect on a file system \
+                       filter operation; it is put back";
+        report(node, node.pre, "IOPB-10", Severity::Warning, message);
+        operation.iopb.TargetInstance.set(before.instance as *mut _);
+        operation.iopb.TargetFileObject.set(before.file as *mut _);
+    }
 }
 
 /// Checks the answer of a pre callback and returns what is done: with callback, without, or complete.
@@ -276,9 +294,22 @@ fn judge(core: &Core, operation: &Operation, node: &Node, answer: i32, context: 
             }
             FLT_PREOP_SUCCESS_WITH_CALLBACK
         }
+        FLT_PREOP_COMPLETE
+            if fs_filter::is_fs_filter(operation) && !fs_filter::answered(operation, node, status) =>
+        {
+            without_post(operation)
+        }
         FLT_PREOP_COMPLETE => {
             answered(operation, node, major, status);
             FLT_PREOP_COMPLETE
+        }
+        FLT_PREOP_PENDING if fs_filter::is_fs_filter(operation) => {
+            complain(
+                "PRE-10",
+                Severity::Error,
+                "FLT_PREOP_PENDING for a file system filter operation; treated as no callback".into(),
+            );
+            without_post(operation)
         }
         FLT_PREOP_PENDING if operation.base_flags.get() & FLTFL_CALLBACK_DATA_IRP_OPERATION == 0 => {
             complain(
@@ -320,6 +351,7 @@ fn judge(core: &Core, operation: &Operation, node: &Node, answer: i32, context: 
             );
             without_post(operation)
         }
+        FLT_PREOP_DISALLOW_FSFILTER_IO if major == IRP_MJ_QUERY_OPEN => disallowed(operation),
         FLT_PREOP_DISALLOW_FSFILTER_IO => {
             complain(
                 "PRE-10",
@@ -340,7 +372,8 @@ fn judge(core: &Core, operation: &Operation, node: &Node, answer: i32, context: 
     })
 }
 
-/// `FLT_PREOP_DISALLOW_FASTIO`: whoever issued the operation sends an IRP instead. Source: PRE-11, PRE-13.
+/// `FLT_PREOP_DISALLOW_FASTIO`, and `FLT_PREOP_DISALLOW_FSFILTER_IO`, which has the same status: whoever issued the
+/// operation sends IRPs instead. Source: PRE-11, PRE-13, PRE-25.
 fn disallowed(operation: &Operation) -> i32 {
     set_status(operation, NtStatus::FLT_DISALLOW_FAST_IO, 0);
     FLT_PREOP_COMPLETE

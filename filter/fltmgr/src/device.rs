@@ -1,4 +1,5 @@
-//! The manager's devices and where their IRPs go; their fast I/O is in [`crate::fast`].
+//! The manager's devices and where their IRPs go; their fast I/O is in [`crate::fast`], their file system filter
+//! operations in [`crate::fs_filter`].
 //!
 //! UNSAFETY: a device names its volume without owning it; the manager's tables do, until the device is gone.
 
@@ -8,8 +9,8 @@ use std::sync::Arc;
 use boundary::Raise;
 use nt_abi::{DEVICE_OBJECT, IRP, IRP_MJ_FILE_SYSTEM_CONTROL, IRP_MN_MOUNT_VOLUME, NtStatus};
 use nt_io::{
-    Dispatch, FastIo, device_state, io_call_driver, io_complete_with, io_current_stack, io_get_lower_device,
-    io_skip_current,
+    Dispatch, FastIo, FsFilter, device_state, io_call_driver, io_complete_with, io_current_stack,
+    io_get_lower_device, io_skip_current,
 };
 
 use crate::generated;
@@ -61,6 +62,10 @@ impl Dispatch for FilterManager {
     }
 
     fn fast_io(&self) -> Option<&dyn FastIo> {
+        Some(self)
+    }
+
+    fn fs_filter(&self) -> Option<&dyn FsFilter> {
         Some(self)
     }
 }

@@ -62,6 +62,12 @@ pub(crate) fn opener(irp: &IRP) -> Option<&'static Opener> {
     unsafe { (slot.get() as *const Opener).as_ref() }
 }
 
+/// Who opened `file` below an instance, if someone did.
+pub(crate) fn opener_of(file: &FILE_OBJECT) -> Option<&'static Opener> {
+    // SAFETY: as in `opener`.
+    unsafe { (file_slot(file, SLOT).get() as *const Opener).as_ref() }
+}
+
 /// Whether a minifilter opened `file` below itself.
 #[inline]
 pub(crate) fn is_opened_below(file: &FILE_OBJECT) -> bool {

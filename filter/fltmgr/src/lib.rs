@@ -39,6 +39,7 @@ mod fast;
 pub mod filter;
 mod findings;
 mod frame;
+mod fs_filter;
 pub mod generated;
 pub mod instance;
 pub mod lookup;
