@@ -24,6 +24,7 @@ mod create;
 mod directory;
 mod fast;
 mod fcb;
+mod fs_filter;
 mod mount;
 mod name;
 mod query;
@@ -121,6 +122,10 @@ impl Dispatch for Fsd {
     }
 
     fn fast_io(&self) -> Option<&dyn nt_io::FastIo> {
+        Some(self)
+    }
+
+    fn fs_filter(&self) -> Option<&dyn nt_io::FsFilter> {
         Some(self)
     }
 }

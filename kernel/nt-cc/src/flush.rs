@@ -7,12 +7,12 @@ use std::sync::atomic::Ordering;
 
 use boundary::Raise;
 use boundary::slot::PAGE_SIZE;
-use nt_abi::{ERESOURCE, MDL, NtStatus, SECTION_OBJECT_POINTERS, VPB};
-use nt_ex::resource::{self, ResourceGuard};
+use nt_abi::{FILE_OBJECT, MDL, NtStatus, SECTION_OBJECT_POINTERS, VPB};
+use nt_fsrtl::fs_filter;
 use nt_io::IoStatus;
 
 use crate::copy::count_clean;
-use crate::map::{MapReference, SharedMap, header};
+use crate::map::{MapReference, SharedMap};
 use crate::pages::{VIEW_SIZE, first_run, span, touched};
 use crate::{cc, section, view};
 
@@ -145,31 +145,29 @@ pub fn let_go(mdl: &MDL) -> Result<(), Raise> {
     nt_ex::mdl::free(mdl)
 }
 
-/// Holds the stream's resources as a flush does: the main one (shared if the thread shares it already, else
-/// exclusive), then the paging one shared. Source: FSF-20.
-struct Acquired(#[expect(dead_code, reason = "released when dropped")] [Option<ResourceGuard<'static>>; 2]);
+/// Holds a stream's locks as a flush does, until dropped.
+struct Acquired<'a>(&'a FILE_OBJECT);
 
-fn acquire(map: &SharedMap) -> Result<Acquired, Raise> {
-    let Some(header) = header(map.file()) else { return Ok(Acquired([None, None])) };
-    // SAFETY: a stream header names resources that live as long as it does, or none (CC-22).
-    let (main, paging): (Option<&'static ERESOURCE>, Option<&'static ERESOURCE>) =
-        unsafe { (header.Resource.get().as_ref(), header.PagingIoResource.get().as_ref()) };
-    let main = match main {
-        None => None,
-        Some(main) if resource::is_acquired_exclusive(main) => Some(ResourceGuard::exclusive(main)?),
-        Some(main) if resource::is_acquired_shared(main) != 0 => Some(ResourceGuard::shared(main)?),
-        Some(main) => Some(ResourceGuard::exclusive(main)?),
-    };
-    let paging = paging.map(ResourceGuard::shared).transpose()?;
-    // Dropped in this order: the paging resource is given back first.
-    Ok(Acquired([paging, main]))
+impl Drop for Acquired<'_> {
+    fn drop(&mut self) {
+        // Fails only in a machine that stops.
+        let _ = fs_filter::release_for_cc_flush(self.0);
+    }
+}
+
+/// Takes a stream's locks through the file system filter callbacks. Source: FSF-15, FSF-20.
+///
+/// Errors: what a filter or the file system answered; nothing is held then
+fn acquire(map: &SharedMap) -> Result<Result<Acquired<'_>, NtStatus>, Raise> {
+    let status = fs_filter::acquire_for_cc_flush(map.file())?;
+    Ok(if status.is_error() { Err(status) } else { Ok(Acquired(map.file())) })
 }
 
 /// Writes a stream's dirty data and waits for it.
 ///
 /// Source:  CcFlushCache; CC-14
 /// IRQL:    <= APC_LEVEL
-/// Locks:   takes the stream's main resource, then its paging resource
+/// Locks:   takes the stream's main resource, then its paging resource, through the filters
 /// Units:   bytes; `None` is the whole stream
 /// Returns: `Information` is the length on success, else what was written
 pub fn cc_flush_cache(
@@ -177,7 +175,10 @@ pub fn cc_flush_cache(
     range_of: Option<(i64, u32)>,
 ) -> Result<IoStatus, Raise> {
     let Some(map) = MapReference::of(section) else { return Ok(IoStatus::of(NtStatus::SUCCESS)) };
-    let _acquired = acquire(&map.0)?;
+    let _acquired = match acquire(&map.0)? {
+        Ok(acquired) => acquired,
+        Err(status) => return Ok(IoStatus::of(status)),
+    };
     let bytes = range_of.map(|(offset, length)| (offset as u64, offset as u64 + u64::from(length)));
     let mut result = range(&map.0, bytes)?;
     if let (Some((_, length)), NtStatus::SUCCESS) = (range_of, result.status) {
@@ -196,8 +197,10 @@ pub fn cc_flush_volume(vpb: &VPB) -> Result<NtStatus, Raise> {
     });
     let mut first = NtStatus::SUCCESS;
     for map in listed {
-        let _acquired = acquire(&map.0)?;
-        let status = range(&map.0, None)?.status;
+        let status = match acquire(&map.0)? {
+            Ok(_acquired) => range(&map.0, None)?.status,
+            Err(status) => status,
+        };
         if status.is_error() && !first.is_error() {
             first = status;
         }

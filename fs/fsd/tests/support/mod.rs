@@ -1,5 +1,5 @@
 //! A machine with a volume whose store calls back before reads, writes and size changes, and fails on demand.
-#![allow(dead_code, reason = "each test file uses a part")]
+#![allow(dead_code, unused_imports, reason = "each test file uses a part")]
 
 use std::sync::{Arc, Mutex};
 
