@@ -80,6 +80,16 @@ IMPORT ULONG NTAPI PsGetProcessSessionId(PEPROCESS Process);
 IMPORT ULONG NTAPI PsGetProcessSessionIdEx(PEPROCESS Process);
 IMPORT ULONG NTAPI PsGetCurrentProcessSessionId(VOID);
 
+IMPORT VOID NTAPI RtlRbInsertNodeEx(PVOID Tree, PVOID Above, BOOLEAN Right, PVOID Node);
+IMPORT VOID NTAPI RtlRbRemoveNode(PVOID Tree, PVOID Node);
+IMPORT VOID NTAPI RtlTimeToElapsedTimeFields(PLARGE_INTEGER Time, PTIME_FIELDS Fields);
+IMPORT NTSTATUS NTAPI RtlInitStringEx(PSTRING Destination, PCSZ Source);
+IMPORT NTSTATUS NTAPI RtlQueryRegistryValuesEx(ULONG RelativeTo, PCWSTR Path, PRTL_QUERY_REGISTRY_TABLE Table,
+                                               PVOID Context, PVOID Environment);
+IMPORT SECURITY_IMPERSONATION_LEVEL NTAPI SeTokenImpersonationLevel(PACCESS_TOKEN Token);
+
+IMPORT int __cdecl rand(void);
+IMPORT void __cdecl srand(unsigned int Seed);
 IMPORT int __cdecl abs(int Number);
 IMPORT int __cdecl atoi(const char *Text);
 IMPORT int __cdecl sprintf(char *Buffer, const char *Format, ...);

@@ -191,7 +191,7 @@ NTSTATUS DriverEntry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING RegistryPath)
         ProcessChecks, FileChecks,              MiscChecks,    MoreIoChecks,
         ExMoreChecks,  ExSpinLockChecks,        McbChecks,     FsRtlMoreChecks,
         IoBuildChecks, IoFileChecks,            ApcChecks,     KeMoreChecks,
-        MmMoreChecks,  ObMoreChecks,
+        MmMoreChecks,  ObMoreChecks,            RtlMoreChecks, AccessChecks,
     };
     const CASE *one;
     ULONG i, failed = 0;

@@ -44,7 +44,7 @@ extern const CASE ProcessChecks[], FileChecks[], MiscChecks[], MoreIoChecks[];
 extern const CASE RegistryChecks[], NameChecks[], PrintChecks[];
 extern const CASE ExMoreChecks[], ExSpinLockChecks[], McbChecks[], FsRtlMoreChecks[];
 extern const CASE IoBuildChecks[], IoFileChecks[], ApcChecks[], KeMoreChecks[];
-extern const CASE MmMoreChecks[], ObMoreChecks[];
+extern const CASE MmMoreChecks[], ObMoreChecks[], RtlMoreChecks[], AccessChecks[];
 
 extern PDRIVER_OBJECT Driver;
 extern UNICODE_STRING ServiceKey;
