@@ -41,6 +41,11 @@ typedef struct _FILE_DISPOSITION_INFORMATION_EX {
 #define FILE_OPEN_FOR_BACKUP_INTENT 0x00004000
 #endif
 
+/* A byte, as the operations beside it: the metadata widen it. */
+#ifndef FS_FILTER_QUERY_OPEN
+#define FS_FILTER_QUERY_OPEN ((UCHAR)-7)
+#endif
+
 #include "altimeter/kit.h"
 
 #ifndef ALTIMETER_NO_GENERATED
