@@ -11,6 +11,7 @@ mod contexts;
 mod crashes;
 mod exceptions;
 mod fast_io;
+mod fs_filter;
 mod other_volume;
 mod parameter_block;
 mod post_operation;

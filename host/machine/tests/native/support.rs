@@ -283,3 +283,79 @@ pub fn with_existing<R>(
         })
         .unwrap_or_else(|Stopped| panic!("the machine stopped: {:?}", machine.report()))
 }
+
+/// Callbacks of one operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WatchCounts {
+    pub pre: u64,
+    pub post: u64,
+    pub failed: u64,
+}
+
+/// One entry of modwatch's log.
+#[derive(Clone, Debug)]
+pub struct WatchEntry {
+    pub major: u8,
+    pub post: bool,
+    pub irql: u8,
+    pub top_level: u8,
+    pub status: u32,
+    pub file: u64,
+    pub thread: u64,
+    pub resource: u64,
+    pub offset: u64,
+}
+
+/// What modwatch found; results.h has the layout.
+pub struct WatchResults {
+    pub checks: u64,
+    pub failed_lines: Vec<u32>,
+    /// Files locked for sections with only readers, and with writers.
+    pub sections: (u16, u16),
+    pub mapped_writes: u64,
+    pub flush_writes: u64,
+    pub log: Vec<WatchEntry>,
+    operations: Vec<WatchCounts>,
+}
+
+impl WatchResults {
+    pub fn of(&self, major: u8) -> WatchCounts {
+        self.operations[usize::from(0xFF - major)]
+    }
+}
+
+pub fn watch_results(machine: &Machine, name: &str) -> WatchResults {
+    let address = service_qword(machine, name, "Results").expect("the driver wrote where its results are");
+    const ENTRIES: usize = 256;
+    let bytes = machine.read_memory(address as usize, 0x1D8 + ENTRIES * 48).expect("the image is there");
+    let u64_at = |at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().expect("eight"));
+    let u32_at = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().expect("four"));
+    assert_eq!(u32_at(0), 0x5744_4F4D, "the magic");
+    let entry = |index: usize| {
+        let at = 0x1D8 + index * 48;
+        WatchEntry {
+            major: bytes[at + 8],
+            post: bytes[at + 9] == 1,
+            irql: bytes[at + 10],
+            top_level: bytes[at + 11],
+            status: u32_at(at + 12),
+            file: u64_at(at + 0x10),
+            thread: u64_at(at + 0x18),
+            resource: u64_at(at + 0x20),
+            offset: u64_at(at + 0x28),
+        }
+    };
+    let counts = |index: usize| {
+        let at = 0x118 + index * 24;
+        WatchCounts { pre: u64_at(at), post: u64_at(at + 8), failed: u64_at(at + 16) }
+    };
+    WatchResults {
+        checks: u64_at(8),
+        failed_lines: (0..32).map(|index| u32_at(0x18 + index * 8)).filter(|line| *line != 0).collect(),
+        sections: (u32_at(4) as u16, (u32_at(4) >> 16) as u16),
+        mapped_writes: u64_at(0x1C0),
+        flush_writes: u64_at(0x1C8),
+        log: (0..(u64_at(0x1D0) as usize).min(ENTRIES)).map(entry).collect(),
+        operations: (0..7).map(counts).collect(),
+    }
+}

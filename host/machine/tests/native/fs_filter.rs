@@ -1,0 +1,116 @@
+//! File system filter operations as modwatch sees them.
+
+use altimeter::session::OpenRequest;
+use altimeter::{DriverSource, Machine, Options, utf16};
+use nt_abi::{
+    IRP_MJ_ACQUIRE_FOR_CC_FLUSH, IRP_MJ_ACQUIRE_FOR_SECTION_SYNCHRONIZATION, IRP_MJ_RELEASE_FOR_CC_FLUSH,
+    IRP_MJ_RELEASE_FOR_SECTION_SYNCHRONIZATION, IRP_MJ_WRITE,
+};
+
+use crate::support::*;
+
+/// A machine with modwatch.
+fn with_watch() -> Machine {
+    let machine = Machine::boot(Options::default()).expect("a machine in memory boots");
+    load_watch(&machine);
+    machine
+}
+
+fn load_watch(machine: &Machine) {
+    let source = DriverSource::from_path(&driver_path("modwatch.sys")).expect("the sample is there");
+    machine.load(&source).unwrap_or_else(|error| panic!("modwatch: {error}"));
+}
+
+fn assert_kept(watch: &WatchResults) {
+    assert!(watch.checks > 0);
+    assert_eq!(watch.failed_lines, Vec::<u32>::new(), "lines of watch.c count from 10000");
+}
+
+#[test]
+fn a_flush_is_seen_as_acquire_write_and_release() {
+    // spec: FSF-05, FSF-15, FSF-20, FSF-23, FSF-25, FSF-26
+    let machine = with_watch();
+    with_file(&machine, "file", |session, handle| {
+        session.write(handle, Some(0), b"0123456789")?;
+        session.flush(handle)
+    });
+    let watch = watch_results(&machine, "modwatch");
+    assert_kept(&watch);
+    let lines: Vec<_> = watch.log.iter().map(|entry| (entry.major, entry.post, entry.top_level)).collect();
+    assert_eq!(
+        lines[..5],
+        [
+            (IRP_MJ_ACQUIRE_FOR_CC_FLUSH, false, 0),
+            (IRP_MJ_ACQUIRE_FOR_CC_FLUSH, true, 2),
+            (IRP_MJ_WRITE, false, 2),
+            (IRP_MJ_RELEASE_FOR_CC_FLUSH, false, 2),
+            (IRP_MJ_RELEASE_FOR_CC_FLUSH, true, 0),
+        ]
+    );
+    assert_eq!((watch.flush_writes, watch.mapped_writes, watch.sections), (1, 0, (0, 0)));
+    for entry in &watch.log {
+        assert_eq!((entry.irql, entry.status, entry.file), (0, 0, watch.log[0].file), "{entry:?}");
+        assert_eq!(
+            (entry.resource != 0, entry.offset),
+            (entry.major == IRP_MJ_RELEASE_FOR_CC_FLUSH && entry.post, 0)
+        );
+    }
+    assert!(
+        watch.log.windows(2).all(|pair| pair[0].thread == pair[1].thread || pair[1].major == IRP_MJ_WRITE)
+    );
+    assert_clean(&machine);
+}
+
+#[test]
+fn a_driver_locks_a_file_against_sections() {
+    // spec: FSF-01, FSF-10, FSF-13, FSF-14
+    let machine = with_watch();
+    with_file(&machine, "exclusive", |session, handle| session.write(handle, Some(0), b"0123456789"));
+    let watch = watch_results(&machine, "modwatch");
+    assert_kept(&watch);
+    let section = watch.of(IRP_MJ_ACQUIRE_FOR_SECTION_SYNCHRONIZATION);
+    assert!(
+        section.pre >= 1 && section == watch.of(IRP_MJ_RELEASE_FOR_SECTION_SYNCHRONIZATION),
+        "{section:?}"
+    );
+    assert_clean(&machine);
+}
+
+#[test]
+fn the_lazy_writer_asks_no_filter() {
+    // spec: FSF-30
+    let machine = with_watch();
+    with_file(&machine, "file", |session, handle| session.write(handle, Some(0), b"0123456789"));
+    machine.run(|_| Ok(nt_cc::flush_all())).expect("the machine runs").expect("written lazily");
+    let watch = watch_results(&machine, "modwatch");
+    assert_kept(&watch);
+    assert_eq!(watch.log.iter().map(|entry| entry.major).collect::<Vec<_>>(), [IRP_MJ_WRITE]);
+    assert_eq!(watch.log[0].top_level, 2);
+    assert_clean(&machine);
+}
+
+#[test]
+fn many_handles_flush_the_same_files_at_once() {
+    // spec: FSF-05, FSF-07
+    let machine = with_watch();
+    let name = utf16("\\shared");
+    with_file(&machine, "shared", |session, handle| session.write(handle, Some(0), &[1; 8192]));
+    machine
+        .run_threads(0, 4, |session, number| {
+            let request =
+                OpenRequest::on_volume(&name).access(nt_abi::GENERIC_READ | nt_abi::GENERIC_WRITE).share(7);
+            let handle = session.open(&request)?.expect("the file").handle;
+            for round in 0..20 {
+                session.write(&handle, Some(round * 16), &[number as u8; 16])?;
+                session.flush(&handle)?;
+            }
+            session.close(handle)?;
+            Ok(())
+        })
+        .expect("the machine runs");
+    let watch = watch_results(&machine, "modwatch");
+    assert_kept(&watch);
+    assert_eq!(watch.of(IRP_MJ_ACQUIRE_FOR_CC_FLUSH).post, 80);
+    assert_eq!(watch.of(IRP_MJ_ACQUIRE_FOR_CC_FLUSH), watch.of(IRP_MJ_RELEASE_FOR_CC_FLUSH));
+    assert_clean(&machine);
+}
