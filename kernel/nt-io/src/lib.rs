@@ -78,9 +78,9 @@ pub use file::{
 };
 pub use fs_filter::{FsFilter, NativeCallbacks};
 pub use information::{
-    io_query_file_information, nt_delete_file, nt_query_attributes_file, nt_query_full_attributes_file,
-    nt_query_information_file, nt_query_volume_information_file, nt_set_information_file,
-    nt_set_volume_information_file,
+    io_query_file_information, io_set_file_information, nt_delete_file, nt_query_attributes_file,
+    nt_query_full_attributes_file, nt_query_information_file, nt_query_volume_information_file,
+    nt_set_information_file, nt_set_volume_information_file,
 };
 pub use irp::{io_allocate_irp, io_free_irp, io_initialize_irp, io_reuse_irp, io_size_of_irp, set_io_status};
 pub use issue::{Asynchronous, IoResult, IoStatus};
