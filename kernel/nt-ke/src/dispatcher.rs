@@ -418,7 +418,8 @@ impl Dispatcher {
     }
 
     fn hung(&self) -> bool {
-        self.running == 0 && self.timed == 0 && self.foreground > 0
+        // A thread that an APC was queued to is about to go on, though it still counts as waiting.
+        self.running == 0 && self.timed == 0 && self.foreground > 0 && !crate::apc::any_on_its_way(&self.apcs)
     }
 }
 
