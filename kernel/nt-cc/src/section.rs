@@ -41,7 +41,7 @@ pub struct Mappings {
 
 impl Default for Mappings {
     fn default() -> Self {
-        Self { count: AtomicUsize::new(0), list: Lock::new(Rank::Leaf, Vec::new()) }
+        Self { count: AtomicUsize::new(0), list: Lock::new(Rank::CcMapped, Vec::new()) }
     }
 }
 
@@ -58,9 +58,10 @@ pub fn collect(map: &SharedMap) -> Result<(), Raise> {
     if map.mappings.count.load(Ordering::Acquire) == 0 {
         return Ok(());
     }
-    let list = map.mappings.list.lock().clone();
-    for mapping in list {
-        collect_one(map, &mapping);
+    // Until all is marked nobody else may look: he would find nothing stored, and drop the pages.
+    let list = map.mappings.list.lock();
+    for mapping in list.iter() {
+        collect_one(map, mapping);
     }
     Ok(())
 }
@@ -214,10 +215,9 @@ impl DataSection {
         let before = list.len();
         list.retain(|other| !Arc::ptr_eq(other, mapping));
         let gone = before - list.len();
-        drop(list);
         if gone != 0 {
-            self.0.mappings.count.fetch_sub(gone, Ordering::AcqRel);
             collect_one(&self.0, mapping);
+            self.0.mappings.count.fetch_sub(gone, Ordering::AcqRel);
         }
     }
 }
