@@ -23,6 +23,7 @@ pub mod create;
 pub mod device;
 pub mod disk;
 pub mod driver;
+mod ea;
 pub mod fast;
 pub mod file;
 pub mod fs_filter;
@@ -71,6 +72,7 @@ pub use driver::{
     io_create_driver, io_create_native_driver, io_delete_driver, native_fast_io, rust_dispatch,
     set_filter_callbacks,
 };
+pub use ea::io_check_ea_list;
 pub use fast::{FastQuery, FastTransfer, io_fast_query, io_fast_transfer};
 pub use file::{
     FILE_SLOTS, file_create_context, file_device, file_name, file_slot, io_cancel_file_open,
