@@ -307,6 +307,8 @@ pub fn tear_down(instance: &Arc<Instance>, reason: u32) -> Result<bool, Raise> {
     completion::drain_parked(instance)?;
     frame::drain(instance)?;
     // One that pended meanwhile. What cannot be drained has to complete.
+    let _waiting =
+        nt_ke::locks::waiting_for("the completion of operations that pend below an instance that goes");
     while !completion::drain_parked(instance)? {
         if core.stopping() {
             return Err(Raise::Stop);

@@ -6,9 +6,10 @@ use std::ptr::from_ref;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
+use boundary::processor::watch;
 use boundary::{Event, Raise, call};
 use nt_abi::{FLT_CALLBACK_DATA, FLT_RELATED_OBJECTS, NtStatus};
-use nt_ke::{Core, Severity, current_core};
+use nt_ke::{Core, Severity, current_core, locks};
 
 use crate::Flt;
 use crate::findings;
@@ -73,7 +74,7 @@ pub fn post_drained(node: &Node, data: &FLT_CALLBACK_DATA, context: usize, flags
 /// Whether someone counts or observes callbacks.
 #[inline]
 pub fn is_watched(core: &Core, flt: &Flt) -> bool {
-    core.observed() | flt.statistics_on()
+    core.watched() & (watch::OBSERVED | watch::SCHEDULED) != 0 || flt.statistics_on()
 }
 
 fn watched(
@@ -100,9 +101,13 @@ fn watched(
             parameters: &std::array::from_fn(|index| iopb.Parameters.raw[index].get()),
         });
     }
+    let before = locks::watched().then(locks::mark);
     let started = Instant::now();
     let answer = run()?;
     let nanoseconds = started.elapsed().as_nanos() as u64;
+    if let Some(before) = before.filter(|_| is_last(node, phase, answer)) {
+        locks::check_callback(before, || format!("the {phase} callback of {driver} for {operation}"));
+    }
     if counted {
         let counter = &node.instance.counters[node.row];
         let calls = if phase == "pre" { &counter.pre } else { &counter.post };
@@ -114,6 +119,20 @@ fn watched(
         core.observe(&Event::CallbackReturned { driver, operation, phase, answer, status, nanoseconds });
     }
     Ok(answer)
+}
+
+/// Whether nothing of the driver follows on this operation. Callbacks that acquire for somebody are followed by those that
+/// release.
+fn is_last(node: &Node, phase: &str, answer: u32) -> bool {
+    let major = rows::major_of_row(node.row);
+    let acquires = [
+        nt_abi::IRP_MJ_ACQUIRE_FOR_SECTION_SYNCHRONIZATION,
+        nt_abi::IRP_MJ_ACQUIRE_FOR_MOD_WRITE,
+        nt_abi::IRP_MJ_ACQUIRE_FOR_CC_FLUSH,
+    ];
+    let no_post =
+        [nt_abi::FLT_PREOP_SUCCESS_NO_CALLBACK, nt_abi::FLT_PREOP_COMPLETE].contains(&(answer as i32));
+    phase == "pre" && no_post && !acquires.contains(&major)
 }
 
 /// A finding about a callback of `node`.

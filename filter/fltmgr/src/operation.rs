@@ -249,6 +249,7 @@ fn settle(operation: &'static Operation, irp: &IRP) -> Result<bool, Raise> {
     if operation.synchronous.get() || io_is_operation_synchronous(irp) {
         dispatcher::initialize_header(&operation.event, dispatcher::object_type::NOTIFICATION_EVENT, 0);
         if operation.state.swap(WAITING, Ordering::AcqRel) == DISPATCHING {
+            let _waiting = nt_ke::locks::waiting_for("the completion of an operation that pends below");
             dispatcher::wait(&operation.event, false, None)?;
         }
         return Ok(true);

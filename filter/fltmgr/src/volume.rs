@@ -168,6 +168,8 @@ impl Volume {
         let me = std::ptr::from_ref(current_thread()) as usize;
         if self.settled.compare_exchange(UNSETTLED, SETTLING, Ordering::AcqRel, Ordering::Acquire).is_err() {
             if self.settling_thread.load(Ordering::Acquire) != me {
+                let _waiting =
+                    nt_ke::locks::waiting_for("another thread's attaching of filters to the volume");
                 dispatcher::wait(&self.settled_event, false, None)?;
             }
             return Ok(());

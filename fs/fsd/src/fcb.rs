@@ -177,6 +177,7 @@ impl Volume {
     pub(crate) fn new(store: Arc<dyn Store>, vpb: &'static VPB, sector: u32) -> Result<Self, Failure> {
         let resource = nt_ex::pool::allocate_new::<ERESOURCE>(TAG_RESOURCE)?;
         nt_ex::resource::initialize(resource);
+        nt_ke::locks::named(std::ptr::from_ref(resource) as usize, "resource of the volume");
         Ok(Self {
             store,
             vpb,
@@ -233,6 +234,10 @@ impl Volume {
         nt_ex::resource::initialize(&fcb.resource);
         nt_ex::resource::initialize(&fcb.paging_resource);
         nt_ex::fast_mutex::initialize(&fcb.fast_mutex);
+        let address = |lock: &ERESOURCE| std::ptr::from_ref(lock) as usize;
+        nt_ke::locks::named(address(&fcb.resource), "main resource of a stream");
+        nt_ke::locks::named(address(&fcb.paging_resource), "paging resource of a stream");
+        nt_ke::locks::named(std::ptr::from_ref(&fcb.fast_mutex) as usize, "mutex in a stream's header");
         fcb.header.NodeTypeCode.set(NODE_FCB);
         fcb.header.NodeByteSize.set(size_of::<Fcb>() as u16);
         fcb.header.Resource.set(std::ptr::from_ref(&fcb.resource).cast_mut());

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use altimeter::report::{BugCheckReport, CallbackReport, DriverReport, FindingReport};
+use altimeter::report::{BugCheckReport, CallbackReport, DriverReport, FindingReport, StuckThreadReport};
 use console::{Style, Term};
 
 use crate::outcome::Exit;
@@ -197,9 +197,23 @@ fn bug_check(page: &mut Page, bug_check: &BugCheckReport) {
         page.line(format_args!("place   {}+{:#x} {}", bug_check.module, bug_check.offset, bug_check.symbol));
     }
     page.indented(0, &bug_check.message);
+    for thread in &bug_check.threads {
+        stuck_thread(page, thread);
+    }
     lines(page, "stack", &bug_check.stack);
     registers(page, &bug_check.registers);
     lines(page, "last operations", &bug_check.last_operations);
+}
+
+fn stuck_thread(page: &mut Page, thread: &StuckThreadReport) {
+    page.line(format_args!("thread {} {}", thread.thread, thread.name));
+    for held in &thread.holds {
+        let by = if held.taken_at.is_empty() { "taken by the engine" } else { "taken" };
+        page.line(format_args!("  holds {}, {by}", held.lock));
+        held.taken_at.iter().for_each(|place| page.line(format_args!("    at {place}")));
+    }
+    page.line(format_args!("  waits for {}", thread.waits_for));
+    thread.waits_at.iter().for_each(|place| page.line(format_args!("    at {place}")));
 }
 
 fn lines(page: &mut Page, title: &str, lines: &[String]) {

@@ -3,7 +3,10 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use altimeter::report::{BugCheckReport, CallbackReport, DriverReport, FindingReport, InstanceReport};
+use altimeter::report::{
+    BugCheckReport, CallbackReport, DriverReport, FindingReport, HeldLockReport, InstanceReport,
+    StuckThreadReport,
+};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use crate::outcome::Usage;
@@ -120,6 +123,25 @@ struct BugCheck<'a> {
     symbol: &'a str,
     message: &'a str,
     stack: &'a [String],
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    threads: Vec<StuckThread<'a>>,
+}
+
+#[derive(serde::Serialize)]
+struct StuckThread<'a> {
+    thread: u32,
+    name: &'a str,
+    waits_for: &'a str,
+    #[serde(rename = "where")]
+    waits_at: &'a [String],
+    holds: Vec<HeldLock<'a>>,
+}
+
+#[derive(serde::Serialize)]
+struct HeldLock<'a> {
+    lock: &'a str,
+    #[serde(rename = "where")]
+    taken_at: &'a [String],
 }
 
 impl Serialize for Callbacks<'_> {
@@ -189,6 +211,20 @@ impl<'a> BugCheck<'a> {
             symbol: &bug.symbol,
             message: &bug.message,
             stack: &bug.stack,
+            threads: bug.threads.iter().map(StuckThread::of).collect(),
+        }
+    }
+}
+
+impl<'a> StuckThread<'a> {
+    fn of(stuck: &'a StuckThreadReport) -> Self {
+        let held = |hold: &'a HeldLockReport| HeldLock { lock: &hold.lock, taken_at: &hold.taken_at };
+        Self {
+            thread: stuck.thread,
+            name: &stuck.name,
+            waits_for: &stuck.waits_for,
+            waits_at: &stuck.waits_at,
+            holds: stuck.holds.iter().map(held).collect(),
         }
     }
 }

@@ -44,6 +44,9 @@ pub struct Options {
     /// How threads get to run. Seeded by default: the same seed, the same run; the machine then moves only while
     /// somebody is in it, and its threads must not wait for each other outside of it.
     pub schedule: Schedule,
+    /// Whether a seeded machine keeps the whole stack of each place where a lock is taken or waited for, not only the
+    /// calls into exports.
+    pub lock_stacks: bool,
 }
 
 impl Default for Options {
@@ -59,6 +62,7 @@ impl Default for Options {
             faults: Vec::new(),
             cache: nt_cc::CacheLimits::default(),
             schedule: Schedule::Seeded(1),
+            lock_stacks: true,
         }
     }
 }
@@ -151,6 +155,7 @@ pub(crate) fn core(options: &Options) -> Result<Arc<Core>, BootError> {
         processors: options.processors,
         detect_hangs: options.detect_hangs,
         schedule: options.schedule,
+        lock_stacks: options.lock_stacks,
     };
     Core::new(config).map_err(BootError::Host)
 }
@@ -180,7 +185,6 @@ pub(crate) fn layers(
     step("the I/O manager", io.initialize().map(ok))?;
     core.install(nt_fsrtl::FsRtl::new());
     core.install(Box::new(nt_cc::Cc::new(core, options.cache, system_process)));
-    step("sections", nt_section::Sections::boot(core, system_process))?;
     crate::loading::boot(core, options)?;
     step("the file system", fsd::register())?;
     for ((store, letter), number) in stores.into_iter().zip('C'..='Z').zip(1..) {

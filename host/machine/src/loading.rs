@@ -6,12 +6,14 @@ use boundary::Raise;
 use inf_file::{RegistryData, ServiceDefinition};
 use nt_abi::NtStatus;
 use nt_cm::{Value, cm_set, cm_subkeys};
+use nt_ke::locks::StuckThread;
 use nt_ke::{BugCheck, Core};
 
 use crate::boot::{BootError, Options};
 use crate::machine::{LoadError, Machine};
 use crate::report::{
-    BugCheckReport, CallbackReport, DriverReport, FindingReport, InstanceReport, REGISTERS, Report,
+    BugCheckReport, CallbackReport, DriverReport, FindingReport, HeldLockReport, InstanceReport, REGISTERS,
+    Report, StuckThreadReport,
 };
 use crate::self_test::SelfTest;
 use crate::session::Stopped;
@@ -157,7 +159,7 @@ impl Machine {
 
     /// Writes everything that the cache holds dirty, through the filters. Pages that could not be written are a finding.
     pub fn write_cache(&self) {
-        let left = self.run_in_system(|| Ok(nt_section::flush_all()? + nt_cc::flush_all()?));
+        let left = self.run_in_system(|| Ok(nt_cc::flush_all()?));
         if let Ok(pages @ 1..) = left {
             self.core.report(nt_ke::Finding::error(
                 "cache-not-written",
@@ -303,6 +305,7 @@ impl Machine {
                 .map(|fault| REGISTERS.iter().copied().zip(fault.registers).collect())
                 .unwrap_or_default(),
             last_operations: self.recorder.as_ref().map(|recorder| recorder.last()).unwrap_or_default(),
+            threads: check.threads.iter().map(|thread| stuck_thread(thread, images)).collect(),
         })
     }
 
@@ -321,6 +324,21 @@ impl Machine {
         let mut copy = vec![0; bytes];
         boundary::copy::read(address, &mut copy).ok()?;
         Some(copy)
+    }
+}
+
+fn stuck_thread(thread: &StuckThread, images: &driver::Images) -> StuckThreadReport {
+    let places = |site: &[usize]| site.iter().map(|address| images.describe(*address)).collect();
+    let held = |hold: &nt_ke::locks::HeldLock| HeldLockReport {
+        lock: with_places(&hold.lock, images),
+        taken_at: places(&hold.taken_at),
+    };
+    StuckThreadReport {
+        thread: thread.thread,
+        name: thread.name.clone(),
+        waits_for: with_places(&thread.waits_for, images),
+        waits_at: places(&thread.waits_at),
+        holds: thread.holds.iter().map(held).collect(),
     }
 }
 

@@ -92,6 +92,32 @@ pub struct BugCheckReport {
     pub registers: Vec<(&'static str, u64)>,
     /// The last operations and who saw them.
     pub last_operations: Vec<String>,
+    /// Threads that wait for ever.
+    pub threads: Vec<StuckThreadReport>,
+}
+
+/// A thread of a deadlock.
+#[derive(Clone, Debug, Default)]
+pub struct StuckThreadReport {
+    /// Its number.
+    pub thread: u32,
+    /// What it is called, such as `worker`.
+    pub name: String,
+    /// What it waits for.
+    pub waits_for: String,
+    /// Where, innermost first.
+    pub waits_at: Vec<String>,
+    /// What it holds.
+    pub holds: Vec<HeldLockReport>,
+}
+
+/// A lock that a thread of a deadlock holds.
+#[derive(Clone, Debug, Default)]
+pub struct HeldLockReport {
+    /// Which, and how.
+    pub lock: String,
+    /// Where it was taken, innermost first.
+    pub taken_at: Vec<String>,
 }
 
 /// Order of `FaultInfo::registers`.

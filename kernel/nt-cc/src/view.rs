@@ -100,6 +100,7 @@ impl Locked {
         dispatcher::reset_event(&self.view.moved);
         let view = self.view;
         drop(self.pages);
+        let _waiting = nt_ke::locks::waiting_for("a transfer of cached pages that another thread makes");
         dispatcher::wait(&view.moved, false, None)?;
         Ok(())
     }

@@ -11,6 +11,7 @@ use nt_abi::irql::APC_LEVEL;
 use nt_abi::{FAST_MUTEX, bugcheck};
 use nt_ke::bugcheck::HANG;
 use nt_ke::dispatcher::{self, object_type};
+use nt_ke::locks::{self, Kind, Mode};
 use nt_ke::{BugCheck, current_core, current_thread, irql};
 
 /// Makes the mutex free. Source: ExInitializeFastMutex, KeInitializeGuardedMutex.
@@ -20,6 +21,11 @@ pub fn initialize(mutex: &FAST_MUTEX) {
     mutex.Contention.store(0, Ordering::Relaxed);
     dispatcher::initialize_header(&mutex.Event.Header, object_type::SYNCHRONIZATION_EVENT, 0);
     mutex.OldIrql.set(0);
+    locks::initialised(key(mutex));
+}
+
+fn key(mutex: &FAST_MUTEX) -> usize {
+    from_ref(mutex) as usize
 }
 
 fn me() -> *mut std::ffi::c_void {
@@ -50,17 +56,19 @@ pub fn acquire(mutex: &FAST_MUTEX) -> Result<(), Raise> {
 pub fn acquire_unsafe(mutex: &FAST_MUTEX) -> Result<(), Raise> {
     nt_ke::scheduler::point();
     if mutex.Owner.get() == me() {
-        return Err(bug(
-            mutex,
-            HANG,
-            "a fast mutex was acquired by the thread that holds it already: it would wait forever (EXEC-21)",
-        ));
+        let message = format!(
+            "a fast mutex was acquired by the thread that holds it already: it would wait forever (EXEC-21){}",
+            locks::holders_in_words(key(mutex))
+        );
+        return Err(bug(mutex, HANG, &message));
     }
     if mutex.Count.fetch_sub(1, Ordering::Acquire) != 1 {
         mutex.Contention.fetch_add(1, Ordering::Relaxed);
+        let _waiting = locks::waiting(key(mutex), Kind::FastMutex, Mode::Exclusive);
         dispatcher::wait(&mutex.Event.Header, false, None)?;
     }
     mutex.Owner.set(me());
+    locks::acquired(key(mutex), Kind::FastMutex, Mode::Exclusive);
     Ok(())
 }
 
@@ -72,6 +80,7 @@ pub fn try_acquire(mutex: &FAST_MUTEX) -> bool {
     if got {
         mutex.Owner.set(me());
         mutex.OldIrql.set(u32::from(old));
+        locks::acquired_without_waiting(key(mutex), Kind::FastMutex, Mode::Exclusive);
     } else {
         irql::lower(old);
     }
@@ -94,12 +103,13 @@ pub fn release(mutex: &FAST_MUTEX) -> Result<(), Raise> {
 pub fn release_unsafe(mutex: &FAST_MUTEX) -> Result<(), Raise> {
     nt_ke::scheduler::point();
     if mutex.Owner.get() != me() {
-        return Err(bug(
-            mutex,
-            bugcheck::KERNEL_AUTO_BOOST_INVALID_LOCK_RELEASE,
-            "a fast mutex was released by a thread that does not hold it",
-        ));
+        let message = format!(
+            "a fast mutex was released by a thread that does not hold it{}",
+            locks::holders_in_words(key(mutex))
+        );
+        return Err(bug(mutex, bugcheck::KERNEL_AUTO_BOOST_INVALID_LOCK_RELEASE, &message));
     }
+    locks::released(key(mutex), true);
     mutex.Owner.set(null_mut());
     if mutex.Count.fetch_add(1, Ordering::Release) < 0 {
         dispatcher::set_event(&mutex.Event.Header);

@@ -17,6 +17,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use boundary::Raise;
 use nt_abi::{KEVENT, bugcheck};
 use nt_ke::dispatcher::{self, object_type};
+use nt_ke::locks::{self, Kind, Mode};
 use nt_ke::{BugCheck, Finding, Lock, Rank, current_core};
 
 use crate::ex;
@@ -59,6 +60,11 @@ fn granted(word: usize, exclusive: bool) -> Option<usize> {
 /// Makes the lock free.
 pub fn initialize(lock: &AtomicUsize) {
     lock.store(0, Ordering::Release);
+    locks::initialised(from_ref(lock) as usize);
+}
+
+fn mode(exclusive: bool) -> Mode {
+    if exclusive { Mode::Exclusive } else { Mode::Shared }
 }
 
 /// Ends its use.
@@ -66,15 +72,18 @@ pub fn initialize(lock: &AtomicUsize) {
 /// Source:  FltDeletePushLock; PLOCK-06
 /// Errors:  deleting one that is held is a finding
 pub fn delete(lock: &AtomicUsize) {
+    let address = from_ref(lock) as usize;
     if lock.swap(0, Ordering::AcqRel) != 0 {
         current_core().report(Finding::error(
             "PLOCK-06",
             "",
             format!(
-                "the push lock {lock:p} was deleted while a thread holds it or waits for it: release it first"
+                "the push lock {lock:p} was deleted while a thread holds it or waits for it: release it first{}",
+                locks::holders_in_words(address)
             ),
         ));
     }
+    locks::forgotten(address..address + 1);
 }
 
 /// Acquires it, waiting in turn. The caller keeps normal kernel APCs off.
@@ -85,10 +94,11 @@ pub fn delete(lock: &AtomicUsize) {
 pub fn acquire(lock: &AtomicUsize, exclusive: bool) -> Result<(), Raise> {
     nt_ke::scheduler::point();
     let fast = |word: usize| if word & WAITING == 0 { granted(word, exclusive) } else { None };
+    let key = from_ref(lock) as usize;
     if lock.fetch_update(Ordering::Acquire, Ordering::Relaxed, fast).is_ok() {
+        locks::acquired(key, Kind::PushLock, mode(exclusive));
         return Ok(());
     }
-    let key = from_ref(lock) as usize;
     let waiter = Waiter { exclusive, granted: Cell::new(false), event: KEVENT::default() };
     dispatcher::initialize_header(&waiter.event.Header, object_type::SYNCHRONIZATION_EVENT, 0);
     {
@@ -100,6 +110,8 @@ pub fn acquire(lock: &AtomicUsize, exclusive: bool) -> Result<(), Raise> {
             let new = next.unwrap_or(word | WAITING);
             if lock.compare_exchange(word, new, Ordering::Acquire, Ordering::Relaxed).is_ok() {
                 if next.is_some() {
+                    drop(table);
+                    locks::acquired(key, Kind::PushLock, mode(exclusive));
                     return Ok(());
                 }
                 break;
@@ -107,7 +119,12 @@ pub fn acquire(lock: &AtomicUsize, exclusive: bool) -> Result<(), Raise> {
         }
         table.entry(key).or_default().push_back(Queued(&raw const waiter));
     }
+    let waiting = locks::waiting(key, Kind::PushLock, mode(exclusive));
     let outcome = dispatcher::wait(&waiter.event.Header, false, None);
+    drop(waiting);
+    if waiter.granted.get() {
+        locks::acquired(key, Kind::PushLock, mode(exclusive));
+    }
     let mut table = ex().push_locks.table.lock();
     match outcome {
         Ok(_) => Ok(()),
@@ -128,7 +145,11 @@ pub fn acquire(lock: &AtomicUsize, exclusive: bool) -> Result<(), Raise> {
 /// Acquires it if that needs no waiting. Returns whether it did.
 pub fn try_acquire(lock: &AtomicUsize, exclusive: bool) -> bool {
     let fast = |word: usize| if word & WAITING == 0 { granted(word, exclusive) } else { None };
-    lock.fetch_update(Ordering::Acquire, Ordering::Relaxed, fast).is_ok()
+    let got = lock.fetch_update(Ordering::Acquire, Ordering::Relaxed, fast).is_ok();
+    if got {
+        locks::acquired_without_waiting(from_ref(lock) as usize, Kind::PushLock, mode(exclusive));
+    }
+    got
 }
 
 /// Whether it is held exclusive.
@@ -152,8 +173,12 @@ pub fn release(lock: &AtomicUsize, exclusive: bool) -> Result<(), Raise> {
         held.then(|| word - step)
     };
     match lock.fetch_update(Ordering::Release, Ordering::Relaxed, give) {
-        Ok(before) if before & WAITING == 0 => Ok(()),
+        Ok(before) if before & WAITING == 0 => {
+            locks::released(from_ref(lock) as usize, true);
+            Ok(())
+        }
         Ok(_) => {
+            locks::released(from_ref(lock) as usize, true);
             admit(lock);
             Ok(())
         }

@@ -109,6 +109,7 @@ pub fn wait(rundown: &EX_RUNDOWN_REF) -> Result<(), Raise> {
             Err(now) => word = now,
         }
     }
+    let _waiting = nt_ke::locks::waiting_for("the release of rundown protection by all who hold it");
     let outcome = dispatcher::wait(&waiter.event.Header, false, None);
     rundown.Count.store(ACTIVE, Ordering::Release);
     if let Err(raise) = outcome {

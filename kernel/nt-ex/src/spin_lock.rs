@@ -10,15 +10,24 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use boundary::Raise;
 use nt_abi::bugcheck;
+use nt_ke::locks::{self, Kind, Mode};
 use nt_ke::{BugCheck, current_core};
 
 const WRITER: u32 = 1 << 31;
 
+fn key(lock: &AtomicU32) -> usize {
+    std::ptr::from_ref(lock) as usize
+}
+
 /// Spins until `f` has what it wants. Errors: `Stop` when the machine stops meanwhile.
-fn spin(mut f: impl FnMut() -> bool) -> Result<(), Raise> {
+fn spin(lock: &AtomicU32, mode: Mode, mut f: impl FnMut() -> bool) -> Result<(), Raise> {
     nt_ke::scheduler::point();
     let mut spins = 0u32;
+    let mut waiting = None;
     while !f() {
+        if waiting.is_none() {
+            waiting = Some(locks::spinning(key(lock), mode)?);
+        }
         spins += 1;
         let core = current_core();
         if spins.is_multiple_of(128) || core.scheduler().deterministic() {
@@ -43,24 +52,40 @@ fn not_owned(lock: &AtomicU32, how: &str) -> Raise {
 
 /// Acquires for writing if nobody has it. Source: ExTryAcquireSpinLockExclusiveAtDpcLevel
 pub fn try_acquire_exclusive(lock: &AtomicU32) -> bool {
-    lock.compare_exchange(0, WRITER, Ordering::Acquire, Ordering::Relaxed).is_ok()
+    let got = lock.compare_exchange(0, WRITER, Ordering::Acquire, Ordering::Relaxed).is_ok();
+    if got {
+        locks::acquired_without_waiting(key(lock), Kind::SpinLock, Mode::Exclusive);
+    }
+    got
 }
 
 /// Acquires for reading if no writer has it or waits. Source: ExTryAcquireSpinLockSharedAtDpcLevel
 pub fn try_acquire_shared(lock: &AtomicU32) -> bool {
+    let got = take_shared(lock);
+    if got {
+        locks::acquired_without_waiting(key(lock), Kind::SpinLock, Mode::Shared);
+    }
+    got
+}
+
+fn take_shared(lock: &AtomicU32) -> bool {
     let more = |word: u32| (word & WRITER == 0).then(|| word + 1);
     lock.fetch_update(Ordering::Acquire, Ordering::Relaxed, more).is_ok()
 }
 
 /// Acquires for writing. Source: ExAcquireSpinLockExclusive
 pub fn acquire_exclusive(lock: &AtomicU32) -> Result<(), Raise> {
-    spin(|| lock.fetch_or(WRITER, Ordering::Acquire) & WRITER == 0)?;
-    spin(|| lock.load(Ordering::Acquire) == WRITER)
+    spin(lock, Mode::Exclusive, || lock.fetch_or(WRITER, Ordering::Acquire) & WRITER == 0)?;
+    spin(lock, Mode::Exclusive, || lock.load(Ordering::Acquire) == WRITER)?;
+    locks::acquired(key(lock), Kind::SpinLock, Mode::Exclusive);
+    Ok(())
 }
 
 /// Acquires for reading. Source: ExAcquireSpinLockShared
 pub fn acquire_shared(lock: &AtomicU32) -> Result<(), Raise> {
-    spin(|| try_acquire_shared(lock))
+    spin(lock, Mode::Shared, || take_shared(lock))?;
+    locks::acquired(key(lock), Kind::SpinLock, Mode::Shared);
+    Ok(())
 }
 
 /// Makes the only reader the writer. Whether it was the only one. Source: ExTryConvertSharedSpinLockExclusive
@@ -71,7 +96,10 @@ pub fn try_convert(lock: &AtomicU32) -> bool {
 /// Releases after writing. Source: ExReleaseSpinLockExclusive. Errors: a bug check when no writer has it
 pub fn release_exclusive(lock: &AtomicU32) -> Result<(), Raise> {
     match lock.compare_exchange(WRITER, 0, Ordering::Release, Ordering::Relaxed) {
-        Ok(_) => Ok(()),
+        Ok(_) => {
+            locks::released(key(lock), true);
+            Ok(())
+        }
         Err(_) => Err(not_owned(lock, "for writing, but no writer has it")),
     }
 }
@@ -80,7 +108,10 @@ pub fn release_exclusive(lock: &AtomicU32) -> Result<(), Raise> {
 pub fn release_shared(lock: &AtomicU32) -> Result<(), Raise> {
     let less = |word: u32| (word & !WRITER != 0).then(|| word - 1);
     match lock.fetch_update(Ordering::Release, Ordering::Relaxed, less) {
-        Ok(_) => Ok(()),
+        Ok(_) => {
+            locks::released(key(lock), true);
+            Ok(())
+        }
         Err(_) => Err(not_owned(lock, "for reading, but no reader has it")),
     }
 }

@@ -206,6 +206,7 @@ fn run(job: Job) -> Result<(), Raise> {
 /// Source:  bug check 0xE1
 pub fn left_clean(routine: usize) -> Result<(), Raise> {
     const WORKER_THREAD_RETURNED_AT_BAD_IRQL: u32 = 0xE1;
+    nt_ke::locks::leaving("a worker routine");
     let level = irql::current();
     let regions = current_thread().kernel_apc_disable().get() + current_thread().special_apc_disable().get();
     if level == 0 && regions == 0 {

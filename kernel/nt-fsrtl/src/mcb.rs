@@ -150,6 +150,7 @@ fn get(mcb: usize, at: usize) -> Result<usize, Raise> {
 pub fn initialize(mcb: usize, pool_type: u32) -> Result<(), Raise> {
     let mutex = pool::allocate_new::<FAST_MUTEX>(TAG).map_err(Raise::Status)?;
     nt_ex::fast_mutex::initialize(mutex);
+    nt_ke::locks::named(std::ptr::from_ref(mutex) as usize, "mutex inside an MCB");
     copy::write_value(mcb + field::MUTEX, std::ptr::from_ref(mutex) as usize).map_err(bad)?;
     copy::write_value(mcb + field::COUNT, 0u32).map_err(bad)?;
     copy::write_value(mcb + field::POOL_TYPE, pool_type as u16).map_err(bad)?;

@@ -190,6 +190,7 @@ impl FileLock {
 
     #[cold]
     fn wait(file: &'static FILE_OBJECT) -> Result<(), Raise> {
+        let _waiting = nt_ke::locks::waiting_for("another request on the same synchronous file object");
         file.Waiters.fetch_add(1, Ordering::SeqCst);
         nt_ke::epoch::membarrier();
         let mut outcome = Ok(());

@@ -301,6 +301,7 @@ impl Request {
 
 pub(crate) fn wait_for(tail: &Tail) -> Result<(), Raise> {
     if !meet(tail, state::LEFT) {
+        let _waiting = nt_ke::locks::waiting_for("the completion of an IRP");
         dispatcher::wait(&tail.event.Header, false, None)?;
     }
     Ok(())

@@ -152,7 +152,10 @@ pub fn io_mount_volume(disk: &'static DEVICE_OBJECT) -> Result<NtStatus, Raise> 
         return Ok(NtStatus::SUCCESS);
     }
     // The device's lock: one mount at a time.
-    nt_ke::dispatcher::wait(&disk.DeviceLock.Header, false, None)?;
+    {
+        let _waiting = nt_ke::locks::waiting_for("another thread's mount of the volume");
+        nt_ke::dispatcher::wait(&disk.DeviceLock.Header, false, None)?;
+    }
     let result = if is_mounted(vpb) { Ok(NtStatus::SUCCESS) } else { mount_locked(disk, vpb) };
     nt_ke::dispatcher::set_event(&disk.DeviceLock.Header);
     result

@@ -5,9 +5,12 @@ use boundary::{Event, Hooks, Raise, Value};
 use nt_abi::{NtStatus, bugcheck as code};
 
 use crate::core::{Core, core_of};
+use crate::locks::StuckThread;
 
 /// Code of a machine in which every thread waits for something that nobody will do. Not one of Windows'.
 pub const HANG: u32 = 0x1000_0001;
+/// Code of a machine in which threads wait for each other. Not one of Windows'.
+pub const DEADLOCK: u32 = 0x1000_0003;
 /// Code for a mistake of the engine itself. Not one of Windows'.
 pub const ENGINE: u32 = 0x1000_0002;
 
@@ -28,6 +31,8 @@ pub struct BugCheck {
     pub stack: Vec<usize>,
     /// Number of the thread.
     pub thread: u32,
+    /// Threads that wait for ever, with what they hold.
+    pub threads: Vec<StuckThread>,
 }
 
 impl BugCheck {
@@ -41,6 +46,7 @@ impl BugCheck {
             address: boundary::caller_address(),
             stack: Vec::new(),
             thread: 0,
+            threads: Vec::new(),
         }
     }
 
@@ -48,6 +54,7 @@ impl BugCheck {
     pub fn name(&self) -> &'static str {
         match self.code {
             HANG => "HANG",
+            DEADLOCK => "DEADLOCK",
             ENGINE => "ENGINE_ERROR",
             other => code::name(other),
         }

@@ -35,11 +35,13 @@ pub struct Config {
     pub detect_hangs: bool,
     /// How kernel threads get to run.
     pub schedule: Schedule,
+    /// Whether a seeded machine keeps whole stacks of where locks are taken, not only the calls into exports.
+    pub lock_stacks: bool,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { processors: 2, detect_hangs: false, schedule: Schedule::Free }
+        Self { processors: 2, detect_hangs: false, schedule: Schedule::Free, lock_stacks: true }
     }
 }
 
@@ -77,8 +79,6 @@ pub mod index {
     pub const CC: usize = 11;
     /// Variables that drivers import.
     pub const EXPORTS: usize = 12;
-    /// Sections and views.
-    pub const SECTION: usize = 13;
     /// How many there are.
     pub const COUNT: usize = 16;
 }
@@ -113,6 +113,7 @@ pub struct Core {
     pub(crate) threads: Threads,
     pub(crate) dpcs: Dpcs,
     pub(crate) timers: Timers,
+    pub(crate) locks: crate::locks::Locks,
     this: Weak<Core>,
     pub(crate) free_processors: AtomicU64,
     pub(crate) stopping: AtomicBool,
@@ -149,6 +150,7 @@ impl Core {
             threads: Threads::default(),
             dpcs: Dpcs::new(),
             timers: Timers::new(),
+            locks: crate::locks::Locks::new(),
             this: Weak::clone(this),
             free_processors: AtomicU64::new(if processors == 64 { u64::MAX } else { (1 << processors) - 1 }),
             stopping: AtomicBool::new(false),
@@ -256,7 +258,7 @@ impl Core {
 
     /// Bits of [`watch`]: one load.
     #[inline]
-    pub(crate) fn watched(&self) -> u32 {
+    pub fn watched(&self) -> u32 {
         self.observed.load(Ordering::Relaxed)
     }
 

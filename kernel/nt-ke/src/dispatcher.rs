@@ -17,6 +17,7 @@ use nt_abi::{DISPATCHER_HEADER, KMUTEX, KSEMAPHORE, KWAIT_BLOCK, LIST_ENTRY, NtS
 
 use crate::bugcheck::{BugCheck, HANG};
 use crate::core::{Core, current_core};
+use crate::locks::{Kind, Mode};
 use crate::thread::{KTHREAD, current_thread};
 
 /// MAXIMUM_WAIT_OBJECTS.
@@ -45,7 +46,7 @@ pub mod object_type {
 }
 
 const IDLE: u32 = 0;
-const WAITING: u32 = 1;
+pub(crate) const WAITING: u32 = 1;
 const SATISFIED: u32 = 2;
 
 /// What the dispatcher lock guards besides the objects themselves.
@@ -55,8 +56,6 @@ pub struct Dispatcher {
     pub(crate) running: i64,
     /// Waits that end by themselves.
     timed: i64,
-    /// Ticks in a row at which nobody else ran.
-    idle_ticks: u32,
     /// Waits without end of threads that came from the host.
     foreground: i64,
     /// Set timers.
@@ -140,6 +139,14 @@ fn satisfy(header: &DISPATCHER_HEADER, thread: &KTHREAD) -> NtStatus {
         _ => {}
     }
     NtStatus::SUCCESS
+}
+
+/// `thread` owns the mutex `header` once more, if it is one.
+fn note_mutex(core: &Core, thread: &KTHREAD, header: &DISPATCHER_HEADER, waits: bool) {
+    if header.Type.get() == object_type::MUTANT && crate::locks::watched() {
+        let lock = from_ref(header) as usize;
+        crate::locks::acquired_by(core, thread, lock, Kind::Mutex, Mode::Exclusive, waits);
+    }
 }
 
 /// Whether `header` is an object that was initialised: its list closes. Call with the dispatcher lock held.
@@ -253,11 +260,14 @@ fn wait_once(
                 if got != NtStatus::SUCCESS {
                     status = got;
                 }
+                note_mutex(core, thread, object, timeout != Some(0));
             }
             return Ok(Some(status));
         }
     } else if let Some(index) = objects.iter().position(|object| signaled(object, thread)) {
-        return Ok(Some(NtStatus(satisfy(objects[index], thread).0 + index as i32)));
+        let status = satisfy(objects[index], thread);
+        note_mutex(core, thread, objects[index], timeout != Some(0));
+        return Ok(Some(NtStatus(status.0 + index as i32)));
     }
     if timeout == Some(0) {
         return Ok(Some(NtStatus::TIMEOUT));
@@ -280,17 +290,17 @@ fn wait_once(
     let timed = deadline.is_some() || thread.is_background();
     thread.wait_timed.set(u8::from(timed));
     dispatcher.running -= 1;
-    let hopeful = deadline.is_some() && dispatcher.may_wake_somebody(thread);
-    dispatcher.timed += i64::from(hopeful);
+    dispatcher.timed += i64::from(deadline.is_some());
     dispatcher.foreground += i64::from(!timed && thread.is_host());
     let hung = core.config.detect_hangs && dispatcher.hung();
     drop(dispatcher);
+    let _waited = Waited::begin(core, thread, objects, all, deadline);
     if hung {
         report_hang(core);
     }
     let outcome = sleep(core, thread, mode, deadline);
     let mut dispatcher = core.dispatcher.lock();
-    dispatcher.timed -= i64::from(hopeful);
+    dispatcher.timed -= i64::from(deadline.is_some());
     dispatcher.foreground -= i64::from(!timed && thread.is_host());
     if thread.wait_state.load(Ordering::Relaxed) == SATISFIED {
         thread.wait_state.store(IDLE, Ordering::Relaxed);
@@ -306,6 +316,36 @@ fn wait_once(
         Outcome::TimedOut | Outcome::Woken => Ok(Some(NtStatus::TIMEOUT)),
         Outcome::KernelApc => Ok(None),
         Outcome::Interrupted(status) => interrupted(core, thread, mode, status).map(Some),
+    }
+}
+
+/// What a thread sleeps for is written down until it goes on, in machines that keep book of locks.
+struct Waited<'a>(Option<(&'a Core, &'a KTHREAD)>);
+
+impl<'a> Waited<'a> {
+    fn begin(
+        core: &'a Core,
+        thread: &'a KTHREAD,
+        objects: &[&DISPATCHER_HEADER],
+        all: bool,
+        deadline: Option<u64>,
+    ) -> Self {
+        if !crate::locks::watched() || thread.is_background() {
+            return Self(None);
+        }
+        let kinds = objects.iter().map(|object| (from_ref(*object) as usize, object.Type.get() & 0x7F));
+        let begun = crate::locks::objects_waited(core, thread, kinds, all, deadline.is_some());
+        // A cycle stops the machine, which ends the sleep.
+        let _ = crate::locks::about_to_sleep(core, thread);
+        Self(begun.then_some((core, thread)))
+    }
+}
+
+impl Drop for Waited<'_> {
+    fn drop(&mut self) {
+        if let Some((core, thread)) = self.0 {
+            crate::locks::objects_no_longer_waited(core, thread);
+        }
     }
 }
 
@@ -406,31 +446,29 @@ impl Dispatcher {
         self.timed -= 1;
     }
 
-    /// Whether the end of a timed wait of `thread` may change anything: of one that ticks while nobody else runs, only
-    /// the first few times.
-    fn may_wake_somebody(&mut self, thread: &KTHREAD) -> bool {
-        const TICKS: u32 = 4;
-        if !thread.is_ticking() {
-            return true;
-        }
-        self.idle_ticks = if self.running == 0 { self.idle_ticks + 1 } else { 0 };
-        self.idle_ticks <= TICKS
-    }
-
     fn hung(&self) -> bool {
-        // A thread that an APC was queued to is about to go on, though it still counts as waiting.
-        self.running == 0 && self.timed == 0 && self.foreground > 0 && !crate::apc::any_on_its_way(&self.apcs)
+        self.running == 0 && self.timed == 0 && self.foreground > 0
     }
+}
+
+/// All threads that can run, `thread` among them, look again and again for what nobody is left to change: ends the
+/// machine if it was built to notice that. Returns whether the machine stops.
+pub(crate) fn report_polling(thread: &KTHREAD) -> bool {
+    let core = crate::core::core_of(thread.block());
+    if core.config.detect_hangs && !core.stopping() {
+        report_hang(core);
+    }
+    core.stopping()
 }
 
 fn report_hang(core: &Core) {
     let thread = current_thread();
-    core.bug_check(BugCheck::new(
+    let check = BugCheck::new(
         HANG,
         [u64::from(thread.number()), 0, 0, 0],
-        "every thread of the machine waits and nothing is left that could wake one: a wait for an event that \
-         nobody sets, or a deadlock",
-    ));
+        "every thread of the machine waits and nothing is left that could wake one",
+    );
+    core.bug_check(crate::locks::explain_hang(core, check));
 }
 
 /// Wakes the waiters that `header`'s new state satisfies. Call with the dispatcher lock held.
@@ -452,12 +490,15 @@ pub(crate) fn wake_waiters(core: &Core, dispatcher: &mut Dispatcher, header: &DI
             if !blocks.iter().all(|b| signaled(object(b), thread)) {
                 continue;
             }
-            blocks.iter().fold(NtStatus::SUCCESS, |status, b| match satisfy(object(b), thread) {
-                NtStatus::SUCCESS => status,
-                other => other,
+            blocks.iter().fold(NtStatus::SUCCESS, |status, b| {
+                let got = satisfy(object(b), thread);
+                note_mutex(core, thread, object(b), true);
+                if got == NtStatus::SUCCESS { status } else { got }
             })
         } else {
-            NtStatus(satisfy(header, thread).0 + key)
+            let got = satisfy(header, thread);
+            note_mutex(core, thread, header, true);
+            NtStatus(got.0 + key)
         };
         release_blocks(thread);
         thread.wait_status.set(status.0);
@@ -539,6 +580,7 @@ pub fn release_mutex(mutex: &KMUTEX) -> Result<i32, Raise> {
         return Err(Raise::Status(NtStatus::MUTANT_NOT_OWNED));
     }
     let before = mutex.Header.SignalState.fetch_add(1, Ordering::Relaxed);
+    crate::locks::released(from_ref(mutex) as usize, true);
     if before == 0 {
         mutex.OwnerThread.set(std::ptr::null_mut());
         if mutex.ApcDisable.get() != 0 {
@@ -580,11 +622,12 @@ impl Core {
             self.config.detect_hangs && dispatcher.hung()
         };
         if hung && !self.stopping() {
-            self.record_bug_check(BugCheck::new(
+            let check = BugCheck::new(
                 HANG,
                 [u64::from(thread.number()), 0, 0, 0],
                 "the last thread that could wake another one has ended; the others wait forever",
-            ));
+            );
+            self.record_bug_check(crate::locks::explain_hang(self, check));
             self.request_stop();
         }
     }

@@ -132,6 +132,7 @@ pub fn set_target(dpc: &KDPC, processor: u8) {
 /// Errors:  `Stop`
 pub fn flush() -> Result<(), Raise> {
     let core = current_core();
+    let _waiting = crate::locks::waiting_for("the end of DPCs that are queued or run");
     while core.dpcs.unfinished.load(Ordering::Acquire) != 0 {
         if core.stopping() {
             return Err(Raise::Stop);

@@ -23,6 +23,7 @@ pub mod epoch;
 pub mod finding;
 pub mod irql;
 pub mod lock;
+pub mod locks;
 pub mod owned;
 pub mod placement;
 pub mod presence;

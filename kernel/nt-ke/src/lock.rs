@@ -29,14 +29,12 @@ pub enum Rank {
     FsdFcb = 14,
     /// Cache manager: the table of cached streams.
     CcMaps = 15,
-    /// Cache manager: writable mapped views of one stream.
-    CcMapped = 16,
     /// Cache manager: one view's pages.
-    CcView = 17,
+    CcView = 16,
     /// Cache manager: one stream's views.
-    CcMap = 18,
+    CcMap = 17,
     /// Cache manager: views that nobody uses.
-    CcFree = 19,
+    CcFree = 18,
     /// I/O manager: mounts and device stacks.
     IoDatabase = 20,
     /// I/O manager: cancellation and per-IRP state.

@@ -77,6 +77,7 @@ pub fn drain(core: &Core, identity: usize) -> Result<(), Raise> {
 pub fn drain_where(core: &Core, inside: impl Fn(usize) -> bool) -> Result<(), Raise> {
     crate::epoch::membarrier();
     let me = std::ptr::from_ref(current_thread()) as usize;
+    let _waiting = crate::locks::waiting_for("other threads to leave callbacks of a filter that goes");
     loop {
         let mut found = false;
         {

@@ -18,6 +18,7 @@ use nt_abi::irql::APC_LEVEL;
 
 use crate::bugcheck::BugCheck;
 use crate::core::{Core, current_core};
+use crate::locks;
 use crate::thread::{KTHREAD, current_thread};
 
 /// Holds normal kernel APCs off the current thread. Nests.
@@ -26,8 +27,16 @@ use crate::thread::{KTHREAD, current_thread};
 /// IRQL:    <= APC_LEVEL
 #[inline]
 pub fn enter_critical() {
+    enter(false);
+}
+
+#[inline]
+fn enter(engine: bool) {
     let count = current_thread().kernel_apc_disable();
     count.set(count.get() + 1);
+    if locks::watched() {
+        locks::region_entered(engine);
+    }
 }
 
 /// Ends one [`enter_critical`]; the last one delivers what waited.
@@ -37,7 +46,11 @@ pub fn enter_critical() {
 /// Errors:  a region that was not entered is a bug check that names `export`; `Stop`
 #[inline]
 pub fn leave_critical(export: &str) -> Result<(), Raise> {
-    leave(export, "critical", current_thread().kernel_apc_disable())
+    let count = current_thread().kernel_apc_disable();
+    if count.get() > 0 && locks::watched() && !locks::region_left(false) {
+        return Err(not_entered(export, "critical"));
+    }
+    leave(export, "critical", count)
 }
 
 /// Holds every APC off the current thread. Nests. Source: KeEnterGuardedRegion; EXEC-02, EXEC-03.
@@ -69,8 +82,8 @@ fn not_entered(export: &str, kind: &str) -> Raise {
         bugcheck::APC_INDEX_MISMATCH,
         [boundary::caller_address() as u64, 0, 0, 0],
         format!(
-            "{export} left a {kind} region that the thread is not in: take the call away, or enter the region before \
-             (EXEC-03, SEED-RES-05)"
+            "{export} left a {kind} region that no driver on this thread has entered: take the call away, or enter the \
+             region before (EXEC-03, SEED-RES-05)"
         ),
     ))
 }
@@ -99,7 +112,7 @@ impl CriticalRegion {
     /// Enters it.
     #[inline]
     pub fn enter() -> Self {
-        enter_critical();
+        enter(true);
         Self(())
     }
 }
@@ -109,6 +122,9 @@ impl Drop for CriticalRegion {
     fn drop(&mut self) {
         let count = current_thread().kernel_apc_disable();
         count.set(count.get() - 1);
+        if locks::watched() {
+            locks::region_left(true);
+        }
         // A `Stop` is seen at the next kernel call as well.
         let _ = crate::apc::deliver();
     }
@@ -160,7 +176,8 @@ fn not_left(thread: &KTHREAD, service: &str) -> Raise {
         [0, u64::from(level), counts[0] as u64, counts[1] as u64],
         format!(
             "{service} returned to its program {still}: a driver on its way entered a region, took a lock with \
-             FltAcquire… or raised the IRQL and did not undo it (SEED-RES-13, EXEC-03)"
+             FltAcquire… or raised the IRQL and did not undo it{} (SEED-RES-13, EXEC-03)",
+            locks::regions_in_words()
         ),
     ))
 }

@@ -1,5 +1,6 @@
 //! Spin locks: `KSPIN_LOCK` is one machine word in the driver's memory.
 
+use std::ptr::from_ref;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use boundary::Raise;
@@ -7,6 +8,7 @@ use nt_abi::bugcheck;
 
 use crate::bugcheck::BugCheck;
 use crate::core::current_core;
+use crate::locks::{self, Kind, Mode};
 
 /// Acquires at DISPATCH_LEVEL or above; the word holds the owner's thread while it is taken.
 ///
@@ -15,9 +17,14 @@ pub fn acquire(lock: &AtomicUsize) -> Result<(), Raise> {
     crate::scheduler::point();
     let me = boundary::current().current_thread.get();
     let mut spins = 0u32;
+    let mut waiting = None;
     loop {
         match lock.compare_exchange_weak(0, me, Ordering::Acquire, Ordering::Relaxed) {
-            Ok(_) => return Ok(()),
+            Ok(_) => {
+                drop(waiting);
+                locks::acquired(from_ref(lock) as usize, Kind::SpinLock, Mode::Exclusive);
+                return Ok(());
+            }
             Err(owner) if owner == me => {
                 return Err(current_core().bug_check(BugCheck::new(
                     bugcheck::SPIN_LOCK_ALREADY_OWNED,
@@ -26,6 +33,9 @@ pub fn acquire(lock: &AtomicUsize) -> Result<(), Raise> {
                 )));
             }
             Err(_) => {
+                if waiting.is_none() {
+                    waiting = Some(locks::spinning(from_ref(lock) as usize, Mode::Exclusive)?);
+                }
                 spins += 1;
                 let core = current_core();
                 if spins.is_multiple_of(128) || core.scheduler().deterministic() {
@@ -44,7 +54,11 @@ pub fn acquire(lock: &AtomicUsize) -> Result<(), Raise> {
 /// Acquires if it is free.
 pub fn try_acquire(lock: &AtomicUsize) -> bool {
     let me = boundary::current().current_thread.get();
-    lock.compare_exchange(0, me, Ordering::Acquire, Ordering::Relaxed).is_ok()
+    let got = lock.compare_exchange(0, me, Ordering::Acquire, Ordering::Relaxed).is_ok();
+    if got {
+        locks::acquired_without_waiting(from_ref(lock) as usize, Kind::SpinLock, Mode::Exclusive);
+    }
+    got
 }
 
 /// Releases.
@@ -58,5 +72,6 @@ pub fn release(lock: &AtomicUsize) -> Result<(), Raise> {
             "a spin lock was released that nobody holds",
         )));
     }
+    locks::released(from_ref(lock) as usize, true);
     Ok(())
 }

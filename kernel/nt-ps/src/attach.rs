@@ -29,6 +29,7 @@ pub fn with_previous_mode<R>(mode: u8, f: impl FnOnce() -> R) -> R {
 /// Errors:  what `f` raised; a region or an IRQL that was not left is a bug check
 pub fn system_service<R>(name: &str, f: impl FnOnce() -> Result<R, Raise>) -> Result<R, Raise> {
     let result = f()?;
+    nt_ke::locks::leaving(name);
     region::check_left(name)?;
     apc::deliver()?;
     Ok(result)

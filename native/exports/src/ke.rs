@@ -7,7 +7,7 @@ use boundary::{Raise, export};
 use nt_abi::irql::{APC_LEVEL, DISPATCH_LEVEL, HIGH_LEVEL};
 use nt_abi::{DISPATCHER_HEADER, KEVENT, KMUTEX, KSEMAPHORE, NtStatus, bugcheck};
 use nt_ke::dispatcher::{self, WAIT_OBJECTS, WaitMode, object_type};
-use nt_ke::{BugCheck, Finding, current_core};
+use nt_ke::{BugCheck, current_core, locks};
 
 use crate::argument::{arg, load, load_if, rows, wrong};
 
@@ -34,10 +34,15 @@ rows! { "ntoskrnl.exe", "nt-ke";
 const THREAD_WAIT_OBJECTS: u32 = 3;
 const WAIT_ALL: u32 = 0;
 
+fn key<T>(object: &T) -> usize {
+    std::ptr::from_ref(object) as usize
+}
+
 export! {
     /// Prepares an event. Type 0 is a notification event, 1 a synchronization event.
     pub fn KeInitializeEvent(event: *mut KEVENT, kind: u32, state: u8) -> () [irql <= HIGH_LEVEL] {
         arg!(KeInitializeEvent: event);
+        locks::object_initialised(key(event));
         let kind = match kind {
             0 => object_type::NOTIFICATION_EVENT,
             1 => object_type::SYNCHRONIZATION_EVENT,
@@ -51,18 +56,21 @@ export! {
     /// Sets an event and returns its previous state.
     pub fn KeSetEvent(event: *mut KEVENT, _increment: i32, _wait: u8) -> i32 [irql <= DISPATCH_LEVEL] {
         arg!(KeSetEvent: event);
+        locks::signalled(key(event), "set");
         Ok(dispatcher::set_event(&event.Header))
     }
 
     /// Resets an event and returns its previous state.
     pub fn KeResetEvent(event: *mut KEVENT) -> i32 [irql <= DISPATCH_LEVEL] {
         arg!(KeResetEvent: event);
+        locks::signalled(key(event), "cleared");
         Ok(dispatcher::reset_event(&event.Header))
     }
 
     /// Resets an event.
     pub fn KeClearEvent(event: *mut KEVENT) -> () [irql <= DISPATCH_LEVEL] {
         arg!(KeClearEvent: event);
+        locks::signalled(key(event), "cleared");
         dispatcher::reset_event(&event.Header);
         Ok(())
     }
@@ -70,6 +78,7 @@ export! {
     /// Sets an event for those who wait now.
     pub fn KePulseEvent(event: *mut KEVENT, _increment: i32, _wait: u8) -> i32 [irql <= DISPATCH_LEVEL] {
         arg!(KePulseEvent: event);
+        locks::signalled(key(event), "pulsed");
         Ok(dispatcher::pulse_event(&event.Header))
     }
 
@@ -82,6 +91,7 @@ export! {
     /// Prepares a free mutex.
     pub fn KeInitializeMutex(mutex: *mut KMUTEX, _level: u32) -> () [irql <= HIGH_LEVEL] {
         arg!(KeInitializeMutex: mutex);
+        locks::initialised(key(mutex));
         dispatcher::initialize_header(&mutex.Header, object_type::MUTANT, 1);
         mutex.Header.Size.set((size_of::<KMUTEX>() / 4) as u8);
         dispatcher::initialize_list(&mutex.MutantListEntry);
@@ -109,6 +119,7 @@ export! {
     /// Prepares a semaphore.
     pub fn KeInitializeSemaphore(semaphore: *mut KSEMAPHORE, count: i32, limit: i32) -> () [irql <= HIGH_LEVEL] {
         arg!(KeInitializeSemaphore: semaphore);
+        locks::object_initialised(key(semaphore));
         dispatcher::initialize_header(&semaphore.Header, object_type::SEMAPHORE, count);
         semaphore.Header.Size.set((size_of::<KSEMAPHORE>() / 4) as u8);
         semaphore.Limit.set(limit);
@@ -119,6 +130,7 @@ export! {
     pub fn KeReleaseSemaphore(semaphore: *mut KSEMAPHORE, _increment: i32, adjustment: i32, _wait: u8) -> i32
         [irql <= DISPATCH_LEVEL] {
         arg!(KeReleaseSemaphore: semaphore);
+        locks::signalled(key(semaphore), "released");
         dispatcher::release_semaphore(semaphore, adjustment)
     }
 
@@ -132,14 +144,14 @@ export! {
     pub fn KeWaitForSingleObject(object: *mut DISPATCHER_HEADER, _reason: u32, mode: u8, alertable: u8, timeout: *mut i64)
         -> NtStatus [irql <= DISPATCH_LEVEL] {
         arg!(KeWaitForSingleObject: object);
-        wait(&[object], false, wait_mode(mode, alertable), load_if(timeout)?)
+        dispatcher::wait_as(&[object], false, wait_mode(mode, alertable), load_if(timeout)?)
     }
 
     /// Waits for one object: the old name for mutexes.
     pub fn KeWaitForMutexObject(object: *mut DISPATCHER_HEADER, _reason: u32, mode: u8, alertable: u8, timeout: *mut i64)
         -> NtStatus [irql <= DISPATCH_LEVEL] {
         arg!(KeWaitForMutexObject: object);
-        wait(&[object], false, wait_mode(mode, alertable), load_if(timeout)?)
+        dispatcher::wait_as(&[object], false, wait_mode(mode, alertable), load_if(timeout)?)
     }
 
     /// Waits for any or all of some objects.
@@ -156,7 +168,7 @@ export! {
             let object = object as *mut DISPATCHER_HEADER;
             headers.push(crate::argument::required(object, "KeWaitForMultipleObjects", "objects[]")?);
         }
-        wait(&headers, wait_type == WAIT_ALL, wait_mode(mode, alertable), load_if(timeout)?)
+        dispatcher::wait_as(&headers, wait_type == WAIT_ALL, wait_mode(mode, alertable), load_if(timeout)?)
     }
 
     /// Suspends the thread for a time.
@@ -164,34 +176,6 @@ export! {
         let interval = load(interval, "KeDelayExecutionThread", "interval")?;
         dispatcher::delay_as(interval, wait_mode(mode, alertable))
     }
-}
-
-/// Waits, and reports what must not be waited for in user mode: the stack may be paged out meanwhile, and a mutex would
-/// be owned by a thread that can be ended.
-///
-/// Source: EXEC-17
-fn wait(
-    objects: &[&DISPATCHER_HEADER],
-    all: bool,
-    mode: WaitMode,
-    timeout: Option<i64>,
-) -> Result<NtStatus, Raise> {
-    let (low, high) = if mode.user { nt_ke::current_thread().stack_limits() } else { (0, 0) };
-    for object in objects.iter().filter(|_| mode.user) {
-        let what = if object.Type.get() & 0x7F == object_type::MUTANT {
-            "a mutex, which only waits in KernelMode may acquire"
-        } else if (low..high).contains(&(std::ptr::from_ref(*object) as usize)) {
-            "an object on the stack, which may be paged out during a wait in UserMode"
-        } else {
-            continue;
-        };
-        current_core().report(Finding::error(
-            "EXEC-17",
-            "",
-            format!("WaitMode is UserMode for {object:p}, {what}: wait in KernelMode"),
-        ));
-    }
-    dispatcher::wait_as(objects, all, mode, timeout)
 }
 
 fn wait_mode(mode: u8, alertable: u8) -> WaitMode {

@@ -51,7 +51,7 @@ pub fn host(arguments: &ExploreArguments) -> Exit {
 fn attempt(arguments: &ExploreArguments, phases: &Phases) -> Result<(), Usage> {
     let (index, count) = share().ok_or_else(|| Usage("this host has no part of the seeds".into()))?;
     let plan = arguments.run_of(arguments.first);
-    let options = Options { statistics: false, ..plan::options(&plan)? };
+    let options = Options { statistics: false, lock_stacks: false, ..plan::options(&plan)? };
     let drivers = plan::drivers(&plan)?;
     let seeds = arguments.first..arguments.first.saturating_add(arguments.schedules);
     for seed in seeds.skip(index as usize).step_by(count as usize) {

@@ -18,6 +18,5 @@ mod post_operation;
 mod pre_operation;
 mod registration;
 mod replay;
-mod resources;
 mod stopping;
 mod support;

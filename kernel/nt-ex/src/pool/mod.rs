@@ -213,6 +213,11 @@ unsafe impl<T: nt_abi::Abi> ZeroedInPool for T {}
 /// IRQL:    <= DISPATCH_LEVEL
 /// Errors:  freeing twice, what is no block, or a damaged block is a bug check; another tag is a finding
 pub fn free(address: *const u8, tag: Option<u32>) -> Result<(), Raise> {
+    if nt_ke::locks::watched()
+        && let Some(bytes) = size_of_block(address)
+    {
+        nt_ke::locks::forgotten(address as usize..address as usize + bytes);
+    }
     ex().pool.free(address as usize, tag)
 }
 

@@ -69,9 +69,10 @@ pub(super) fn not_initialised(resource: &ERESOURCE) -> Raise {
 #[cold]
 pub(super) fn not_owner(resource: &ERESOURCE, owner: usize) -> Raise {
     let message = format!(
-        "the resource {resource:p} was released or handed on for {}, which does not own it; {} (RES-21, RES-25)",
+        "the resource {resource:p} was released or handed on for {}, which does not own it; {}{} (RES-21, RES-25)",
         described(owner),
-        holders(resource)
+        holders(resource),
+        nt_ke::locks::holders_in_words(key(resource))
     );
     bug(resource, bugcheck::RESOURCE_NOT_OWNED, message)
 }
@@ -200,8 +201,9 @@ pub fn thread_ended(thread: &KTHREAD) {
                 "RES-33",
                 "",
                 format!(
-                    "thread {} ended and still holds the resource {resource:p}, {count} times: nobody can release it now",
-                    thread.number()
+                    "thread {} ended and still holds the resource {resource:p}, {count} times: nobody can release it now{}",
+                    thread.number(),
+                    nt_ke::locks::holders_in_words(address)
                 ),
             ));
         }

@@ -23,6 +23,7 @@ use std::sync::atomic::Ordering;
 
 use boundary::Raise;
 use nt_abi::{ERESOURCE, NtStatus};
+use nt_ke::locks::{self, Kind, Mode};
 use nt_ke::region::CriticalRegion;
 use nt_ke::{Finding, Lock, Rank, current_core, current_thread};
 
@@ -99,6 +100,7 @@ pub fn initialize(resource: &ERESOURCE) -> NtStatus {
     resource.ContentionCount.set(0);
     reset(resource);
     resource.Reserved2.set((key(resource) ^ INITIALISED) as *mut _);
+    locks::initialised(key(resource));
     NtStatus::SUCCESS
 }
 
@@ -227,7 +229,13 @@ fn acquire(resource: &ERESOURCE, access: Access, wait: bool) -> Result<bool, Rai
     let waiter = {
         let held = lock(resource);
         if try_grant(&held, access, me)? {
+            drop(held);
             note_held(1);
+            if wait {
+                locks::acquired(key(resource), Kind::Resource, mode(access));
+            } else {
+                locks::acquired_without_waiting(key(resource), Kind::Resource, mode(access));
+            }
             return Ok(true);
         }
         if !wait {
@@ -240,9 +248,16 @@ fn acquire(resource: &ERESOURCE, access: Access, wait: bool) -> Result<bool, Rai
     if own {
         misuse::report_wait_for_itself(resource, access == Access::Exclusive);
     }
+    let waiting = locks::waiting(key(resource), Kind::Resource, mode(access));
     waiter.wait(resource, |held| try_grant(held, access, me))?;
+    drop(waiting);
     note_held(1);
+    locks::acquired(key(resource), Kind::Resource, mode(access));
     Ok(true)
+}
+
+fn mode(access: Access) -> Mode {
+    if access == Access::Exclusive { Mode::Exclusive } else { Mode::Shared }
 }
 
 fn key_of_current() -> usize {
@@ -283,6 +298,7 @@ pub fn release_for_thread(resource: &ERESOURCE, owner: usize) -> Result<(), Rais
     if !released {
         return Err(misuse::not_owner(resource, owner));
     }
+    locks::released_for(key(resource), owner);
     if owner == key_of_current() {
         note_held(-1);
     } else {
@@ -303,6 +319,7 @@ pub fn convert_exclusive_to_shared(resource: &ERESOURCE) -> Result<(), Raise> {
     }
     let held = lock(resource);
     resource.Flag.set(resource.Flag.get() & !OWNED_EXCLUSIVE);
+    locks::converted_to_shared(key(resource));
     held.admit_shared();
     Ok(())
 }
@@ -325,6 +342,7 @@ pub fn set_owner_pointer(resource: &ERESOURCE, pointer: usize, flags: u32) -> Re
     match moved {
         Some(count) => {
             note_held(-(count as isize));
+            locks::handed_on(key(resource));
             Ok(())
         }
         None => Err(misuse::not_owner(resource, key_of_current())),

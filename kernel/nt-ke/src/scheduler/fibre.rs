@@ -29,6 +29,12 @@ use crate::thread::{ChunkStack, KTHREAD};
 /// Virtual time between two places where a switch may happen, in 100 ns units.
 const STEP: u64 = 10;
 
+/// Pauses for each member after which all of them have had a turn.
+const ROUND: usize = 4;
+
+/// Pauses without anything between them after which nothing will change: more than any loop gives up after.
+const MOST_PAUSES: u32 = 4000;
+
 /// Turns that fibres get when the last host thread leaves; more than any needs that does not wait for the outside.
 const LAST_TURNS: u32 = 1000;
 
@@ -78,6 +84,8 @@ pub struct FibreScheduler {
     /// Somebody was woken since the last look.
     woken: AtomicBool,
     switches: AtomicU64,
+    /// Pauses since somebody last did anything else.
+    pauses: AtomicU32,
 }
 
 /// The driver that belongs to no host thread of the machine: who stops it from outside.
@@ -159,6 +167,7 @@ impl FibreScheduler {
             left: AtomicU32::new(left),
             woken: AtomicBool::new(false),
             switches: AtomicU64::new(0),
+            pauses: AtomicU32::new(0),
         }
     }
 
@@ -174,16 +183,21 @@ impl FibreScheduler {
         now
     }
 
+    /// Moves time on to the next deadline; `false` when there is none.
+    fn jump(&self, state: &mut State) -> bool {
+        let Some(due) = state.members.iter().filter_map(|member| member.deadline).min() else { return false };
+        self.time.fetch_max(due, Ordering::Relaxed);
+        state.expire(due);
+        true
+    }
+
     /// Chooses who runs, moving time on when nobody can. `None`: nobody will without the outside.
     fn choose(&self, state: &mut State, but: Option<u64>) -> Option<u64> {
         state.expire(self.now());
         if let Some(id) = state.pick(but) {
             return Some(id);
         }
-        let due = state.members.iter().filter_map(|member| member.deadline).min()?;
-        self.time.fetch_max(due, Ordering::Relaxed);
-        state.expire(due);
-        state.pick(but)
+        if self.jump(state) { state.pick(but) } else { None }
     }
 
     /// The current thread lets the chosen one run and returns when it is chosen itself.
@@ -338,6 +352,7 @@ impl FibreScheduler {
 impl Scheduler for FibreScheduler {
     fn block(&self, thread: &KTHREAD, deadline: Option<u64>) {
         let now = self.advance(STEP);
+        self.pauses.store(0, Ordering::Relaxed);
         let mut state = self.state.lock();
         let Some(member) = state.member_of(thread) else { return };
         if std::mem::take(&mut member.token) || deadline.is_some_and(|deadline| deadline <= now) {
@@ -424,6 +439,14 @@ impl Scheduler for FibreScheduler {
         if state.baton == Some(OUTSIDE) {
             return self.give_up_turn(state, me);
         }
+        // All that can run may only look whether something has changed: then time moves on, or nobody ever will.
+        let pauses = self.pauses.fetch_add(1, Ordering::Relaxed) + 1;
+        let round = (pauses as usize).is_multiple_of(ROUND * state.members.len());
+        if round && !self.jump(&mut state) && pauses >= MOST_PAUSES {
+            drop(state);
+            crate::dispatcher::report_polling(thread);
+            return;
+        }
         match self.choose(&mut state, Some(me)) {
             Some(next) => {
                 state.running = Some(next);
@@ -439,6 +462,7 @@ impl Scheduler for FibreScheduler {
 
     fn point(&self) {
         let now = self.advance(STEP);
+        self.pauses.store(0, Ordering::Relaxed);
         let left = self.left.load(Ordering::Relaxed);
         let woken = self.woken.load(Ordering::Relaxed);
         if left > 0 && !woken {
