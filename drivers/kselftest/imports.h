@@ -108,6 +108,15 @@ IMPORT int __cdecl vswprintf_s(wchar_t *Buffer, size_t Size, const wchar_t *Form
 IMPORT int __cdecl _snwprintf_s(wchar_t *Buffer, size_t Size, size_t Count, const wchar_t *Format, ...);
 IMPORT int __cdecl _vsnwprintf_s(wchar_t *Buffer, size_t Size, size_t Count, const wchar_t *Format, va_list Arguments);
 
+IMPORT NTSTATUS NTAPI ZwNotifyChangeDirectoryFile(HANDLE Handle, HANDLE Event, PIO_APC_ROUTINE Apc, PVOID Context,
+                                                  PIO_STATUS_BLOCK Io, PVOID Buffer, ULONG Length, ULONG Filter,
+                                                  BOOLEAN Tree);
+IMPORT NTSTATUS NTAPI ZwQueryInformationProcess(HANDLE Handle, PROCESSINFOCLASS Class, PVOID Buffer, ULONG Length,
+                                                PULONG Needed);
+IMPORT NTSTATUS NTAPI ZwQueryInformationThread(HANDLE Handle, THREADINFOCLASS Class, PVOID Buffer, ULONG Length,
+                                               PULONG Needed);
+IMPORT NTSTATUS NTAPI ZwQuerySystemInformation(ULONG Class, PVOID Buffer, ULONG Length, PULONG Needed);
+
 #undef InitializeSListHead
 #undef ExInterlockedPushEntrySList
 #undef ExInterlockedPopEntrySList

@@ -192,6 +192,7 @@ NTSTATUS DriverEntry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING RegistryPath)
         ExMoreChecks,  ExSpinLockChecks,        McbChecks,     FsRtlMoreChecks,
         IoBuildChecks, IoFileChecks,            ApcChecks,     KeMoreChecks,
         MmMoreChecks,  ObMoreChecks,            RtlMoreChecks, AccessChecks,
+        ZwDeviceChecks, ZwProcessChecks,
     };
     const CASE *one;
     ULONG i, failed = 0;

@@ -45,6 +45,7 @@ extern const CASE RegistryChecks[], NameChecks[], PrintChecks[];
 extern const CASE ExMoreChecks[], ExSpinLockChecks[], McbChecks[], FsRtlMoreChecks[];
 extern const CASE IoBuildChecks[], IoFileChecks[], ApcChecks[], KeMoreChecks[];
 extern const CASE MmMoreChecks[], ObMoreChecks[], RtlMoreChecks[], AccessChecks[];
+extern const CASE ZwDeviceChecks[], ZwProcessChecks[];
 
 extern PDRIVER_OBJECT Driver;
 extern UNICODE_STRING ServiceKey;

@@ -38,6 +38,7 @@ const DRIVERS: &[Driver] = &[
     Driver { name: "ownfcb", folder: "ownfcb", defines: &[] },
     Driver { name: "swapall", folder: "swapall", defines: &[] },
     Driver { name: "swaptest", folder: "swaptest", defines: &[] },
+    Driver { name: "resources", folder: "resources", defines: &[] },
     Driver { name: "kselftest", folder: "kselftest", defines: &[] },
     Driver { name: "badapples", folder: "badapples", defines: &[] },
     Driver { name: "failentry", folder: "badapples", defines: &["FAIL_ENTRY"] },

@@ -7,6 +7,7 @@ use nt_abi::{
     create_information as information, create_options as option, file_access as access,
     file_attributes as attribute, fo_flags, sl_flags,
 };
+use nt_section::FlushType;
 use std::sync::atomic::Ordering;
 use store::{CaseMatch, FileId, MetadataChange, NodeKind};
 
@@ -262,17 +263,32 @@ fn check_attributes(
     Ok(())
 }
 
-/// SHR-01 to SHR-05.
+/// SHR-01 to SHR-05. Sections count beside handles: MM-02, MM-04.
 fn check_share(request: &Request<'_>, fcb: &Fcb, overwrite: bool) -> Result<(), Failure> {
-    if fcb.unclean.get() == 0 {
-        return Ok(());
-    }
     let mut wanted = request.access;
     if overwrite {
         wanted |= access::FILE_WRITE_DATA;
         if request.disposition == disposition::FILE_SUPERSEDE {
             wanted |= access::DELETE;
         }
+    }
+    let pointers = &fcb.section_pointers;
+    let goes = request.wants(option::FILE_DELETE_ON_CLOSE);
+    if (wanted & access::FILE_WRITE_DATA != 0 || goes)
+        && !nt_section::mm_flush_image_section(pointers, FlushType::Write)
+    {
+        return Err(if goes { NtStatus::CANNOT_DELETE } else { NtStatus::SHARING_VIOLATION }.into());
+    }
+    if overwrite && !nt_section::mm_can_file_be_truncated(pointers, Some(0)) {
+        return Err(NtStatus::USER_MAPPED_FILE.into());
+    }
+    if request.share & access::FILE_SHARE_WRITE == 0
+        && nt_section::mm_does_file_have_user_writable_references(pointers) != 0
+    {
+        return Err(NtStatus::SHARING_VIOLATION.into());
+    }
+    if fcb.unclean.get() == 0 {
+        return Ok(());
     }
     match nt_io::io_check_share_access(wanted, request.share, request.file, &fcb.share, false) {
         NtStatus::SUCCESS => Ok(()),

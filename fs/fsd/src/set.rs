@@ -8,6 +8,7 @@ use nt_abi::{
     file_information_class as class, fo_flags,
 };
 use nt_ex::resource::ResourceGuard;
+use nt_section::FlushType;
 use store::MetadataChange;
 
 use crate::fcb::{Ccb, Fcb, Volume, of_file};
@@ -131,6 +132,9 @@ fn disposition(volume: &Volume, fcb: &Fcb, ccb: &Ccb, delete: bool) -> Answer {
     if fcb.is_directory() && !volume.store.list(fcb.id())?.is_empty() {
         return Err(NtStatus::DIRECTORY_NOT_EMPTY.into());
     }
+    if !nt_section::mm_flush_image_section(&fcb.section_pointers, FlushType::Delete) {
+        return Err(NtStatus::CANNOT_DELETE.into());
+    }
     fcb.delete_pending.set(1);
     Ok(NtStatus::SUCCESS.into())
 }
@@ -142,6 +146,14 @@ fn advance(fcb: &Fcb, valid: i64) -> Answer {
     Ok(NtStatus::SUCCESS.into())
 }
 
+/// Before a stream is cut: no section needs what goes. Statement: MM-03.
+fn require_unmapped(fcb: &Fcb, size: i64) -> Result<(), Failure> {
+    match nt_section::mm_can_file_be_truncated(&fcb.section_pointers, Some(size)) {
+        true => Ok(()),
+        false => Err(NtStatus::USER_MAPPED_FILE.into()),
+    }
+}
+
 /// FS-24.
 fn end_of_file(volume: &Volume, file: &FILE_OBJECT, fcb: &Fcb, size: i64) -> Answer {
     if !(0..=MAX_SIZE).contains(&size) {
@@ -149,7 +161,10 @@ fn end_of_file(volume: &Volume, file: &FILE_OBJECT, fcb: &Fcb, size: i64) -> Ans
     }
     let _main = ResourceGuard::exclusive(&fcb.resource)?;
     match size.cmp(&fcb.header.FileSize.get()) {
-        Ordering::Less => fcb.cut(volume, size)?,
+        Ordering::Less => {
+            require_unmapped(fcb, size)?;
+            fcb.cut(volume, size)?;
+        }
         Ordering::Equal => return Ok(NtStatus::SUCCESS.into()),
         Ordering::Greater => fcb.extend(volume, size)?,
     }
@@ -165,6 +180,7 @@ fn allocation(volume: &Volume, fcb: &Fcb, bytes: i64) -> Answer {
     }
     let _main = ResourceGuard::exclusive(&fcb.resource)?;
     if bytes < fcb.header.FileSize.get() {
+        require_unmapped(fcb, bytes)?;
         fcb.cut(volume, bytes)?;
     }
     volume.store.set_allocation(fcb.id(), fcb.stream(), bytes as u64)?;

@@ -23,6 +23,7 @@
 mod boot;
 mod loading;
 mod machine;
+mod mapping;
 mod recorder;
 pub mod report;
 mod self_test;
@@ -37,6 +38,7 @@ pub use boundary::{Event, Observer};
 pub use exports;
 pub use inf_file::{RegistryData, ServiceDefinition};
 pub use machine::{LoadError, Machine};
+pub use mapping::MappedFile;
 pub use nt_abi::NtStatus;
 pub use nt_cc::{CacheLimits, CacheStatistics};
 pub use nt_ke::scheduler::Schedule;

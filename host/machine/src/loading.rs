@@ -159,7 +159,7 @@ impl Machine {
 
     /// Writes everything that the cache holds dirty, through the filters. Pages that could not be written are a finding.
     pub fn write_cache(&self) {
-        let left = self.run_in_system(|| Ok(nt_cc::flush_all()?));
+        let left = self.run_in_system(|| Ok(nt_section::flush_all()? + nt_cc::flush_all()?));
         if let Ok(pages @ 1..) = left {
             self.core.report(nt_ke::Finding::error(
                 "cache-not-written",

@@ -13,7 +13,7 @@ use nt_abi::{FILE_OBJECT, KEVENT, NtStatus, SECTION_OBJECT_POINTERS, fo_flags};
 use nt_ke::{current_core, dispatcher};
 
 use crate::callbacks::Callbacks;
-use crate::map::{CcFileSizes, MapReference, PrivateMap, SharedMap, private_of, section_of};
+use crate::map::{CcFileSizes, MapReference, PrivateMap, SharedMap, private_of, section_pointers};
 use crate::{cc, purge, view};
 
 /// Begins cached I/O on a file object; the first one of a stream makes the stream's map, which keeps it.
@@ -32,7 +32,9 @@ pub fn cc_initialize_cache_map(
     // Pinned access needs nothing more than a map; pinning single pages is not there.
     let _ = pin_access;
     let refuse = Err(Raise::Status(NtStatus::INVALID_PARAMETER));
-    let (Some(section), false) = (section_of(file), file.FsContext.get().is_null()) else { return refuse };
+    let (Some(section), false) = (section_pointers(file), file.FsContext.get().is_null()) else {
+        return refuse;
+    };
     if !file.PrivateCacheMap.get().is_null() {
         return Ok(());
     }
@@ -95,7 +97,7 @@ pub fn cc_uninitialize_cache_map(
     truncate: Option<i64>,
     event: Option<&KEVENT>,
 ) -> Result<bool, Raise> {
-    let Some(section) = section_of(file) else { return Ok(true) };
+    let Some(section) = section_pointers(file) else { return Ok(true) };
     if let (Some(size), Some(map)) = (truncate, MapReference::of(section)) {
         purge::drop_range(&map.0, size.max(0) as u64, u64::MAX, purge::Going::Cut)?;
     }

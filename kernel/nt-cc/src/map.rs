@@ -60,6 +60,8 @@ pub struct SharedMap {
     pub modified_pages: AtomicUsize,
     pub file_size: AtomicI64,
     pub dirty_pages: AtomicUsize,
+    /// Writes of the mapped page writer that failed one after the other.
+    pub mapped_failures: AtomicU32,
     /// Set by the lazy writer when it has seen the map dirty once.
     pub aged: AtomicU32,
     /// Lazy writes that failed one after the other.
@@ -104,6 +106,7 @@ impl SharedMap {
             modified_pages: AtomicUsize::new(0),
             file_size: AtomicI64::new(file_size),
             dirty_pages: AtomicUsize::new(0),
+            mapped_failures: AtomicU32::new(0),
             aged: AtomicU32::new(0),
             failures: AtomicU32::new(0),
             reading_ahead: AtomicU32::new(0),
@@ -220,7 +223,7 @@ pub fn header(file: &FILE_OBJECT) -> Option<&'static FSRTL_COMMON_FCB_HEADER> {
 
 /// The section pointers of a file object.
 #[inline]
-pub fn section_of(file: &FILE_OBJECT) -> Option<&'static SECTION_OBJECT_POINTERS> {
+pub fn section_pointers(file: &FILE_OBJECT) -> Option<&'static SECTION_OBJECT_POINTERS> {
     // SAFETY: null, or inside the stream's control block, which the open file keeps.
     unsafe { file.SectionObjectPointer.get().as_ref() }
 }
@@ -239,7 +242,7 @@ pub fn map_of_file(file: &FILE_OBJECT) -> Option<&'static SharedMap> {
     if file.PrivateCacheMap.get().is_null() {
         return None;
     }
-    map_of(section_of(file)?)
+    map_of(section_pointers(file)?)
 }
 
 /// The private map of a file object.
@@ -296,7 +299,7 @@ impl Drop for MapReference {
 ///
 /// Source: CcIsFileCached; CC-04. IRQL: any.
 pub fn cc_is_file_cached(file: &FILE_OBJECT) -> bool {
-    section_of(file).is_some_and(|section| !section.SharedCacheMap.get().is_null())
+    section_pointers(file).is_some_and(|section| !section.SharedCacheMap.get().is_null())
 }
 
 /// The file object by which a stream's paging I/O goes. No reference is taken.

@@ -10,7 +10,7 @@ use nt_abi::{FILE_OBJECT, NtStatus, SECTION_OBJECT_POINTERS};
 use nt_io::IoStatus;
 
 use crate::copy::count_clean;
-use crate::map::{CcFileSizes, MapReference, SharedMap, map_of_file, section_of};
+use crate::map::{CcFileSizes, MapReference, SharedMap, map_of_file, section_pointers};
 use crate::pages::{VIEW_SIZE, first_run, span, touched, whole};
 use crate::{flush, section, view};
 
@@ -142,7 +142,7 @@ pub fn cc_purge_cache_section(
 pub fn cc_set_file_sizes(file: &FILE_OBJECT, sizes: CcFileSizes) -> Result<(), Raise> {
     match map_of_file(file) {
         Some(map) => set_sizes(map, sizes),
-        None => section_of(file).map_or(Ok(()), |section| cc_set_section_sizes(section, sizes)),
+        None => section_pointers(file).map_or(Ok(()), |section| cc_set_section_sizes(section, sizes)),
     }
 }
 

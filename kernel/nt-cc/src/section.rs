@@ -18,11 +18,14 @@ use nt_ke::{Lock, Rank};
 use nt_mm::Written;
 
 use crate::flush::Begun;
-use crate::map::{MapReference, SharedMap, section_of};
+use crate::map::{MapReference, SharedMap, section_pointers};
 use crate::pages::{VIEW_SIZE, first_run, span, touched};
 use crate::{cc, fill, initialize, view};
 
 pub use crate::pages::VIEW_SIZE as HELD_BYTES;
+
+/// Writes of the page writer that may fail one after the other before what was stored is given up.
+const ATTEMPTS: u32 = 5;
 
 /// A writable mapped view of a stream.
 pub struct Mapping {
@@ -38,7 +41,7 @@ pub struct Mappings {
 
 impl Default for Mappings {
     fn default() -> Self {
-        Self { count: AtomicUsize::new(0), list: Lock::new(Rank::Leaf, Vec::new()) }
+        Self { count: AtomicUsize::new(0), list: Lock::new(Rank::CcMapped, Vec::new()) }
     }
 }
 
@@ -55,9 +58,10 @@ pub fn collect(map: &SharedMap) -> Result<(), Raise> {
     if map.mappings.count.load(Ordering::Acquire) == 0 {
         return Ok(());
     }
-    let list = map.mappings.list.lock().clone();
-    for mapping in list {
-        collect_one(map, &mapping);
+    // Until all is marked nobody else may look: he would find nothing stored, and drop the pages.
+    let list = map.mappings.list.lock();
+    for mapping in list.iter() {
+        collect_one(map, mapping);
     }
     Ok(())
 }
@@ -146,7 +150,7 @@ impl DataSection {
     /// IRQL:   PASSIVE_LEVEL
     /// Errors: INVALID_FILE_FOR_SECTION (no section pointers or stream header), INSUFFICIENT_RESOURCES
     pub fn open(file: &'static FILE_OBJECT, file_size: i64) -> Result<Self, Raise> {
-        let (Some(section), false) = (section_of(file), file.FsContext.get().is_null()) else {
+        let (Some(section), false) = (section_pointers(file), file.FsContext.get().is_null()) else {
             return Err(Raise::Status(NtStatus::INVALID_FILE_FOR_SECTION));
         };
         cc().lazy.start()?;
@@ -211,21 +215,10 @@ impl DataSection {
         let before = list.len();
         list.retain(|other| !Arc::ptr_eq(other, mapping));
         let gone = before - list.len();
-        drop(list);
         if gone != 0 {
-            self.0.mappings.count.fetch_sub(gone, Ordering::AcqRel);
             collect_one(&self.0, mapping);
+            self.0.mappings.count.fetch_sub(gone, Ordering::AcqRel);
         }
-    }
-
-    /// Marks what was stored so far.
-    pub fn collect(&self) -> Result<(), Raise> {
-        collect(&self.0)
-    }
-
-    /// Pages that wait for the mapped page writer.
-    pub fn modified_pages(&self) -> usize {
-        self.0.modified_pages.load(Ordering::Relaxed)
     }
 }
 
@@ -321,9 +314,9 @@ impl ModifiedStream {
         self.0.0.valid_data()
     }
 
-    /// The section pointers of the stream.
-    pub fn pointers(&self) -> &'static SECTION_OBJECT_POINTERS {
-        self.0.0.section()
+    /// Pages that wait.
+    pub fn modified_pages(&self) -> usize {
+        self.0.0.modified_pages.load(Ordering::Relaxed)
     }
 
     /// See [`fill_gap`]: before a run behind the end of valid data is written.
@@ -371,12 +364,33 @@ impl RunUnderWay {
         self.run
     }
 
-    /// The pages arrived, or wait again.
-    pub fn end(self, failed: bool) {
+    /// The pages arrived, or wait again. Returns whether they were given up, after too many failures in a row.
+    pub fn end(self, failed: bool) -> bool {
         self.begun.end(&self.map, self.run.index, failed);
         cc().writes.fetch_add(1, Ordering::Relaxed);
+        let failures = &self.map.mapped_failures;
+        let given_up = failed && failures.fetch_add(1, Ordering::Relaxed) + 1 >= ATTEMPTS;
+        if given_up && let Some(mut locked) = view::find(&self.map, self.run.index) {
+            let lost = locked.pages.modified & span(self.run.first, self.run.first + self.run.count);
+            locked.pages.modified &= !lost;
+            count_written(&self.map, lost);
+        }
+        if !failed {
+            failures.store(0, Ordering::Relaxed);
+        }
         if self.map.may_go() {
             cc().lazy.wake();
+        }
+        given_up
+    }
+}
+
+/// Says in the stream header that programs map the file. Source: CC-23.
+pub fn note_user_mapping(file: &FILE_OBJECT, writable: bool) {
+    if let Some(header) = crate::map::header(file) {
+        header.Flags.set(header.Flags.get() | nt_abi::FSRTL_FLAG_USER_MAPPED_FILE);
+        if writable {
+            header.Flags2.set(header.Flags2.get() | nt_abi::FSRTL_FLAG2_WRITABLE_USER_MAPPED_FILE);
         }
     }
 }
@@ -390,6 +404,8 @@ pub struct DataSectionUse {
     pub writable_views: usize,
     /// Pages that wait for the mapped page writer.
     pub modified_pages: usize,
+    /// Bytes of the stream.
+    pub file_size: i64,
 }
 
 impl DataSectionUse {
@@ -406,5 +422,6 @@ pub fn use_of(section: &SECTION_OBJECT_POINTERS) -> DataSectionUse {
         sections: map.0.sections.load(Ordering::Relaxed),
         writable_views: map.0.mappings.count.load(Ordering::Relaxed),
         modified_pages: map.0.modified_pages.load(Ordering::Relaxed),
+        file_size: map.0.file_size.load(Ordering::Relaxed),
     }
 }

@@ -8,7 +8,7 @@ use nt_abi::{FILE_OBJECT, NtStatus, SECTION_OBJECT_POINTERS};
 use nt_ex::pool::{self, PoolKind};
 
 use crate::copy::{self, Source};
-use crate::map::{MapReference, header, section_of};
+use crate::map::{MapReference, header, section_pointers};
 use crate::{cc, flush, section};
 
 const TAG: u32 = u32::from_le_bytes(*b"CcZe");
@@ -29,7 +29,7 @@ pub fn cc_zero_data(file: &'static FILE_OBJECT, start: i64, end: i64, wait: bool
         return Ok(true);
     }
     let (start, end) = (start as u64, end as u64);
-    let Some(map) = section_of(file).and_then(MapReference::of) else {
+    let Some(map) = section_pointers(file).and_then(MapReference::of) else {
         return if wait { uncached(file, start, end).map(|()| true) } else { Ok(false) };
     };
     let mut at = start;

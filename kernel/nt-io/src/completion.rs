@@ -12,10 +12,10 @@ use std::sync::atomic::Ordering;
 
 use nt_abi::{
     DEVICE_OBJECT, IO_TYPE_IRP, IRP, IRP_ASSOCIATED_IRP, IRP_CLOSE_OPERATION, IRP_PAGING_IO,
-    IRP_SYNCHRONOUS_PAGING_IO, NtStatus, SL_ERROR_RETURNED, SL_INVOKE_ON_CANCEL, SL_INVOKE_ON_ERROR,
-    SL_INVOKE_ON_SUCCESS, SL_PENDING_RETURNED, bugcheck,
+    IRP_SYNCHRONOUS_PAGING_IO, NativeFn, NtStatus, SL_ERROR_RETURNED, SL_INVOKE_ON_CANCEL,
+    SL_INVOKE_ON_ERROR, SL_INVOKE_ON_SUCCESS, SL_PENDING_RETURNED, bugcheck,
 };
-use nt_ke::{BugCheck, Finding, Raise, current_core, dispatcher};
+use nt_ke::{BugCheck, Finding, Raise, current_core, current_thread, dispatcher};
 
 use crate::codes::CONTROL_RUST;
 use crate::driver;
@@ -98,13 +98,11 @@ pub fn io_complete_request(irp: &'static IRP, boost: u8) -> Result<(), Raise> {
             stack::clear(below);
             let device =
                 if at_top { std::ptr::null_mut() } else { stack::io_current_stack(irp).DeviceObject.get() };
-            let answer =
-                if control & CONTROL_RUST != 0 {
-                    stack::rust_routine(routine)(at(device), irp, context as usize)?
-                } else {
-                    NtStatus(boundary::call(routine, [device as u64, address(irp) as u64, context as u64])?
-                        as u32 as i32)
-                };
+            let answer = if control & CONTROL_RUST != 0 {
+                stack::rust_routine(routine)(at(device), irp, context as usize)?
+            } else {
+                call_routine(routine, [device as u64, address(irp) as u64, context as u64])?
+            };
             if answer == NtStatus::MORE_PROCESSING_REQUIRED {
                 return Ok(());
             }
@@ -120,6 +118,30 @@ pub fn io_complete_request(irp: &'static IRP, boost: u8) -> Result<(), Raise> {
         }
     }
     completed(irp, boost)
+}
+
+/// Calls a driver's completion routine, which leaves only the critical regions that it entered itself.
+///
+/// Source: EXEC-08
+fn call_routine(routine: NativeFn, arguments: [u64; 3]) -> Result<NtStatus, Raise> {
+    let before = current_thread().kernel_apc_disable().get();
+    let answer = boundary::call(routine, arguments)?;
+    let after = current_thread().kernel_apc_disable().get();
+    if after != before {
+        let what = if after < before {
+            "left a critical region that it had not entered"
+        } else {
+            "did not leave a critical region that it had entered"
+        };
+        let mut finding = Finding::error(
+            "EXEC-08",
+            "",
+            format!("a completion routine {what}: a dispatch routine enters and leaves around IoCallDriver"),
+        );
+        finding.places.insert(0, routine.0);
+        current_core().report(finding);
+    }
+    Ok(NtStatus(answer as u32 as i32))
 }
 
 /// What is left when the walk has passed the last stack location.

@@ -315,10 +315,18 @@ pub fn nt_query_ea_file(
     request.send_synchronous()
 }
 
-/// Sets extended attributes from a FILE_FULL_EA_INFORMATION list. Source: NtSetEaFile
+/// Sets extended attributes from a FILE_FULL_EA_INFORMATION list.
+///
+/// Source: NtSetEaFile
+/// Errors: EaListInconsistent · what the file system answers
 pub fn nt_set_ea_file(handle: usize, buffer: usize, length: u32) -> IoResult {
     let open = opened!(handle, FILE_WRITE_EA);
     probe_for_read(buffer, length)?;
+    let mut list = Vec::new();
+    boundary::copy::append(&mut list, buffer, length as usize)?;
+    if let Err(offset) = crate::ea::io_check_ea_list(&list) {
+        return Ok(IoStatus { status: NtStatus::EA_LIST_INCONSISTENT, information: offset });
+    }
     let _lock = FileLock::acquire(open.file)?;
     let request = request!(open, IRP_MJ_SET_EA);
     if let Err(status) = request.data_buffer(buffer, length as usize, Direction::Out)? {

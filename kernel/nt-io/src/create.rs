@@ -139,7 +139,13 @@ fn check(p: &CreateParameters<'_>) -> NtStatus {
         || (options & option::FILE_NO_INTERMEDIATE_BUFFERING != 0
             && p.access & right::FILE_APPEND_DATA != 0
             && p.access & right::FILE_WRITE_DATA == 0);
-    if wrong { NtStatus::INVALID_PARAMETER } else { NtStatus::SUCCESS }
+    if wrong {
+        NtStatus::INVALID_PARAMETER
+    } else if !p.ea.is_empty() && crate::ea::io_check_ea_list(p.ea).is_err() {
+        NtStatus::EA_LIST_INCONSISTENT
+    } else {
+        NtStatus::SUCCESS
+    }
 }
 
 /// Opens or creates a file, directory, volume or device and makes a handle.

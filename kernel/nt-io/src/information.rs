@@ -190,6 +190,23 @@ pub fn io_query_file_information(
     result
 }
 
+/// Sets information of an open file for a component of the kernel, which has no handle.
+///
+/// Source:  IoSetInformation, FsRtlSetFileSize
+/// IRQL:    PASSIVE_LEVEL
+/// Errors:  what the file system answers
+pub fn io_set_file_information(
+    file: &'static FILE_OBJECT,
+    buffer: usize,
+    length: u32,
+    class: u32,
+) -> IoResult {
+    let mode = nt_ke::current_thread().previous_mode().replace(0);
+    let result = set(file, buffer, length, class, None);
+    nt_ke::current_thread().previous_mode().set(mode);
+    result
+}
+
 /// The name of an open file from the volume's root, for the object manager (SEED-IOPB-17).
 pub(crate) fn name_of_open_file(file: &'static FILE_OBJECT) -> Result<Result<Vec<u16>, NtStatus>, Raise> {
     const ROOM: usize = 4 + 0x8000;

@@ -23,6 +23,7 @@ pub mod create;
 pub mod device;
 pub mod disk;
 pub mod driver;
+mod ea;
 pub mod fast;
 pub mod file;
 pub mod fs_filter;
@@ -71,6 +72,7 @@ pub use driver::{
     io_create_driver, io_create_native_driver, io_delete_driver, native_fast_io, rust_dispatch,
     set_filter_callbacks,
 };
+pub use ea::io_check_ea_list;
 pub use fast::{FastQuery, FastTransfer, io_fast_query, io_fast_transfer};
 pub use file::{
     FILE_SLOTS, file_create_context, file_device, file_name, file_slot, io_cancel_file_open,
@@ -78,9 +80,9 @@ pub use file::{
 };
 pub use fs_filter::{FsFilter, NativeCallbacks};
 pub use information::{
-    io_query_file_information, nt_delete_file, nt_query_attributes_file, nt_query_full_attributes_file,
-    nt_query_information_file, nt_query_volume_information_file, nt_set_information_file,
-    nt_set_volume_information_file,
+    io_query_file_information, io_set_file_information, nt_delete_file, nt_query_attributes_file,
+    nt_query_full_attributes_file, nt_query_information_file, nt_query_volume_information_file,
+    nt_set_information_file, nt_set_volume_information_file,
 };
 pub use irp::{io_allocate_irp, io_free_irp, io_initialize_irp, io_reuse_irp, io_size_of_irp, set_io_status};
 pub use issue::{Asynchronous, IoResult, IoStatus};

@@ -13,7 +13,7 @@
 //! UNSAFETY: objects lie in drivers' memory; the driver promises that they stay while they are queued.
 
 use std::cell::Cell;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::ptr::{from_ref, null_mut};
 use std::sync::atomic::Ordering;
 
@@ -198,6 +198,19 @@ pub(crate) fn deliverable(thread: &KTHREAD) -> bool {
     thread.apc_pending().load(Ordering::Acquire) & KERNEL_PENDING != 0
         && thread.block().irql.get() < APC_LEVEL
         && thread.special_apc_disable().get() == 0
+}
+
+/// Whether an APC waits for a thread that will take it.
+pub(crate) fn any_on_its_way(apcs: &BTreeMap<usize, Queues>) -> bool {
+    apcs.iter().any(|(thread, queues)| {
+        // SAFETY: queues go with their thread.
+        let thread = unsafe { &*(*thread as *const KTHREAD) };
+        let kernel = !queues.special.is_empty()
+            || (!queues.normal.is_empty()
+                && thread.kernel_apc_disable().get() == 0
+                && thread.in_normal_apc().get() == 0);
+        kernel && deliverable(thread)
+    })
 }
 
 /// Delivers the kernel APCs of the current thread that may be delivered now. One load when there are none.

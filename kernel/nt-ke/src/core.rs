@@ -79,6 +79,8 @@ pub mod index {
     pub const CC: usize = 11;
     /// Variables that drivers import.
     pub const EXPORTS: usize = 12;
+    /// Sections and views.
+    pub const SECTION: usize = 13;
     /// How many there are.
     pub const COUNT: usize = 16;
 }

@@ -56,6 +56,8 @@ pub struct Dispatcher {
     pub(crate) running: i64,
     /// Waits that end by themselves.
     timed: i64,
+    /// Ticks in a row at which nobody else ran.
+    idle_ticks: u32,
     /// Waits without end of threads that came from the host.
     foreground: i64,
     /// Set timers.
@@ -290,7 +292,8 @@ fn wait_once(
     let timed = deadline.is_some() || thread.is_background();
     thread.wait_timed.set(u8::from(timed));
     dispatcher.running -= 1;
-    dispatcher.timed += i64::from(deadline.is_some());
+    let hopeful = deadline.is_some() && dispatcher.may_wake_somebody(thread);
+    dispatcher.timed += i64::from(hopeful);
     dispatcher.foreground += i64::from(!timed && thread.is_host());
     let hung = core.config.detect_hangs && dispatcher.hung();
     drop(dispatcher);
@@ -300,7 +303,7 @@ fn wait_once(
     }
     let outcome = sleep(core, thread, mode, deadline);
     let mut dispatcher = core.dispatcher.lock();
-    dispatcher.timed -= i64::from(deadline.is_some());
+    dispatcher.timed -= i64::from(hopeful);
     dispatcher.foreground -= i64::from(!timed && thread.is_host());
     if thread.wait_state.load(Ordering::Relaxed) == SATISFIED {
         thread.wait_state.store(IDLE, Ordering::Relaxed);
@@ -446,8 +449,20 @@ impl Dispatcher {
         self.timed -= 1;
     }
 
+    /// Whether the end of a timed wait of `thread` may change anything: of one that ticks while nobody else runs, only
+    /// the first few times.
+    fn may_wake_somebody(&mut self, thread: &KTHREAD) -> bool {
+        const TICKS: u32 = 4;
+        if !thread.is_ticking() {
+            return true;
+        }
+        self.idle_ticks = if self.running == 0 { self.idle_ticks + 1 } else { 0 };
+        self.idle_ticks <= TICKS
+    }
+
     fn hung(&self) -> bool {
-        self.running == 0 && self.timed == 0 && self.foreground > 0
+        // A thread that an APC was queued to is about to go on, though it still counts as waiting.
+        self.running == 0 && self.timed == 0 && self.foreground > 0 && !crate::apc::any_on_its_way(&self.apcs)
     }
 }
 

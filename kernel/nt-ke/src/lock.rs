@@ -29,12 +29,14 @@ pub enum Rank {
     FsdFcb = 14,
     /// Cache manager: the table of cached streams.
     CcMaps = 15,
+    /// Cache manager: writable mapped views of one stream.
+    CcMapped = 16,
     /// Cache manager: one view's pages.
-    CcView = 16,
+    CcView = 17,
     /// Cache manager: one stream's views.
-    CcMap = 17,
+    CcMap = 18,
     /// Cache manager: views that nobody uses.
-    CcFree = 18,
+    CcFree = 19,
     /// I/O manager: mounts and device stacks.
     IoDatabase = 20,
     /// I/O manager: cancellation and per-IRP state.

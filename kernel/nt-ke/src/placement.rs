@@ -41,6 +41,11 @@ pub fn priority(thread: &KTHREAD) -> i32 {
     NORMAL + thread.priority().load(Ordering::Relaxed)
 }
 
+/// What a thread's priority goes back to. Source: ZwQueryInformationThread
+pub fn base_priority(thread: &KTHREAD) -> i32 {
+    NORMAL + thread.base_increment().load(Ordering::Relaxed)
+}
+
 /// Changes a thread's priority; the one before. Source: KeSetPriorityThread
 pub fn set_priority(thread: &KTHREAD, priority: i32) -> i32 {
     NORMAL + thread.priority().swap(priority - NORMAL, Ordering::Relaxed)

@@ -55,6 +55,7 @@ pub struct KTHREAD {
     previous_mode: Cell<u8>,
     system: Cell<u8>,
     background: Cell<u8>,
+    ticking: Cell<u8>,
     host: Cell<u8>,
     kernel_apc_disable: Cell<i32>,
     special_apc_disable: Cell<i32>,
@@ -169,6 +170,14 @@ impl KTHREAD {
     /// Marks the thread as one whose waits are idleness, not work: it never counts as hanging.
     pub fn set_background(&self, background: bool) {
         self.background.set(u8::from(background));
+    }
+    /// Marks the thread as one that looks from time to time whether there is something to do: its timed waits keep the
+    /// machine from hanging only for a few ticks after everybody else began to wait.
+    pub fn set_ticking(&self, ticking: bool) {
+        self.ticking.set(u8::from(ticking));
+    }
+    pub(crate) fn is_ticking(&self) -> bool {
+        self.ticking.get() != 0
     }
     pub(crate) fn is_background(&self) -> bool {
         self.background.get() != 0

@@ -5,7 +5,7 @@
 
 use boundary::Raise;
 use nt_abi::NtStatus;
-use nt_ke::{KTHREAD, current_core};
+use nt_ke::{KTHREAD, current_core, placement};
 use nt_ob::ob_open_handles;
 
 use crate::process::{EPROCESS, ps_process, ps_process_ids, ps_process_image_path};
@@ -76,6 +76,8 @@ pub fn ps_process_information(process: &EPROCESS, class: u32, base: usize) -> Re
 pub fn ps_thread_information(thread: &KTHREAD, class: u32) -> Result<Result<Vec<u8>, NtStatus>, Raise> {
     let ended = thread.Header.SignalState.load(std::sync::atomic::Ordering::Acquire) != 0;
     let status = if ended { thread.exit_status().get() } else { NtStatus::PENDING.0 };
+    let [priority, base] =
+        [placement::priority(thread), placement::base_priority(thread)].map(|priority| priority as u64);
     Ok(Ok(match class {
         // ThreadBasicInformation.
         0 => words(&[
@@ -84,7 +86,7 @@ pub fn ps_thread_information(thread: &KTHREAD, class: u32) -> Result<Result<Vec<
             ps_thread_process_id(thread)? as u64,
             ps_thread_id(thread) as u64,
             affinity(),
-            u64::from(NORMAL_PRIORITY) | u64::from(NORMAL_PRIORITY) << 32,
+            priority | base << 32,
         ]),
         // ThreadTimes are not kept; ThreadAmILastThread, ThreadIsIoPending, ThreadBreakOnTermination.
         18 => vec![0; 4],

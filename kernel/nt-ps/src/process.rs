@@ -224,6 +224,7 @@ pub fn ps_exit_process(address: usize, status: NtStatus) -> Result<(), Raise> {
     let closed = ob_close_all_handles(address);
     crate::ps_detach_process(before);
     closed?;
+    ps().at_exit(address);
     notify::process_exited(process)?;
     set_event(&process.Header);
     ps().processes.lock().by_id.remove(&process.id());

@@ -18,6 +18,8 @@ use crate::thread::{self, Notify, THREAD};
 pub struct Ps {
     pub(crate) core: Weak<Core>,
     process_type: OnceLock<&'static ObjectType>,
+    /// Gives up what a later layer keeps for a process that ends.
+    at_exit: OnceLock<fn(usize)>,
     thread_type: OnceLock<&'static ObjectType>,
     system: OnceLock<usize>,
     pub(crate) processes: Lock<Processes>,
@@ -51,6 +53,7 @@ impl Ps {
         let ps = core.install(Box::new(Self {
             core: Arc::downgrade(core),
             process_type: OnceLock::new(),
+            at_exit: OnceLock::new(),
             thread_type: OnceLock::new(),
             system: OnceLock::new(),
             processes: Lock::new(Rank::PsTables, Processes::default()),
@@ -80,6 +83,17 @@ impl Ps {
     /// The type of processes: `*PsProcessType`.
     pub fn process_type(&self) -> &'static ObjectType {
         self.process_type.get().expect("the process layer has booted")
+    }
+
+    /// Has `gone` called with each process that ends, after its handles are closed. Once.
+    pub fn set_at_exit(&self, gone: fn(usize)) {
+        let _ = self.at_exit.set(gone);
+    }
+
+    pub(crate) fn at_exit(&self, process: usize) {
+        if let Some(gone) = self.at_exit.get() {
+            gone(process);
+        }
     }
 
     /// The type of threads: `*PsThreadType`.

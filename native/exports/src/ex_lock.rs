@@ -6,7 +6,7 @@ use boundary::export;
 use nt_abi::irql::{APC_LEVEL, DISPATCH_LEVEL, HIGH_LEVEL};
 use nt_abi::{EX_RUNDOWN_REF, FAST_MUTEX};
 use nt_ex::{fast_mutex, push_lock, rundown};
-use nt_ke::region;
+use nt_ke::{Finding, current_core, irql, region};
 
 use crate::argument::{arg, rows};
 
@@ -41,6 +41,16 @@ rows! { "ntoskrnl.exe", "nt-ex";
     ExRundownCompleted done "";
 }
 
+/// A routine that leaves the IRQL alone was called where an APC may preempt the holder of a mutex.
+#[cold]
+pub(crate) fn report_apcs_enabled(rule: &'static str, export: &str, where_to: &str) {
+    current_core().report(Finding::error(
+        rule,
+        "",
+        format!("{export} was called with APCs enabled: call it {where_to}, or the routine without Unsafe"),
+    ));
+}
+
 export! {
     /// Acquires and raises to APC_LEVEL.
     pub fn ExAcquireFastMutex(mutex: *mut FAST_MUTEX) -> () [irql <= APC_LEVEL] {
@@ -51,6 +61,9 @@ export! {
     /// Acquires and leaves the IRQL alone.
     pub fn ExAcquireFastMutexUnsafe(mutex: *mut FAST_MUTEX) -> () [irql <= APC_LEVEL] {
         arg!(ExAcquireFastMutexUnsafe: mutex);
+        if !region::apcs_disabled() && irql::current() < APC_LEVEL {
+            report_apcs_enabled("EXEC-22", "ExAcquireFastMutexUnsafe", "at APC_LEVEL, or in a critical or guarded region");
+        }
         fast_mutex::acquire_unsafe(mutex)
     }
 

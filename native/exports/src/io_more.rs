@@ -9,7 +9,7 @@ use nt_abi::{
 use nt_io::{self as io, ControlBuffers};
 use nt_ke::current_thread;
 
-use crate::argument::{arg, load_if, optional, required, rows, store};
+use crate::argument::{arg, fault, load_if, optional, required, rows, store};
 use crate::flt_string::units;
 use crate::ps::thread;
 
@@ -29,6 +29,7 @@ rows! { "ntoskrnl.exe", "nt-io";
     IoGetBaseFileSystemDeviceObject done "";
     IoGetDiskDeviceObject done "";
     IoGetDeviceObjectPointer done "";
+    IoCheckEaBufferValidity done "";
     IoCheckShareAccess done "";
     IoSetShareAccess done "";
     IoUpdateShareAccess done "";
@@ -171,6 +172,19 @@ export! {
                 Ok(NtStatus::SUCCESS)
             }
             Err(status) => Ok(status),
+        }
+    }
+
+    /// Whether extended attributes hang together; where not.
+    pub fn IoCheckEaBufferValidity(list: usize, length: u32, offset: *mut u32) -> NtStatus [irql <= APC_LEVEL] {
+        let mut bytes = Vec::new();
+        boundary::copy::append(&mut bytes, list, length as usize).map_err(fault)?;
+        match io::io_check_ea_list(&bytes) {
+            Ok(()) => Ok(NtStatus::SUCCESS),
+            Err(at) => {
+                store(offset, at as u32, "IoCheckEaBufferValidity", "ErrorOffset")?;
+                Ok(NtStatus::EA_LIST_INCONSISTENT)
+            }
         }
     }
 

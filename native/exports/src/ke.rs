@@ -7,7 +7,7 @@ use boundary::{Raise, export};
 use nt_abi::irql::{APC_LEVEL, DISPATCH_LEVEL, HIGH_LEVEL};
 use nt_abi::{DISPATCHER_HEADER, KEVENT, KMUTEX, KSEMAPHORE, NtStatus, bugcheck};
 use nt_ke::dispatcher::{self, WAIT_OBJECTS, WaitMode, object_type};
-use nt_ke::{BugCheck, current_core, locks};
+use nt_ke::{BugCheck, Finding, current_core, locks};
 
 use crate::argument::{arg, load, load_if, rows, wrong};
 
@@ -144,14 +144,14 @@ export! {
     pub fn KeWaitForSingleObject(object: *mut DISPATCHER_HEADER, _reason: u32, mode: u8, alertable: u8, timeout: *mut i64)
         -> NtStatus [irql <= DISPATCH_LEVEL] {
         arg!(KeWaitForSingleObject: object);
-        dispatcher::wait_as(&[object], false, wait_mode(mode, alertable), load_if(timeout)?)
+        wait(&[object], false, wait_mode(mode, alertable), load_if(timeout)?)
     }
 
     /// Waits for one object: the old name for mutexes.
     pub fn KeWaitForMutexObject(object: *mut DISPATCHER_HEADER, _reason: u32, mode: u8, alertable: u8, timeout: *mut i64)
         -> NtStatus [irql <= DISPATCH_LEVEL] {
         arg!(KeWaitForMutexObject: object);
-        dispatcher::wait_as(&[object], false, wait_mode(mode, alertable), load_if(timeout)?)
+        wait(&[object], false, wait_mode(mode, alertable), load_if(timeout)?)
     }
 
     /// Waits for any or all of some objects.
@@ -168,7 +168,7 @@ export! {
             let object = object as *mut DISPATCHER_HEADER;
             headers.push(crate::argument::required(object, "KeWaitForMultipleObjects", "objects[]")?);
         }
-        dispatcher::wait_as(&headers, wait_type == WAIT_ALL, wait_mode(mode, alertable), load_if(timeout)?)
+        wait(&headers, wait_type == WAIT_ALL, wait_mode(mode, alertable), load_if(timeout)?)
     }
 
     /// Suspends the thread for a time.
@@ -176,6 +176,34 @@ export! {
         let interval = load(interval, "KeDelayExecutionThread", "interval")?;
         dispatcher::delay_as(interval, wait_mode(mode, alertable))
     }
+}
+
+/// Waits, and reports what must not be waited for in user mode: the stack may be paged out meanwhile, and a mutex would
+/// be owned by a thread that can be ended.
+///
+/// Source: EXEC-17
+fn wait(
+    objects: &[&DISPATCHER_HEADER],
+    all: bool,
+    mode: WaitMode,
+    timeout: Option<i64>,
+) -> Result<NtStatus, Raise> {
+    let (low, high) = if mode.user { nt_ke::current_thread().stack_limits() } else { (0, 0) };
+    for object in objects.iter().filter(|_| mode.user) {
+        let what = if object.Type.get() & 0x7F == object_type::MUTANT {
+            "a mutex, which only waits in KernelMode may acquire"
+        } else if (low..high).contains(&(std::ptr::from_ref(*object) as usize)) {
+            "an object on the stack, which may be paged out during a wait in UserMode"
+        } else {
+            continue;
+        };
+        current_core().report(Finding::error(
+            "EXEC-17",
+            "",
+            format!("WaitMode is UserMode for {object:p}, {what}: wait in KernelMode"),
+        ));
+    }
+    dispatcher::wait_as(objects, all, mode, timeout)
 }
 
 fn wait_mode(mode: u8, alertable: u8) -> WaitMode {

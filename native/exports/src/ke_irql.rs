@@ -9,6 +9,7 @@ use nt_ex::fast_mutex;
 use nt_ke::{BugCheck, current_core, irql, region, spinlock};
 
 use crate::argument::{arg, rows};
+use crate::ex_lock::report_apcs_enabled;
 
 rows! { "ntoskrnl.exe", "nt-ke";
     KeGetCurrentIrql done "EXEC-43";
@@ -40,8 +41,6 @@ rows! { "ntoskrnl.exe", "nt-ke";
     KeReleaseGuardedMutexUnsafe done "EXEC-22";
     KeTryToAcquireGuardedMutex done "EXEC-23";
 }
-
-const IRQL_NOT_GREATER_OR_EQUAL: u32 = 0x9;
 
 fn wrong_way(export: &str, new: u8, code: u32, what: &str) -> Raise {
     let now = irql::current();
@@ -80,7 +79,7 @@ export! {
     /// Raises the IRQL and returns the old one.
     pub fn KfRaiseIrql(new: u8) -> u8 [irql <= HIGH_LEVEL] {
         if new < irql::current() {
-            return Err(wrong_way("KeRaiseIrql", new, IRQL_NOT_GREATER_OR_EQUAL, "an IRQL is raised, not lowered"));
+            return Err(wrong_way("KeRaiseIrql", new, bugcheck::IRQL_NOT_GREATER_OR_EQUAL, "an IRQL is raised, not lowered"));
         }
         Ok(irql::raise(new))
     }
@@ -224,6 +223,9 @@ export! {
     /// Acquires; the caller has switched APCs off.
     pub fn KeAcquireGuardedMutexUnsafe(mutex: *mut FAST_MUTEX) -> () [irql <= APC_LEVEL] {
         arg!(KeAcquireGuardedMutexUnsafe: mutex);
+        if !region::all_apcs_disabled() {
+            report_apcs_enabled("EXEC-23", "KeAcquireGuardedMutexUnsafe", "at APC_LEVEL or in a guarded region");
+        }
         fast_mutex::acquire_unsafe(mutex)
     }
 

@@ -49,6 +49,7 @@ mod ke_time;
 mod ke_timer;
 mod mm;
 mod mm_more;
+mod mm_section;
 mod ob;
 mod ob_more;
 mod ps;
@@ -68,6 +69,7 @@ mod zw_file;
 mod zw_key;
 mod zw_object;
 mod zw_process;
+mod zw_section;
 
 use std::sync::OnceLock;
 
@@ -114,6 +116,7 @@ const TABLES: &[&[Export]] = &[
     ke_timer::ROWS,
     mm::ROWS,
     mm_more::ROWS,
+    mm_section::ROWS,
     ob::ROWS,
     ob_more::ROWS,
     ps::ROWS,
@@ -133,6 +136,7 @@ const TABLES: &[&[Export]] = &[
     zw_key::ROWS,
     zw_object::ROWS,
     zw_process::ROWS,
+    zw_section::ROWS,
 ];
 
 /// Every exported function, sorted by image and name.

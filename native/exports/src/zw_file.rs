@@ -4,6 +4,7 @@ use boundary::{Raise, copy, export};
 use nt_abi::irql::PASSIVE_LEVEL;
 use nt_abi::{DEVICE_OBJECT, NativeFn, NtStatus, UNICODE_STRING};
 use nt_io::{self as io, Asynchronous, ControlBuffers, CreateParameters, IoStatus, LockRange};
+use nt_ke::{Finding, current_core, current_thread};
 use nt_ob::ObjectAttributes;
 
 use crate::argument::{fault, load_if, optional, rows, store};
@@ -40,6 +41,21 @@ rows! { "ntoskrnl.exe", "nt-io";
 /// Runs a service as called from kernel mode.
 pub(crate) fn kernel<R>(service: impl FnOnce() -> R) -> R {
     nt_ps::with_previous_mode(0, service)
+}
+
+/// Runs a service on a file, whose end is told by a special kernel APC on Windows.
+///
+/// Statements: EXEC-09
+fn file_service<R>(service: impl FnOnce() -> R) -> R {
+    if current_thread().special_apc_disable().get() != 0 {
+        current_core().report(Finding::error(
+            "EXEC-09",
+            "",
+            "a Zw routine for files was called in a guarded region: its end is told by a special kernel APC, which the \
+             region holds off, so on Windows it waits forever. Leave the region before",
+        ));
+    }
+    kernel(service)
 }
 
 /// Stores the status block, as the I/O manager does for requests that were not refused with an error.
@@ -87,7 +103,7 @@ impl Create {
             Err(status) => return Ok(status),
         };
         let ea = list(self.ea, self.ea_length)?;
-        let opened = kernel(|| {
+        let opened = file_service(|| {
             let allocation = load_if(self.allocation)?;
             io::nt_create_file(&CreateParameters {
                 name: &attributes.name,
@@ -133,7 +149,7 @@ fn named<R>(
         object_attributes: attributes.attributes,
         ..CreateParameters::default()
     };
-    kernel(|| service(&parameters)).map(Ok)
+    file_service(|| service(&parameters)).map(Ok)
 }
 
 /// FILE_OPEN.
@@ -178,38 +194,38 @@ export! {
     /// Reads.
     pub fn ZwReadFile(handle: usize, event: usize, apc: NativeFn, context: usize, block: *mut u64, buffer: usize, length: u32, offset: *mut i64, key: *mut u32) -> NtStatus [irql <= PASSIVE_LEVEL] {
         let (offset, key) = (load_if(offset)?, load_if(key)?);
-        Ok(kernel(|| io::nt_read_file(handle, &asynchronous(event, apc, context, block), buffer, length, offset, key))?.status)
+        Ok(file_service(|| io::nt_read_file(handle, &asynchronous(event, apc, context, block), buffer, length, offset, key))?.status)
     }
 
     /// Writes.
     pub fn ZwWriteFile(handle: usize, event: usize, apc: NativeFn, context: usize, block: *mut u64, buffer: usize, length: u32, offset: *mut i64, key: *mut u32) -> NtStatus [irql <= PASSIVE_LEVEL] {
         let (offset, key) = (load_if(offset)?, load_if(key)?);
-        Ok(kernel(|| io::nt_write_file(handle, &asynchronous(event, apc, context, block), buffer, length, offset, key))?.status)
+        Ok(file_service(|| io::nt_write_file(handle, &asynchronous(event, apc, context, block), buffer, length, offset, key))?.status)
     }
 
     /// Writes what is cached.
     pub fn ZwFlushBuffersFile(handle: usize, block: *mut u64) -> NtStatus [irql <= PASSIVE_LEVEL] {
-        told(kernel(|| io::nt_flush_buffers_file(handle, 0))?, block)
+        told(file_service(|| io::nt_flush_buffers_file(handle, 0))?, block)
     }
 
     /// What is known of a file.
     pub fn ZwQueryInformationFile(handle: usize, block: *mut u64, buffer: usize, length: u32, class: u32) -> NtStatus [irql <= PASSIVE_LEVEL] {
-        told(kernel(|| io::nt_query_information_file(handle, buffer, length, class))?, block)
+        told(file_service(|| io::nt_query_information_file(handle, buffer, length, class))?, block)
     }
 
     /// Changes what is known of a file.
     pub fn ZwSetInformationFile(handle: usize, block: *mut u64, buffer: usize, length: u32, class: u32) -> NtStatus [irql <= PASSIVE_LEVEL] {
-        told(kernel(|| io::nt_set_information_file(handle, buffer, length, class))?, block)
+        told(file_service(|| io::nt_set_information_file(handle, buffer, length, class))?, block)
     }
 
     /// What is known of a file's volume.
     pub fn ZwQueryVolumeInformationFile(handle: usize, block: *mut u64, buffer: usize, length: u32, class: u32) -> NtStatus [irql <= PASSIVE_LEVEL] {
-        told(kernel(|| io::nt_query_volume_information_file(handle, buffer, length, class))?, block)
+        told(file_service(|| io::nt_query_volume_information_file(handle, buffer, length, class))?, block)
     }
 
     /// Changes what is known of a file's volume.
     pub fn ZwSetVolumeInformationFile(handle: usize, block: *mut u64, buffer: usize, length: u32, class: u32) -> NtStatus [irql <= PASSIVE_LEVEL] {
-        told(kernel(|| io::nt_set_volume_information_file(handle, buffer, length, class))?, block)
+        told(file_service(|| io::nt_set_volume_information_file(handle, buffer, length, class))?, block)
     }
 
     /// FILE_NETWORK_OPEN_INFORMATION of a file by name.
@@ -227,45 +243,45 @@ export! {
         let name = pattern(name)?;
         let flags = if restart != 0 { RESTART } else { 0 } | if single != 0 { SINGLE } else { 0 };
         let how = asynchronous(event, apc, context, block);
-        Ok(kernel(|| io::nt_query_directory_file(handle, &how, (buffer, length), class, flags, name.as_deref()))?.status)
+        Ok(file_service(|| io::nt_query_directory_file(handle, &how, (buffer, length), class, flags, name.as_deref()))?.status)
     }
 
     /// Lists a directory; the flags are those of the request.
     pub fn ZwQueryDirectoryFileEx(handle: usize, event: usize, apc: NativeFn, context: usize, block: *mut u64, buffer: usize, length: u32, class: u32, flags: u32, name: *mut UNICODE_STRING) -> NtStatus [irql <= PASSIVE_LEVEL] {
         let name = pattern(name)?;
         let how = asynchronous(event, apc, context, block);
-        Ok(kernel(|| io::nt_query_directory_file(handle, &how, (buffer, length), class, flags as u8, name.as_deref()))?.status)
+        Ok(file_service(|| io::nt_query_directory_file(handle, &how, (buffer, length), class, flags as u8, name.as_deref()))?.status)
     }
 
     /// Asks to be told of changes.
     pub fn ZwNotifyChangeDirectoryFile(handle: usize, event: usize, apc: NativeFn, context: usize, block: *mut u64, buffer: usize, length: u32, filter: u32, tree: u8) -> NtStatus [irql <= PASSIVE_LEVEL] {
         let how = asynchronous(event, apc, context, block);
-        Ok(kernel(|| io::nt_notify_change_directory_file(handle, &how, (buffer, length), filter, tree != 0))?.status)
+        Ok(file_service(|| io::nt_notify_change_directory_file(handle, &how, (buffer, length), filter, tree != 0))?.status)
     }
 
     /// A file-system control.
     pub fn ZwFsControlFile(handle: usize, event: usize, apc: NativeFn, context: usize, block: *mut u64, code: u32, input: usize, input_length: u32, output: usize, output_length: u32) -> NtStatus [irql <= PASSIVE_LEVEL] {
         let buffers = ControlBuffers { input, input_length, output, output_length };
-        Ok(kernel(|| io::nt_fs_control_file(handle, &asynchronous(event, apc, context, block), code, buffers))?.status)
+        Ok(file_service(|| io::nt_fs_control_file(handle, &asynchronous(event, apc, context, block), code, buffers))?.status)
     }
 
     /// A device control.
     pub fn ZwDeviceIoControlFile(handle: usize, event: usize, apc: NativeFn, context: usize, block: *mut u64, code: u32, input: usize, input_length: u32, output: usize, output_length: u32) -> NtStatus [irql <= PASSIVE_LEVEL] {
         let buffers = ControlBuffers { input, input_length, output, output_length };
-        Ok(kernel(|| io::nt_device_io_control_file(handle, &asynchronous(event, apc, context, block), code, buffers))?.status)
+        Ok(file_service(|| io::nt_device_io_control_file(handle, &asynchronous(event, apc, context, block), code, buffers))?.status)
     }
 
     /// Locks a range of bytes.
     pub fn ZwLockFile(handle: usize, event: usize, apc: NativeFn, context: usize, block: *mut u64, offset: *mut i64, length: *mut i64, key: u32, now: u8, exclusive: u8) -> NtStatus [irql <= PASSIVE_LEVEL] {
         let range = range(offset, length, key)?;
         let how = asynchronous(event, apc, context, block);
-        Ok(kernel(|| io::nt_lock_file(handle, &how, range, now != 0, exclusive != 0))?.status)
+        Ok(file_service(|| io::nt_lock_file(handle, &how, range, now != 0, exclusive != 0))?.status)
     }
 
     /// Unlocks a range of bytes.
     pub fn ZwUnlockFile(handle: usize, block: *mut u64, offset: *mut i64, length: *mut i64, key: u32) -> NtStatus [irql <= PASSIVE_LEVEL] {
         let range = range(offset, length, key)?;
-        told(kernel(|| io::nt_unlock_file(handle, range))?, block)
+        told(file_service(|| io::nt_unlock_file(handle, range))?, block)
     }
 
     /// Extended attributes.
@@ -273,29 +289,29 @@ export! {
         let (names, index) = (list(names, names_length)?, load_if(index)?);
         let flags = if restart != 0 { RESTART } else { 0 } | if single != 0 { SINGLE } else { 0 };
         let names = (!names.is_empty()).then_some(names.as_slice());
-        told(kernel(|| io::nt_query_ea_file(handle, (buffer, length), flags, names, index))?, block)
+        told(file_service(|| io::nt_query_ea_file(handle, (buffer, length), flags, names, index))?, block)
     }
 
     /// Changes extended attributes.
     pub fn ZwSetEaFile(handle: usize, block: *mut u64, buffer: usize, length: u32) -> NtStatus [irql <= PASSIVE_LEVEL] {
-        told(kernel(|| io::nt_set_ea_file(handle, buffer, length))?, block)
+        told(file_service(|| io::nt_set_ea_file(handle, buffer, length))?, block)
     }
 
     /// A file's security descriptor.
     pub fn ZwQuerySecurityObject(handle: usize, information: u32, buffer: usize, length: u32, needed: *mut u32) -> NtStatus [irql <= PASSIVE_LEVEL] {
-        let result = kernel(|| io::nt_query_security_file(handle, information, buffer, length))?;
+        let result = file_service(|| io::nt_query_security_file(handle, information, buffer, length))?;
         store(needed, result.information as u32, "ZwQuerySecurityObject", "LengthNeeded")?;
         Ok(if result.status == NtStatus::BUFFER_OVERFLOW { NtStatus::BUFFER_TOO_SMALL } else { result.status })
     }
 
     /// Changes a file's security descriptor.
     pub fn ZwSetSecurityObject(handle: usize, information: u32, descriptor: usize) -> NtStatus [irql <= PASSIVE_LEVEL] {
-        Ok(kernel(|| io::nt_set_security_file(handle, information, descriptor))?.status)
+        Ok(file_service(|| io::nt_set_security_file(handle, information, descriptor))?.status)
     }
 
     /// Cancels the thread's requests.
     pub fn ZwCancelIoFile(handle: usize, block: *mut u64) -> NtStatus [irql <= PASSIVE_LEVEL] {
-        told(kernel(|| io::nt_cancel_io_file(handle, false))?, block)
+        told(file_service(|| io::nt_cancel_io_file(handle, false))?, block)
     }
 }
 

@@ -165,12 +165,14 @@ pub fn on_volume(f: impl FnOnce(&Arc<HookStore>, &Arc<Core>)) {
         core.install(Box::new(Ex::new(&core)));
         nt_ob::Ob::boot(&core).expect("no raise").expect("objects");
         nt_se::Se::boot(&core).expect("no raise").expect("security");
+        let process = nt_ps::Ps::boot(&core).expect("no raise").expect("processes");
         let io = core.install(Io::new());
         assert_eq!(io.initialize(), Ok(NtStatus::SUCCESS));
         core.install(nt_fsrtl::FsRtl::new());
         // Nothing is written behind the tests' back: they flush.
         let limits = CacheLimits { lazy_delay: 36_000_000_000, ..CacheLimits::of(8 << 20) };
         core.install(Box::new(Cc::new(&core, limits, 0)));
+        nt_section::Sections::boot(&core, process).expect("no raise").expect("sections");
         fsd::register().expect("no raise").expect("a file system");
         let clock: Clock = {
             let ticks = std::sync::atomic::AtomicI64::new(1_000);

@@ -18,5 +18,6 @@ mod post_operation;
 mod pre_operation;
 mod registration;
 mod replay;
+mod resources;
 mod stopping;
 mod support;

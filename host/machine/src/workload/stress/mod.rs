@@ -5,9 +5,10 @@
 //! and read their own stripes back; stripes begin and end inside pages and sectors that other threads write to.
 //!
 //! Handles are cached or without intermediate buffering, and some operations use one of each on the same file at
-//! the same time.
+//! the same time. Files are mapped as well: loads and stores beside reads and writes.
 
 mod data;
+mod mapped;
 mod names;
 mod shared;
 
@@ -204,9 +205,10 @@ impl<'a> Worker<'a> {
             62..70 => self.resize(),
             70..77 => self.rename(),
             77..83 => self.delete(),
-            83..87 => self.list(),
-            87..92 => self.stream(),
-            92..94 => self.wrong_names(),
+            83..86 => self.list(),
+            86..90 => self.stream(),
+            90..91 => self.wrong_names(),
+            91..95 => self.mapped(),
             _ => self.shared_stripe(),
         }
     }
