@@ -182,6 +182,14 @@ IMPORT VOID NTAPI PsDereferencePrimaryToken(PACCESS_TOKEN Token);
 IMPORT VOID NTAPI FsRtlEnterFileSystem(VOID);
 IMPORT VOID NTAPI FsRtlExitFileSystem(VOID);
 
+/* Sections: exported, and in no public header. */
+extern IMPORT POBJECT_TYPE *MmSectionObjectType;
+IMPORT NTSTATUS NTAPI ZwQuerySection(HANDLE Section, ULONG Class, PVOID Information, SIZE_T Length, PSIZE_T Returned);
+IMPORT NTSTATUS NTAPI ZwExtendSection(HANDLE Section, PLARGE_INTEGER Size);
+IMPORT NTSTATUS NTAPI MmCreateSection(PVOID *Section, ACCESS_MASK Access, POBJECT_ATTRIBUTES Attributes,
+                                        PLARGE_INTEGER Size, ULONG Protection, ULONG Allocation, HANDLE FileHandle,
+                                        PFILE_OBJECT FileObject);
+
 #pragma clang diagnostic pop
 
 #endif

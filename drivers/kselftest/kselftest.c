@@ -191,7 +191,7 @@ NTSTATUS DriverEntry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING RegistryPath)
         ProcessChecks, FileChecks,              MiscChecks,    MoreIoChecks,
         ExMoreChecks,  ExSpinLockChecks,        McbChecks,     FsRtlMoreChecks,
         IoBuildChecks, IoFileChecks,            ApcChecks,     KeMoreChecks,
-        MmMoreChecks,  ObMoreChecks,            RtlMoreChecks, AccessChecks,
+        MmMoreChecks, SectionChecks,  ObMoreChecks,            RtlMoreChecks, AccessChecks,
         ZwDeviceChecks, ZwProcessChecks,
     };
     const CASE *one;

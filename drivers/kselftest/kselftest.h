@@ -44,6 +44,7 @@ extern const CASE ProcessChecks[], FileChecks[], MiscChecks[], MoreIoChecks[];
 extern const CASE RegistryChecks[], NameChecks[], PrintChecks[];
 extern const CASE ExMoreChecks[], ExSpinLockChecks[], McbChecks[], FsRtlMoreChecks[];
 extern const CASE IoBuildChecks[], IoFileChecks[], ApcChecks[], KeMoreChecks[];
+extern const CASE SectionChecks[];
 extern const CASE MmMoreChecks[], ObMoreChecks[], RtlMoreChecks[], AccessChecks[];
 extern const CASE ZwDeviceChecks[], ZwProcessChecks[];
 
