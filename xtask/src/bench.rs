@@ -23,6 +23,11 @@ const BENCHES: &[Bench] = &[
         run: &["run", "--quiet", "--release", "--package", "altimeter", "--example", "bench_raise"],
     },
     Bench {
+        name: "resources",
+        about: "executive resources beside a RwLock: alone, shared, contended; and delivery of an APC",
+        run: &["run", "--quiet", "--release", "--package", "altimeter", "--example", "bench_resources"],
+    },
+    Bench {
         name: "schedules",
         about: "switches between fibres beside free threads, and whole schedules, in a second",
         run: &["run", "--quiet", "--release", "--package", "altimeter", "--example", "bench_schedules"],

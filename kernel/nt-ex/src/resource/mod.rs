@@ -204,7 +204,7 @@ fn try_grant(held: &Held<'_>, access: Access, me: usize) -> Result<bool, Raise> 
         return Ok(mine);
     }
     if resource.ActiveCount.get() == 0 {
-        held.grant(access == Access::Exclusive, me)?;
+        held.grant_free(access == Access::Exclusive, me);
         return Ok(true);
     }
     let own = ownership::find(resource, me);
@@ -281,7 +281,14 @@ pub fn held_by_current_thread() -> usize {
 /// Errors:  releasing what the thread does not own is a bug check (RESOURCE_NOT_OWNED)
 pub fn release(resource: &ERESOURCE) -> Result<(), Raise> {
     nt_ke::scheduler::point();
-    release_for_thread(resource, key_of_current())
+    check(resource)?;
+    let me = key_of_current();
+    if !lock(resource).release(me) {
+        return Err(misuse::not_owner(resource, me));
+    }
+    locks::released_for(key(resource), me);
+    note_held(-1);
+    Ok(())
 }
 
 /// Releases one acquisition that is written down under `owner`: a thread, or a pointer set by

@@ -6,7 +6,7 @@
 use std::cell::Cell;
 use std::ffi::c_void;
 use std::ptr::{from_ref, null};
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use boundary::Raise;
 use nt_abi::{ERESOURCE, KEVENT};
@@ -15,12 +15,25 @@ use nt_ke::dispatcher::{self, object_type};
 
 use super::{OWNED_EXCLUSIVE, ownership};
 
+/// `Waiter::state`: it looks at its state, and needs no waking.
+const LOOKING: u32 = 0;
+/// It sleeps until its event is set.
+const ASLEEP: u32 = 1;
+/// The resource is its thread's.
+const GRANTED: u32 = 2;
+/// There was no pool to write its thread down: it asks again.
+const ASK_AGAIN: u32 = 3;
+
+/// How often a waiter looks before it sleeps, where threads run at once: a holder that is about to release takes less
+/// time than a sleep and a waking.
+const LOOKS: u32 = 100;
+
 /// A thread that waits.
 #[repr(C)]
 pub(super) struct Waiter {
     next: Cell<*const Waiter>,
     exclusive: bool,
-    granted: Cell<bool>,
+    state: AtomicU32,
     owner: usize,
     event: KEVENT,
 }
@@ -95,6 +108,19 @@ fn change(counter: &Cell<u32>, by: i32) {
 }
 
 impl Held<'_> {
+    /// Writes the first acquisition of a free resource down: every entry is free then.
+    #[inline]
+    pub(super) fn grant_free(&self, exclusive: bool, owner: usize) {
+        let resource = self.resource;
+        resource.OwnerEntry.OwnerThread.set(owner);
+        resource.OwnerEntry.TableSize.set(1 << 2);
+        resource.ActiveCount.set(1);
+        resource.ActiveEntries.set(1);
+        if exclusive {
+            resource.Flag.set(resource.Flag.get() | OWNED_EXCLUSIVE);
+        }
+    }
+
     /// Writes one more acquisition of `owner` down.
     pub(super) fn grant(&self, exclusive: bool, owner: usize) -> Result<(), Raise> {
         let resource = self.resource;
@@ -157,8 +183,11 @@ impl Held<'_> {
     fn hand_over(&self, waiter: &Waiter) {
         // Without pool for an entry the waiter finds itself not granted, and asks again.
         let granted = self.grant(waiter.exclusive, waiter.owner).is_ok();
-        waiter.granted.set(granted);
-        dispatcher::set_event(&waiter.event.Header);
+        let answer = if granted { GRANTED } else { ASK_AGAIN };
+        // One that looks is gone as soon as it sees the answer; one that sleeps stays until the lock is free.
+        if waiter.state.swap(answer, Ordering::AcqRel) == ASLEEP {
+            dispatcher::set_event(&waiter.event.Header);
+        }
     }
 }
 
@@ -167,7 +196,7 @@ impl Waiter {
         Self {
             next: Cell::new(null()),
             exclusive,
-            granted: Cell::new(false),
+            state: AtomicU32::new(ASLEEP),
             owner,
             event: KEVENT::default(),
         }
@@ -190,6 +219,7 @@ impl Waiter {
         try_grant: impl Fn(&Held<'_>) -> Result<bool, Raise>,
     ) -> Result<(), Raise> {
         dispatcher::initialize_header(&self.event.Header, object_type::SYNCHRONIZATION_EVENT, 0);
+        let looks = if current_core().scheduler().deterministic() { 0 } else { LOOKS };
         loop {
             let (head, number) = self.lists(resource);
             {
@@ -197,26 +227,51 @@ impl Waiter {
                 if try_grant(&held)? {
                     return Ok(());
                 }
+                self.state.store(if looks == 0 { ASLEEP } else { LOOKING }, Ordering::Relaxed);
                 push(head, self);
                 change(number, 1);
+            }
+            match self.look(looks) {
+                GRANTED => return Ok(()),
+                ASK_AGAIN => continue,
+                _ => {}
             }
             let outcome = dispatcher::wait(&self.event.Header, false, None);
             if let Err(raise) = outcome {
                 // The lock also waits for a releaser that is granting this waiter right now.
                 let held = lock(resource);
-                if self.granted.get() {
-                    held.release(self.owner);
-                } else {
-                    remove(head, self);
-                    change(number, -1);
+                match self.state.load(Ordering::Acquire) {
+                    GRANTED => {
+                        held.release(self.owner);
+                    }
+                    ASK_AGAIN => {}
+                    _ => {
+                        remove(head, self);
+                        change(number, -1);
+                    }
                 }
                 return Err(raise);
             }
             // As above: the releaser is done with this waiter once the lock is free.
             let _held = lock(resource);
-            if self.granted.get() {
+            if self.state.load(Ordering::Acquire) == GRANTED {
                 return Ok(());
             }
+        }
+    }
+
+    /// Looks for an answer some times, then says that it sleeps. Returns its state.
+    fn look(&self, times: u32) -> u32 {
+        for _ in 0..times {
+            let state = self.state.load(Ordering::Acquire);
+            if state != LOOKING {
+                return state;
+            }
+            std::hint::spin_loop();
+        }
+        match self.state.compare_exchange(LOOKING, ASLEEP, Ordering::AcqRel, Ordering::Acquire) {
+            Ok(_) => ASLEEP,
+            Err(state) => state,
         }
     }
 }

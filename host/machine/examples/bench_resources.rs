@@ -1,0 +1,154 @@
+//! What an executive resource costs beside a `parking_lot` RwLock: alone, shared by two threads, contended by two; from
+//! the engine and from native code (`drivers/resources`, value Loop). And what a special kernel APC costs that a driver
+//! queues to its own thread, which includes its delivery.
+//!
+//! Medians of 15 rounds, nanoseconds for an acquisition and its release. Run by `cargo xtask bench resources [--json]`.
+
+use std::path::Path;
+use std::sync::Barrier;
+use std::time::Instant;
+
+use altimeter::{DriverSource, Machine, Options, Schedule, Setting};
+use nt_abi::ERESOURCE;
+use nt_ex::{pool, resource};
+use parking_lot::RwLock;
+
+const LOOP: u64 = 200_000;
+const ROUNDS: usize = 15;
+
+struct Row {
+    name: &'static str,
+    nanoseconds: f64,
+    beside: Option<f64>,
+}
+
+fn machine() -> Machine {
+    Machine::boot(Options { schedule: Schedule::Free, ..Options::default() })
+        .expect("a machine in memory boots")
+}
+
+/// Nanoseconds of one pass through `f`, in a loop.
+fn timed(f: impl Fn()) -> f64 {
+    let start = Instant::now();
+    for _ in 0..LOOP {
+        f();
+    }
+    start.elapsed().as_nanos() as f64 / LOOP as f64
+}
+
+fn median(mut round: impl FnMut() -> f64) -> f64 {
+    let mut values: Vec<f64> = (0..ROUNDS).map(|_| round()).collect();
+    values.sort_by(f64::total_cmp);
+    values[ROUNDS / 2]
+}
+
+fn exclusive(r: &ERESOURCE) {
+    resource::acquire_exclusive(r, true).expect("no stop");
+    resource::release(r).expect("no stop");
+}
+
+fn shared(r: &ERESOURCE) {
+    resource::acquire_shared(r, true).expect("no stop");
+    resource::release(r).expect("no stop");
+}
+
+/// `f` on two threads of a machine at once: nanoseconds of one pass on one of them.
+fn by_two(machine: &Machine, f: impl Fn() + Sync) -> f64 {
+    median(|| {
+        let barrier = Barrier::new(2);
+        let total = parking_lot::Mutex::new(0.0);
+        let ran = machine.run_threads(0, 2, |_, _| {
+            barrier.wait();
+            let took = timed(&f);
+            *total.lock() += took / 2.0;
+            Ok(())
+        });
+        ran.expect("no stop");
+        total.into_inner()
+    })
+}
+
+/// Nanoseconds of the driver's loops: alone, shared, APC.
+fn native() -> [f64; 3] {
+    let round = || {
+        let machine = machine();
+        let image = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../drivers/bin/resources.sys");
+        let mut source = DriverSource::from_path(&image).expect("the sample is there");
+        source.settings = vec![Setting::parse(&format!("Loop=dword:{LOOP}")).expect("a setting")];
+        machine.load(&source).unwrap_or_else(|error| panic!("{error}"));
+        let key = r"\Registry\Machine\System\CurrentControlSet\Services\resources";
+        let address = machine
+            .registry_qword(&format!(r"{key}\Parameters"), "Results")
+            .or_else(|| machine.registry_qword(key, "Results"))
+            .expect("the driver wrote where its results are") as usize;
+        let bytes = machine.read_memory(address, 0xA8).expect("the image is there");
+        [0x90usize, 0x98, 0xA0].map(|at| {
+            let ticks = u64::from_le_bytes(bytes[at..at + 8].try_into().expect("eight"));
+            ticks as f64 * 100.0 / LOOP as f64
+        })
+    };
+    let rounds: Vec<[f64; 3]> = (0..ROUNDS).map(|_| round()).collect();
+    [0, 1, 2].map(|column| {
+        let mut rounds = rounds.iter().map(|round| round[column]);
+        median(|| rounds.next().expect("as many"))
+    })
+}
+
+fn main() {
+    let machine = machine();
+    let lock = RwLock::new(());
+    let plain = |f: &(dyn Fn() + Sync)| median(|| timed(f));
+    let write: &(dyn Fn() + Sync) = &|| drop(std::hint::black_box(lock.write()));
+    let read: &(dyn Fn() + Sync) = &|| drop(std::hint::black_box(lock.read()));
+    let (alone, sharing) = machine
+        .run(|_| {
+            let r = pool::allocate_new::<ERESOURCE>(1).expect("pool");
+            resource::initialize(r);
+            Ok((median(|| timed(|| exclusive(r))), median(|| timed(|| shared(r)))))
+        })
+        .expect("no stop");
+    let r = machine
+        .run(|_| {
+            let r = pool::allocate_new::<ERESOURCE>(1).expect("pool");
+            resource::initialize(r);
+            Ok(r)
+        })
+        .expect("no stop");
+    let native = native();
+    let (write_alone, read_alone) = (plain(write), plain(read));
+    let rows = [
+        Row { name: "alone_exclusive", nanoseconds: alone, beside: Some(write_alone) },
+        Row { name: "alone_shared", nanoseconds: sharing, beside: Some(read_alone) },
+        Row { name: "native_exclusive", nanoseconds: native[0], beside: Some(write_alone) },
+        Row { name: "native_shared", nanoseconds: native[1], beside: Some(read_alone) },
+        Row {
+            name: "two_threads_shared",
+            nanoseconds: by_two(&machine, || shared(r)),
+            beside: Some(by_two(&machine, read)),
+        },
+        Row {
+            name: "two_threads_exclusive",
+            nanoseconds: by_two(&machine, || exclusive(r)),
+            beside: Some(by_two(&machine, write)),
+        },
+        Row { name: "apc_queued_and_delivered", nanoseconds: native[2], beside: None },
+    ];
+    if std::env::args().any(|argument| argument == "--json") {
+        let fields: Vec<String> = rows
+            .iter()
+            .map(|row| {
+                let beside =
+                    row.beside.map_or_else(String::new, |b| format!(",\"{}_rwlock_ns\":{b:.1}", row.name));
+                format!("\"{}_ns\":{:.1}{beside}", row.name, row.nanoseconds)
+            })
+            .collect();
+        println!("{{{},\"rounds\":{ROUNDS}}}", fields.join(","));
+        return;
+    }
+    for row in &rows {
+        let beside = row.beside.map_or_else(String::new, |b| {
+            format!("   RwLock {b:>7.1} ns   {:.1} times", row.nanoseconds / b)
+        });
+        println!("{:<26} {:>7.1} ns{beside}", row.name, row.nanoseconds);
+    }
+}
