@@ -3,7 +3,7 @@
  *
  * It registers for every file system filter operation and for writes; watch.c holds the checks, results.h says where a
  * test finds what came of them. A check that fails is printed with its line, too. A file whose name contains "exclusive"
- * is locked and unlocked through FsRtlAcquireFileExclusive when it is opened.
+ * is locked and unlocked through FsRtlAcquireFileExclusive, and asked for by its name, when it is opened.
  */
 #include "modwatch.h"
 #define FIRST_LINE 0
@@ -71,6 +71,7 @@ static FLT_POSTOP_CALLBACK_STATUS FLTAPI PostCreate(PFLT_CALLBACK_DATA Data, PCF
     if (!FlagOn(Flags, FLTFL_POST_OPERATION_DRAINING) && Data->IoStatus.Status == STATUS_SUCCESS
         && NameContains(file, L"exclusive")) {
         LockExclusively(file);
+        AskByName(Data);
     }
     return FLT_POSTOP_FINISHED_PROCESSING;
 }

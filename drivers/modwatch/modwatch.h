@@ -30,5 +30,7 @@ FLT_PREOP_CALLBACK_STATUS FLTAPI PreWrite(PFLT_CALLBACK_DATA Data, PCFLT_RELATED
 VOID InitializeWatch(VOID);
 /* Takes and gives back the file's locks as FsRtlAcquireFileExclusive does. */
 VOID LockExclusively(PFILE_OBJECT FileObject);
+/* Asks for the file by its name. */
+VOID AskByName(PFLT_CALLBACK_DATA Data);
 
 #endif

@@ -302,3 +302,29 @@ VOID LockExclusively(PFILE_OBJECT FileObject)
     CHECK(HeldOf(header->Resource) == 0);
     CHECK(!KeAreApcsDisabled());
 }
+
+VOID AskByName(PFLT_CALLBACK_DATA Data)
+{
+    // spec: FSF-28
+    PFSRTL_ADVANCED_FCB_HEADER header = HeaderOf(Data->Iopb->TargetFileObject);
+    PFLT_FILE_NAME_INFORMATION name;
+    OBJECT_ATTRIBUTES attributes;
+    IO_STATUS_BLOCK block = {{0}, 0};
+    FILE_STAT_INFORMATION stat;
+    NTSTATUS status = FltGetFileNameInformation(Data, FLT_FILE_NAME_OPENED | FLT_FILE_NAME_QUERY_DEFAULT, &name);
+
+    CHECK(status == STATUS_SUCCESS);
+    if (!NT_SUCCESS(status)) {
+        return;
+    }
+    InitializeObjectAttributes(&attributes, &name->Name, OBJ_KERNEL_HANDLE | OBJ_CASE_INSENSITIVE, NULL, NULL);
+    status = ZwQueryInformationByName(&attributes, &block, &stat, sizeof(stat), (FILE_INFORMATION_CLASS)68);
+    CHECK(status == STATUS_SUCCESS);
+    CHECK(block.Information == sizeof(stat));
+    CHECK(stat.EndOfFile.QuadPart == header->FileSize.QuadPart);
+    status = ZwQueryInformationByName(&attributes, &block, &stat, sizeof(stat) - 1, (FILE_INFORMATION_CLASS)68);
+    CHECK(status == STATUS_INFO_LENGTH_MISMATCH);
+    status = ZwQueryInformationByName(&attributes, &block, &stat, sizeof(stat), FileBasicInformation);
+    CHECK(status == STATUS_INVALID_INFO_CLASS);
+    FltReleaseFileNameInformation(name);
+}

@@ -11,8 +11,10 @@
 //! A release, and the synchronisation of a section with `SyncTypeOther`, cannot be answered: they go on whatever a
 //! callback says. Parameters that a filter changes are seen by the instances below it, not by the file system.
 //!
-//! Statements: CBD-02, SEED-MODW-01 to SEED-MODW-06, SEED-MODW-08, SEED-MODW-14, FSF-06 to FSF-09, FSF-27, PRE-10,
-//! PARM-25.
+//! A query open stands in the place of a create: whoever disallows it gets the create instead.
+//!
+//! Statements: CBD-02, SEED-MODW-01 to SEED-MODW-06, SEED-MODW-08, SEED-MODW-14, FSF-06 to FSF-09, FSF-27, FSF-28,
+//! PRE-10, PRE-25, POST-09, PARM-25.
 //!
 //! UNSAFETY: reads the published callback table through its address, under the epoch pin.
 
@@ -130,6 +132,9 @@ fn run(
 ) -> Result<NtStatus, Raise> {
     let core = current_core();
     let file = call.FileObject.get();
+    if call.Operation.get() == IRP_MJ_QUERY_OPEN {
+        volume.settle()?;
+    }
     let _pin = epoch::pin(core);
     let table = volume.table.load();
     let Some(row) = rows::row(call.Operation.get()) else { return below() };
@@ -158,7 +163,7 @@ fn run(
         }
         operation.data.IoStatus.Status.set(plain(result.get()));
         operation.data.IoStatus.Information.set(0);
-    } else if result.get() == NtStatus::SUCCESS {
+    } else if result.get() == NtStatus::SUCCESS && call.Operation.get() != IRP_MJ_QUERY_OPEN {
         // Nothing below may take the locks that the filter says it has.
         result.set(NtStatus::FSFILTER_OP_COMPLETED_SUCCESSFULLY);
     }

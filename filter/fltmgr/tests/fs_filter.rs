@@ -18,6 +18,7 @@ thread_local! {
     static ACTION: Cell<Action> = const { Cell::new(Action::Pass) };
     static STREAM: Cell<Option<&'static Stream>> = const { Cell::new(None) };
     static FS_ANSWER: Cell<NtStatus> = const { Cell::new(NtStatus::SUCCESS) };
+    static POST_ANSWER: Cell<i32> = const { Cell::new(FLT_POSTOP_FINISHED_PROCESSING) };
 }
 
 /// What the lower filter's pre callback does.
@@ -28,7 +29,8 @@ enum Action {
     Redirect,
 }
 
-const MAJORS: [u8; 6] = [
+const MAJORS: [u8; 7] = [
+    IRP_MJ_QUERY_OPEN,
     IRP_MJ_ACQUIRE_FOR_SECTION_SYNCHRONIZATION,
     IRP_MJ_RELEASE_FOR_SECTION_SYNCHRONIZATION,
     IRP_MJ_ACQUIRE_FOR_MOD_WRITE,
@@ -120,7 +122,7 @@ extern "win64" fn upper_post(data: &FLT_CALLBACK_DATA, _: usize, context: usize,
     let status = data.IoStatus.Status.get();
     let line = format!("upper post {} {status:?} {context:#x}", shown(data));
     LOG.with_borrow_mut(|log| log.push(line.replace("STATUS_", "")));
-    FLT_POSTOP_FINISHED_PROCESSING
+    POST_ANSWER.get()
 }
 
 extern "win64" fn lower_pre(data: &FLT_CALLBACK_DATA, _: usize, _: usize) -> i32 {
@@ -148,6 +150,8 @@ struct Fs;
 impl Dispatch for Fs {
     fn dispatch(&self, device: &'static DEVICE_OBJECT, irp: &'static IRP) -> Result<NtStatus, Raise> {
         let stack = io_current_stack(irp);
+        let name = irp_mj::name(stack.MajorFunction.get());
+        LOG.with_borrow_mut(|log| log.push(name.to_owned()));
         match stack.MajorFunction.get() {
             IRP_MJ_FILE_SYSTEM_CONTROL => {
                 // SAFETY: a device names its driver.
@@ -181,6 +185,13 @@ impl FsFilter for Fs {
     ) -> Result<NtStatus, Raise> {
         let name = irp_mj::name(data.Operation.get()).trim_start_matches("IRP_MJ_").to_lowercase();
         LOG.with_borrow_mut(|log| log.push(format!("fs {name} irql {}", nt_ke::irql::current())));
+        if data.Operation.get() == IRP_MJ_QUERY_OPEN && FS_ANSWER.get() != NtStatus::SUCCESS {
+            // FileInformation, Length and CompletionStatus.
+            let [_, to, length, _, ended] = data.Parameters.raw.each_ref().map(Cell::get);
+            boundary::copy::fill(to as usize, 0x55, 0x48)?;
+            boundary::copy::write_value(length as usize, 0x48u32)?;
+            assert_eq!(ended, 0);
+        }
         Ok(FS_ANSWER.get())
     }
 }
@@ -193,7 +204,7 @@ fn filter(name: &str, altitude: &str, pre: usize, post: usize) -> Arc<fltmgr::Fi
     cm_set(&key, "Altitude", Value::string(altitude)).unwrap();
     cm_set(&key, "Flags", Value::dword(0)).unwrap();
     let driver = io_create_native_driver(&units(&format!(r"\FileSystem\{name}")), 0, 0, &units(&service));
-    let operations: [FLT_OPERATION_REGISTRATION; 8] = Default::default();
+    let operations: [FLT_OPERATION_REGISTRATION; 9] = Default::default();
     let majors = [IRP_MJ_CREATE].into_iter().chain(MAJORS).chain([IRP_MJ_OPERATION_END]);
     for (operation, major) in operations.iter().zip(majors) {
         operation.MajorFunction.set(major);
@@ -353,8 +364,8 @@ fn a_filter_that_fails_an_acquire_ends_it_for_those_below() {
 fn a_release_goes_on_whatever_a_filter_answers() {
     // spec: FSF-07, SEED-MODW-14
     with_file(|core, file| {
-        let held = fs_filter::acquire_for_mod_write(file, 4096).unwrap().unwrap();
         fs_filter::acquire_for_cc_flush(file).unwrap();
+        let held = fs_filter::acquire_for_mod_write(file, 4096).unwrap().unwrap();
         log();
         ACTION.set(Action::Answer(FLT_PREOP_COMPLETE, NtStatus::UNSUCCESSFUL));
         fs_filter::release_for_cc_flush(file).unwrap();
@@ -407,5 +418,73 @@ fn a_filter_that_keeps_refusing_is_reported_by_its_name() {
         }
         assert_eq!(rules(core), ["FSF-27"]);
         assert_eq!(core.findings()[0].driver, "lower");
+    });
+}
+
+/// Asks for FileStatInformation of a file by name.
+fn stat() -> (IoStatus, u8) {
+    let buffer = nt_mm::UserBuffer::new(0x48).unwrap();
+    let parameters = CreateParameters {
+        name: Vec::leak(units(r"\??\C:\other")),
+        object_attributes: OBJ_CASE_INSENSITIVE,
+        ..CreateParameters::default()
+    };
+    let class = file_information_class::FileStatInformation;
+    let result = fs_filter::nt_query_information_by_name(&parameters, buffer.address(), 0x48, class).unwrap();
+    (result, buffer.to_vec(1).unwrap()[0])
+}
+
+const OPENED: [&str; 4] = ["IRP_MJ_CREATE", "IRP_MJ_QUERY_INFORMATION", "IRP_MJ_CLEANUP", "IRP_MJ_CLOSE"];
+
+#[test]
+fn a_query_by_name_opens_no_file_when_the_file_system_answers_it() {
+    // spec: FSF-28, FSF-03
+    with_file(|core, _| {
+        FS_ANSWER.set(NtStatus::FSFILTER_OP_COMPLETED_SUCCESSFULLY);
+        assert_eq!(stat(), (IoStatus { status: NtStatus::SUCCESS, information: 0x48 }, 0x55));
+        assert_eq!(
+            log(),
+            [
+                "upper pre query_open",
+                "lower pre query_open",
+                "fs query_open irql 0",
+                "upper post query_open SUCCESS (0x00000000) 0x77",
+            ]
+        );
+        // A filter may answer it, too, and refuse it.
+        ACTION.set(Action::Answer(FLT_PREOP_COMPLETE, NtStatus::ACCESS_DENIED));
+        assert_eq!(stat().0.status, NtStatus::ACCESS_DENIED);
+        assert_eq!(log().len(), 3);
+        assert_eq!(rules(core), Vec::<&str>::new());
+    });
+}
+
+#[test]
+fn a_query_by_name_that_somebody_disallows_opens_queries_and_closes_the_file() {
+    // spec: FSF-28, PRE-25, POST-09
+    with_file(|core, _| {
+        // The file system leaves it to the default.
+        assert_eq!(stat().0.status, NtStatus::SUCCESS);
+        let lines = log();
+        assert_eq!(lines[3], "upper post query_open FLT_DISALLOW_FAST_IO (0xC01C0004) 0x77");
+        assert_eq!(lines[4..], OPENED);
+        FS_ANSWER.set(NtStatus::FSFILTER_OP_COMPLETED_SUCCESSFULLY);
+        ACTION.set(Action::Answer(FLT_PREOP_DISALLOW_FSFILTER_IO, NtStatus::SUCCESS));
+        stat();
+        let lines = log();
+        assert_eq!(lines[2], "upper post query_open FLT_DISALLOW_FAST_IO (0xC01C0004) 0x77");
+        assert_eq!(lines[3..], OPENED, "the file system is not asked");
+        ACTION.set(Action::Pass);
+        POST_ANSWER.set(FLT_POSTOP_DISALLOW_FSFILTER_IO);
+        stat();
+        assert_eq!(log()[4..], OPENED);
+        assert_eq!(rules(core), Vec::<&str>::new());
+        // For anything else it is no answer.
+        FS_ANSWER.set(NtStatus::SUCCESS);
+        let (parameters, buffer) = (CreateParameters::default(), nt_mm::UserBuffer::new(16).unwrap());
+        let wrong = fs_filter::nt_query_information_by_name(&parameters, buffer.address(), 16, 4).unwrap();
+        assert_eq!(wrong.status, NtStatus::INVALID_INFO_CLASS);
+        let short = fs_filter::nt_query_information_by_name(&parameters, buffer.address(), 16, 68).unwrap();
+        assert_eq!(short.status, NtStatus::INFO_LENGTH_MISMATCH);
     });
 }

@@ -1,7 +1,7 @@
 //! IRP_MJ_QUERY_INFORMATION: one function per part, classes built from parts.
 
 use nt_abi::{
-    FILE_OBJECT, IO_STACK_LOCATION, IRP, NtStatus, file_attributes as attribute,
+    FILE_DEVICE_DISK, FILE_OBJECT, IO_STACK_LOCATION, IRP, NtStatus, file_attributes as attribute,
     file_information_class as class,
 };
 use store::Metadata;
@@ -9,6 +9,9 @@ use store::Metadata;
 use crate::buffer::Record;
 use crate::fcb::{Ccb, Fcb, Volume, of_file};
 use crate::{Answer, Done, Failure, buffer, name, times};
+
+/// `FileStatBasicInformation`.
+const FILE_STAT_BASIC_INFORMATION: u32 = nt_fsrtl::fs_filter::query_open::FILE_STAT_BASIC_INFORMATION;
 
 struct Subject<'a> {
     volume: &'a Volume,
@@ -50,6 +53,11 @@ pub(crate) fn query(volume: &Volume, irp: &'static IRP, stack: &IO_STACK_LOCATIO
             }
             return streams(&subject, buffer::system_address(irp), length);
         }
+        class::FileStatInformation => subject.stat(&mut record)?,
+        class::FileStatLxInformation => subject.stat_lx(&mut record)?,
+        // No directory here is case sensitive.
+        class::FileCaseSensitiveInformation => drop(record.u32(0)),
+        FILE_STAT_BASIC_INFORMATION => subject.stat_basic(&mut record)?,
         class::FileAllInformation => {
             subject.basic(&mut record);
             subject.standard(&mut record)?;
@@ -70,7 +78,7 @@ pub(crate) fn query(volume: &Volume, irp: &'static IRP, stack: &IO_STACK_LOCATIO
     Ok(Done::new(if given < whole { NtStatus::BUFFER_OVERFLOW } else { NtStatus::SUCCESS }, given))
 }
 
-/// The same without an IRP, for the classes of a fixed length that fast I/O asks for.
+/// The same without an IRP, for the classes of a fixed length that fast I/O and query opens ask for.
 pub(crate) fn fixed(volume: &Volume, file: &FILE_OBJECT, class: u32, to: usize, length: usize) -> Answer {
     let (_, fcb, ccb) = of_file(std::ptr::from_ref(file).cast_mut())?;
     if fcb.state().volume_open {
@@ -84,6 +92,10 @@ pub(crate) fn fixed(volume: &Volume, file: &FILE_OBJECT, class: u32, to: usize, 
         class::FileBasicInformation => subject.basic(&mut record),
         class::FileStandardInformation => subject.standard(&mut record)?,
         class::FileNetworkOpenInformation => subject.network_open(&mut record)?,
+        class::FileStatInformation => subject.stat(&mut record)?,
+        class::FileStatLxInformation => subject.stat_lx(&mut record)?,
+        class::FileCaseSensitiveInformation => drop(record.u32(0)),
+        FILE_STAT_BASIC_INFORMATION => subject.stat_basic(&mut record)?,
         _ => return Err(NtStatus::INVALID_INFO_CLASS.into()),
     }
     if record.0.len() > length {
@@ -152,6 +164,37 @@ impl Subject<'_> {
         let times = self.metadata.times;
         record.i64(times.creation).i64(times.last_access).i64(times.last_write).i64(times.change);
         record.u64(allocation).u64(size).u32(self.attributes()).u32(0);
+        Ok(())
+    }
+
+    /// What all `FileStat*` classes begin with, up to the number of links.
+    fn stat_head(&self, record: &mut Record) -> Result<(), Failure> {
+        let (size, allocation) = self.sizes()?;
+        let times = self.metadata.times;
+        record.u64(self.fcb.id().0);
+        record.i64(times.creation).i64(times.last_access).i64(times.last_write).i64(times.change);
+        // The tag of a reparse point: there are none.
+        record.u64(allocation).u64(size).u32(self.attributes()).u32(0).u32(self.metadata.links);
+        Ok(())
+    }
+
+    fn stat(&self, record: &mut Record) -> Result<(), Failure> {
+        self.stat_head(record)?;
+        record.u32(self.ccb.granted.get());
+        Ok(())
+    }
+
+    /// No file has metadata of a Linux subsystem, which its flags say.
+    fn stat_lx(&self, record: &mut Record) -> Result<(), Failure> {
+        self.stat(record)?;
+        record.u32(0).u32(0).u32(0).u32(0).u32(0).u32(0);
+        Ok(())
+    }
+
+    fn stat_basic(&self, record: &mut Record) -> Result<(), Failure> {
+        self.stat_head(record)?;
+        let serial = self.volume.vpb.SerialNumber.get();
+        record.u32(FILE_DEVICE_DISK).u32(0).u32(0).u64(u64::from(serial)).u64(self.fcb.id().0).u64(0);
         Ok(())
     }
 

@@ -239,6 +239,20 @@ impl Session {
         })
     }
 
+    /// NtQueryInformationByName: information about the file of `path` on the session's volume.
+    pub fn query_by_name(&self, path: &[u16], class: u32, into: &mut [u8]) -> Result<IoStatus, Stopped> {
+        let name = self.volume_path(path);
+        let parameters = CreateParameters {
+            name: &name,
+            object_attributes: OBJ_CASE_INSENSITIVE,
+            mode: 1,
+            ..CreateParameters::default()
+        };
+        self.query("NtQueryInformationByName", into, |address, length| {
+            nt_fsrtl::fs_filter::nt_query_information_by_name(&parameters, address, length, class)
+        })
+    }
+
     /// NtQueryVolumeInformationFile.
     pub fn query_volume(&self, handle: &Handle, class: u32, into: &mut [u8]) -> Result<IoStatus, Stopped> {
         self.query("NtQueryVolumeInformationFile", into, |address, length| {

@@ -197,7 +197,14 @@ fn driver(name: &str) -> &'static DRIVER_OBJECT {
 }
 
 fn device(driver: &'static DRIVER_OBJECT) -> &'static DEVICE_OBJECT {
-    let device = io_create_device(driver, 0, None, FILE_DEVICE_DISK_FILE_SYSTEM, 0, false).unwrap().unwrap();
+    named_device(driver, None)
+}
+
+fn named_device(driver: &'static DRIVER_OBJECT, name: Option<&str>) -> &'static DEVICE_OBJECT {
+    let name: Option<Vec<u16>> = name.map(|name| name.encode_utf16().collect());
+    let device = io_create_device(driver, 0, name.as_deref(), FILE_DEVICE_DISK_FILE_SYSTEM, 0, false)
+        .unwrap()
+        .unwrap();
     device.Flags.set(0);
     device
 }
@@ -213,7 +220,7 @@ fn in_machine(f: impl FnOnce(&Subject)) {
         assert_eq!(core.install(Io::new()).initialize(), Ok(NtStatus::SUCCESS));
         core.install(FsRtl::new());
         let (fs, filter) = (driver(r"\FileSystem\Base"), driver(r"\FileSystem\Filter"));
-        let base = device(fs);
+        let base = named_device(fs, Some(r"\Device\Base"));
         io_attach_device(device(filter), base).expect("attached");
         let stream = nt_ex::pool::allocate_new::<Stream>(u32::from_le_bytes(*b"Test")).unwrap();
         resource::initialize(&stream.resource);
@@ -384,9 +391,9 @@ fn a_release_cannot_fail() {
     // spec: FSF-07, SEED-MODW-14
     in_machine(|subject| {
         subject.register_filter();
-        let resource = acquire_for_mod_write(subject.file, 4096).unwrap().unwrap();
-        acquire_for_cc_flush(subject.file).unwrap();
         acquire_for_section(subject.file, SyncType::Other).unwrap();
+        acquire_for_cc_flush(subject.file).unwrap();
+        let resource = acquire_for_mod_write(subject.file, 4096).unwrap().unwrap();
         FILTER_ANSWER.set(NtStatus::UNSUCCESSFUL);
         release_for_section(subject.file).unwrap();
         release_for_cc_flush(subject.file).unwrap();
@@ -578,5 +585,84 @@ fn registration_takes_the_structure_with_and_without_query_open() {
         assert_eq!(kept.pair(IRP_MJ_QUERY_OPEN).pre, NativeFn(0x100D));
         assert_eq!(kept.pair(IRP_MJ_ACQUIRE_FOR_MOD_WRITE).post, NativeFn(0x100A));
         register_callbacks(subject.filter, &FS_FILTER_CALLBACKS::zeroed()).unwrap();
+    });
+}
+
+extern "win64" fn query_open(data: &FS_FILTER_CALLBACK_DATA, _: &Cell<usize>) -> i32 {
+    assert_eq!(data.Operation.get(), IRP_MJ_QUERY_OPEN);
+    let [irp, to, length, class, status] = data.Parameters.raw.each_ref().map(Cell::get);
+    // SAFETY: the create's IRP, whose current stack location is that of the create.
+    let stack = io_current_stack(unsafe { &*(irp as *const IRP) });
+    assert_eq!((stack.MajorFunction.get(), class, status), (IRP_MJ_CREATE, 71, 0));
+    assert_eq!(stack.FileObject.get(), data.FileObject.get());
+    boundary::copy::write_value(to as usize, 1u32).unwrap();
+    boundary::copy::write_value(length as usize, 4u32).unwrap();
+    note("fs query open".into());
+    data.Parameters.raw[4].set(u64::from(FS_ANSWER.get().bits()));
+    NtStatus::FSFILTER_OP_COMPLETED_SUCCESSFULLY.0
+}
+
+extern "win64" fn after_query_open(data: &FS_FILTER_CALLBACK_DATA, status: i32, _: usize) {
+    assert_eq!(data.Parameters.raw[4].get() as u32 as i32, status);
+    note(format!("post {status:#x}"));
+    if FILTER_ANSWER.get() != NtStatus::SUCCESS {
+        data.Parameters.raw[4].set(u64::from(FILTER_ANSWER.get().bits()));
+    }
+}
+
+#[test]
+fn a_post_callback_of_a_query_open_may_disallow_it_by_its_completion_status() {
+    // spec: FSF-28
+    in_machine(|subject| {
+        let register = |driver, pre: *const (), post: *const ()| {
+            let table: [Cell<u64>; 15] = Default::default();
+            table[0].set(0x78);
+            table[13].set(pre as u64);
+            table[14].set(post as u64);
+            // SAFETY: as long as its size says; all fields are cells.
+            let callbacks = unsafe { &*(&raw const table).cast::<FS_FILTER_CALLBACKS>() };
+            assert_eq!(register_callbacks(driver, callbacks), Ok(NtStatus::SUCCESS));
+        };
+        register(subject.fs, query_open as *const (), std::ptr::null());
+        register(subject.filter, std::ptr::null(), after_query_open as *const ());
+        let name: Vec<u16> = r"\Device\Base\file".encode_utf16().collect();
+        let ask = || {
+            let parameters = CreateParameters { name: &name, ..CreateParameters::default() };
+            let answer = Cell::new(0u32);
+            let result = nt_query_information_by_name(&parameters, answer.as_ptr() as usize, 4, 71).unwrap();
+            (result.status, answer.get(), log())
+        };
+        assert_eq!(ask(), (NtStatus::SUCCESS, 1, vec!["fs query open".into(), "post 0x0".into()]));
+        FS_ANSWER.set(NtStatus::OBJECT_NAME_NOT_FOUND);
+        let lines = vec!["fs query open".into(), "post 0xc0000034".into()];
+        assert_eq!(ask(), (NtStatus::OBJECT_NAME_NOT_FOUND, 0, lines));
+        // The create that comes instead is refused by drivers without dispatch routines.
+        FS_ANSWER.set(NtStatus::SUCCESS);
+        FILTER_ANSWER.set(NtStatus::FLT_DISALLOW_FSFILTER_IO);
+        assert_eq!(ask().0, NtStatus::INVALID_DEVICE_REQUEST);
+        assert!(subject.rules().is_empty());
+    });
+}
+
+#[test]
+fn waiting_for_the_main_resource_while_holding_the_paging_one_is_an_inversion() {
+    // spec: FSF-21
+    in_machine(|subject| {
+        resource::acquire_shared(&subject.stream.resource, true).unwrap();
+        resource::acquire_shared(&subject.stream.paging, true).unwrap();
+        acquire_for_cc_flush(subject.file).unwrap();
+        release_for_cc_flush(subject.file).unwrap();
+        assert!(subject.rules().is_empty(), "both in their order");
+        resource::release(&subject.stream.resource).unwrap();
+        acquire_for_cc_flush(subject.file).unwrap();
+        release_for_cc_flush(subject.file).unwrap();
+        acquire_for_section(subject.file, SyncType::Other).unwrap();
+        release_for_section(subject.file).unwrap();
+        assert_eq!(subject.rules(), ["FSF-21"; 2]);
+        // The page writer does not wait.
+        subject.stream.header.ValidDataLength.set(0);
+        page_write(subject, 4096).unwrap();
+        assert_eq!(subject.rules().len(), 2);
+        resource::release(&subject.stream.paging).unwrap();
     });
 }

@@ -15,10 +15,11 @@ use nt_abi::{
     ACCESS_STATE, DEVICE_OBJECT, FILE_OBJECT, FO_ALERTABLE_IO, FO_DELETE_ON_CLOSE, FO_DIRECT_DEVICE_OPEN,
     FO_DISALLOW_EXCLUSIVE, FO_HANDLE_CREATED, FO_NO_INTERMEDIATE_BUFFERING, FO_OPENED_CASE_SENSITIVE,
     FO_RANDOM_ACCESS, FO_SEQUENTIAL_ONLY, FO_SYNCHRONOUS_IO, FO_VOLUME_OPEN, FO_WRITE_THROUGH,
-    IO_SECURITY_CONTEXT, IRP_CREATE_OPERATION, IRP_DEFER_IO_COMPLETION, IRP_MJ_CREATE, IRP_SYNCHRONOUS_API,
-    NtStatus, SL_CASE_SENSITIVE, SL_FORCE_ACCESS_CHECK, SL_OPEN_PAGING_FILE, SL_OPEN_TARGET_DIRECTORY,
-    SL_STOP_ON_SYMLINK, bugcheck, create_disposition as disposition, create_information as information,
-    create_options as option, file_access as right, object_attributes as obj,
+    IO_SECURITY_CONTEXT, IRP, IRP_CREATE_OPERATION, IRP_DEFER_IO_COMPLETION, IRP_MJ_CREATE,
+    IRP_SYNCHRONOUS_API, NtStatus, SL_CASE_SENSITIVE, SL_FORCE_ACCESS_CHECK, SL_OPEN_PAGING_FILE,
+    SL_OPEN_TARGET_DIRECTORY, SL_STOP_ON_SYMLINK, bugcheck, create_disposition as disposition,
+    create_information as information, create_options as option, file_access as right,
+    object_attributes as obj,
 };
 use nt_ke::{BugCheck, Raise, current_core};
 use nt_ob::{ObjectAttributes, ParseRequest, Parsed};
@@ -33,6 +34,12 @@ use crate::volume;
 /// In [`CreateParameters::create_flags`]: the file is to be a paging file (SL_OPEN_PAGING_FILE).
 pub const IO_OPEN_PAGING_FILE: u32 = 2;
 const OPEN_TARGET_DIRECTORY: u32 = option::IO_OPEN_TARGET_DIRECTORY;
+
+/// Is asked in the place of a create: the file object, the device that the create would go to, and its IRP, whose current
+/// stack location is that of the create. `true`: the create is not sent, and the open ends without a file.
+pub type InsteadOfCreate = Arc<
+    dyn Fn(&'static FILE_OBJECT, &'static DEVICE_OBJECT, &'static IRP) -> Result<bool, Raise> + Send + Sync,
+>;
 
 /// What to open and how.
 #[derive(Clone, Default)]
@@ -67,6 +74,8 @@ pub struct CreateParameters<'a> {
     pub start_device: Option<&'static DEVICE_OBJECT>,
     /// Reachable from the file object while the create runs and after.
     pub driver_context: Option<Arc<dyn Any + Send + Sync>>,
+    /// May answer what the file would be opened for.
+    pub instead: Option<InsteadOfCreate>,
 }
 
 /// What became of an open.
@@ -93,6 +102,7 @@ struct OpenPacket {
     create_flags: u32,
     start_device: Option<&'static DEVICE_OBJECT>,
     driver_context: Option<Arc<dyn Any + Send + Sync>>,
+    instead: Option<InsteadOfCreate>,
     information: usize,
 }
 
@@ -200,6 +210,7 @@ fn open(p: &CreateParameters<'_>) -> Result<Result<(&'static FILE_OBJECT, usize)
         create_flags: p.create_flags,
         start_device: p.start_device,
         driver_context: p.driver_context.clone(),
+        instead: p.instead.clone(),
         information: 0,
     };
     let mut attributes = ObjectAttributes::relative(p.root, p.name, p.object_attributes);
@@ -439,8 +450,12 @@ fn open_on(
             NtStatus::INSUFFICIENT_RESOURCES
         }));
     }
-    let result = match send_create(file, target.device, attributes, packet)? {
-        Ok(result) => result,
+    let result = match send_create(file, &target, attributes, packet)? {
+        Ok(Some(result)) => result,
+        Ok(None) => {
+            file::discard(file)?;
+            return Ok(Parsed::Status(NtStatus::SUCCESS));
+        }
         Err(status) => IoStatus::of(status),
     };
     packet.information = result.information;
@@ -460,12 +475,14 @@ fn open_on(
     Ok(Parsed::Object(address(file)))
 }
 
+/// Returns: what the create came to; `None` when something else was done instead
 fn send_create(
     file: &'static FILE_OBJECT,
-    device: &'static DEVICE_OBJECT,
+    target: &Target,
     attributes: u32,
     packet: &OpenPacket,
-) -> Result<Result<IoStatus, NtStatus>, Raise> {
+) -> Result<Result<Option<IoStatus>, NtStatus>, Raise> {
+    let device = target.device;
     let request = match Request::with_stack(Some(file), device, device.StackSize.get() as u8) {
         Ok(request) => request,
         Err(status) => return Ok(Err(status)),
@@ -498,10 +515,27 @@ fn send_create(
     create.FileAttributes.set(packet.file_attributes as u16);
     create.ShareAccess.set(packet.share as u16);
     create.EaLength.set(packet.ea.len() as u32);
-    let result = request.send_synchronous();
+    let instead = packet.instead.as_ref().filter(|_| !target.direct);
+    let result = match instead.map(|instead| ask_instead(instead, file, device, &request)).transpose()? {
+        Some(true) => request.abandon().map(|()| None),
+        _ => request.send_synchronous().map(Some),
+    };
     nt_se::se_delete_access_state(&state)?;
     crate::memory::free_any(ea)?;
     result.map(Ok)
+}
+
+fn ask_instead(
+    instead: &InsteadOfCreate,
+    file: &'static FILE_OBJECT,
+    device: &'static DEVICE_OBJECT,
+    request: &Request,
+) -> Result<bool, Raise> {
+    crate::stack::io_set_next_location(request.irp);
+    request.stack.DeviceObject.set(pointer(device));
+    let answered = instead(file, device, request.irp);
+    crate::stack::io_skip_current(request.irp);
+    answered
 }
 
 /// A file system or filter wants the open to start again.

@@ -58,8 +58,8 @@ pub use control::{
     nt_query_security_file, nt_set_ea_file, nt_set_security_file, nt_unlock_file,
 };
 pub use create::{
-    CreateParameters, IO_OPEN_PAGING_FILE, Opened, io_create_file, io_create_file as nt_create_file,
-    io_create_file_object, io_get_device_object_pointer,
+    CreateParameters, IO_OPEN_PAGING_FILE, InsteadOfCreate, Opened, io_create_file,
+    io_create_file as nt_create_file, io_create_file_object, io_get_device_object_pointer,
 };
 pub use device::{
     device_driver, device_extension, device_name, device_state, driver_devices, io_attach_device,

@@ -23,6 +23,7 @@ rows! { "ntoskrnl.exe", "nt-io";
     ZwQueryVolumeInformationFile done "";
     ZwSetVolumeInformationFile done "";
     ZwQueryFullAttributesFile done "";
+    ZwQueryInformationByName done "FSF-28";
     ZwDeleteFile done "";
     ZwQueryDirectoryFile partial "no APC routine";
     ZwQueryDirectoryFileEx partial "no APC routine";
@@ -231,6 +232,15 @@ export! {
     /// FILE_NETWORK_OPEN_INFORMATION of a file by name.
     pub fn ZwQueryFullAttributesFile(attributes: usize, buffer: usize) -> NtStatus [irql <= PASSIVE_LEVEL] {
         Ok(named(attributes, |p| io::nt_query_full_attributes_file(p, buffer))?.unwrap_or_else(|status| status))
+    }
+
+    /// Information about a file by name.
+    pub fn ZwQueryInformationByName(attributes: usize, block: *mut u64, buffer: usize, length: u32, class: u32) -> NtStatus [irql <= PASSIVE_LEVEL] {
+        let query = |p: &CreateParameters<'_>| nt_fsrtl::fs_filter::nt_query_information_by_name(p, buffer, length, class);
+        match named(attributes, query)? {
+            Ok(result) => told(result, block),
+            Err(status) => Ok(status),
+        }
     }
 
     /// Deletes a file by name.

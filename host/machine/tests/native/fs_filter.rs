@@ -1,7 +1,7 @@
 //! File system filter operations as modwatch sees them.
 
 use altimeter::session::OpenRequest;
-use altimeter::{DriverSource, Machine, Options, utf16};
+use altimeter::{DriverSource, Machine, NtStatus, Options, utf16};
 use nt_abi::{
     IRP_MJ_ACQUIRE_FOR_CC_FLUSH, IRP_MJ_ACQUIRE_FOR_SECTION_SYNCHRONIZATION, IRP_MJ_RELEASE_FOR_CC_FLUSH,
     IRP_MJ_RELEASE_FOR_SECTION_SYNCHRONIZATION, IRP_MJ_WRITE,
@@ -112,5 +112,37 @@ fn many_handles_flush_the_same_files_at_once() {
     assert_kept(&watch);
     assert_eq!(watch.of(IRP_MJ_ACQUIRE_FOR_CC_FLUSH).post, 80);
     assert_eq!(watch.of(IRP_MJ_ACQUIRE_FOR_CC_FLUSH), watch.of(IRP_MJ_RELEASE_FOR_CC_FLUSH));
+    assert_clean(&machine);
+}
+
+#[test]
+fn a_file_is_asked_for_by_name_without_a_create() {
+    // spec: FSF-28
+    let machine = with_watch();
+    recorder(&machine, "r", "365000", &["Mode=sz:observe"]);
+    with_file(&machine, "file", |session, handle| session.write(handle, Some(0), b"0123456789"));
+    let before = results(&machine, "r").of(nt_abi::IRP_MJ_CREATE, false).len();
+    let name = utf16("\\file");
+    let stat = machine
+        .run(|session| {
+            let (mut stat, mut lx, mut case, mut basic) = ([0; 0x48], [0; 0x60], [0; 4], [0; 0x68]);
+            for (class, into) in
+                [(68, &mut stat[..]), (70, &mut lx[..]), (71, &mut case[..]), (77, &mut basic[..])]
+            {
+                let bytes = into.len();
+                let result = session.query_by_name(&name, class, into)?;
+                assert_eq!((result.status, result.information), (NtStatus::SUCCESS, bytes), "{class}");
+            }
+            assert_eq!((&stat[..0x48], &stat[..0x44]), (&lx[..0x48], &basic[..0x44]));
+            let missing = session.query_by_name(&utf16("\\none"), 68, &mut [0; 0x48])?;
+            assert_eq!(missing.status, NtStatus::OBJECT_NAME_NOT_FOUND);
+            Ok(stat)
+        })
+        .expect("the machine runs");
+    assert_eq!(stat[0x30..0x38], 10u64.to_le_bytes(), "EndOfFile");
+    let watch = watch_results(&machine, "modwatch");
+    assert_kept(&watch);
+    assert_eq!(watch.of(nt_abi::IRP_MJ_QUERY_OPEN), WatchCounts { pre: 5, post: 5, failed: 1 });
+    assert_eq!(results(&machine, "r").of(nt_abi::IRP_MJ_CREATE, false).len(), before, "nothing was opened");
     assert_clean(&machine);
 }

@@ -19,6 +19,7 @@ const ROWS: &[(&str, &str)] = &[
     ("ExRaiseStatus", "raises: sehtest"),
     ("ExSystemExceptionFilter", "unwinding: sehtest"),
     ("ExFreeCacheAwareRundownProtection", "seen as a leak: faults::frees_that_do_nothing_are_leaks"),
+    ("ZwQueryInformationByName", "needs a mounted volume: modwatch"),
     ("FsRtlAcquireFileExclusive", "needs an open file: modwatch"),
     ("FsRtlCopyRead", "needs a cached file: ownfcb"),
     ("FsRtlCopyWrite", "needs a cached file: ownfcb"),

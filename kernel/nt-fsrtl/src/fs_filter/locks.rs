@@ -6,7 +6,7 @@
 //! | cache flush | main resource (shared if the thread shares it, else exclusive), then paging resource shared |
 //! | page writer | main resource exclusive beyond valid data, else paging resource shared; never waits |
 //!
-//! Statements: FSF-18 to FSF-20, FSF-22, FSF-24.
+//! Statements: FSF-18 to FSF-22, FSF-24.
 //!
 //! UNSAFETY: a stream header names resources that live as long as it does, or none (CC-22).
 
@@ -20,6 +20,7 @@ use nt_abi::{
 };
 use nt_ex::resource;
 use nt_io::native_fast_io;
+use nt_ke::{Finding, current_core};
 
 fn header(file: &FILE_OBJECT) -> Option<&'static FSRTL_COMMON_FCB_HEADER> {
     // SAFETY: null, or the control block of whoever opened the file, which begins with the header.
@@ -31,6 +32,24 @@ fn resources(file: &FILE_OBJECT) -> (Option<&'static ERESOURCE>, Option<&'static
     let Some(header) = header(file) else { return (None, None) };
     // SAFETY: see the module.
     unsafe { (header.Resource.get().as_ref(), header.PagingIoResource.get().as_ref()) }
+}
+
+/// The thread is about to wait for the main resource: it must not hold the paging resource alone, since those who hold
+/// the main one wait for that. Source: FSF-21
+pub fn check_order(file: &FILE_OBJECT) {
+    if let (Some(main), Some(paging)) = resources(file)
+        && resource::is_acquired_shared(paging) != 0
+        && resource::is_acquired_shared(main) == 0
+    {
+        current_core().report(Finding::error(
+            "FSF-21",
+            "",
+            format!(
+                "a thread that holds the paging resource {paging:p} of a stream waits for its main resource {main:p}: \
+                 the order is the main resource first, so acquire that before, or give the paging resource back"
+            ),
+        ));
+    }
 }
 
 /// The file system's fast I/O routine, if it has one. Those of filters are obsolete and never called.
@@ -49,6 +68,7 @@ pub(super) fn section(device: &DEVICE_OBJECT, file: &FILE_OBJECT) -> Result<NtSt
     if let Some(routine) = fast(device, |table| table.AcquireFileForNtCreateSection.get()) {
         boundary::call(routine, [from_ref(file) as u64])?;
     } else if let (Some(main), _) = resources(file) {
+        check_order(file);
         resource::acquire_exclusive(main, true)?;
     }
     Ok(NtStatus::SUCCESS)
@@ -66,6 +86,7 @@ pub(super) fn release_section(device: &DEVICE_OBJECT, file: &FILE_OBJECT) -> Res
 
 /// Takes the resources that a cache flush takes by default. Source: FSF-20.
 pub fn acquire_flush_resources(file: &FILE_OBJECT) -> Result<(), Raise> {
+    check_order(file);
     let (main, paging) = resources(file);
     if let Some(main) = main {
         let shares = resource::is_acquired_shared(main) != 0 && !resource::is_acquired_exclusive(main);

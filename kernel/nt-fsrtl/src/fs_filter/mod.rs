@@ -13,13 +13,16 @@
 //! notices who keeps the system from writing. A file system that answers SUCCESS to an operation leaves it to its
 //! fast I/O routine or the default; FSFILTER_OP_COMPLETED_SUCCESSFULLY or another success says that it took the locks.
 //!
-//! Statements: FSF-01 to FSF-27, SEED-MODW-14, SEED-MODW-15.
+//! [`query_open`] is the operation that is no lock: information about a file by its name, without an open.
+//!
+//! Statements: FSF-01 to FSF-28, SEED-MODW-14, SEED-MODW-15.
 //!
 //! UNSAFETY: [`locks`] follows the resource pointers of stream headers; the variable that takes a page writer's
 //! resource holds what a file system put there.
 
 pub mod locks;
 mod perform;
+pub mod query_open;
 pub mod refusals;
 mod register;
 
@@ -39,6 +42,7 @@ use nt_ke::irql;
 use crate::header::{enter_file_system, exit_file_system};
 use perform::{Call, perform};
 
+pub use query_open::nt_query_information_by_name;
 pub use register::register_callbacks;
 
 /// What a section is synchronised for. Source: FSF-10.

@@ -9,7 +9,7 @@ use boundary::Raise;
 use nt_abi::irql::APC_LEVEL;
 use nt_abi::{
     DEVICE_OBJECT, FILE_OBJECT, FS_FILTER_CALLBACK_DATA, IRP_MJ_ACQUIRE_FOR_SECTION_SYNCHRONIZATION,
-    NativeFn, NtStatus, irp_mj,
+    IRP_MJ_QUERY_OPEN, NativeFn, NtStatus, irp_mj,
 };
 use nt_io::fs_filter::CallbackPair;
 use nt_io::{
@@ -58,6 +58,30 @@ pub(super) fn perform(call: &Call, default: Default<'_>) -> Result<NtStatus, Rai
     Ok(status)
 }
 
+/// The same from `device` on, for a file that is not open.
+pub(super) fn perform_at(
+    call: &Call,
+    device: &'static DEVICE_OBJECT,
+    default: Default<'_>,
+) -> Result<NtStatus, Raise> {
+    at_device(call, device, default)
+}
+
+/// Where a query open keeps what it came to: QueryOpen.CompletionStatus.
+fn completion_status(call: &Call) -> Option<&Cell<u64>> {
+    (call.data.Operation.get() == IRP_MJ_QUERY_OPEN).then(|| &call.data.Parameters.raw[4])
+}
+
+/// The result behind FSFILTER_OP_COMPLETED_SUCCESSFULLY.
+fn settled(call: &Call, status: NtStatus) -> NtStatus {
+    match completion_status(call) {
+        Some(kept) if status == NtStatus::FSFILTER_OP_COMPLETED_SUCCESSFULLY => {
+            NtStatus::from_bits(kept.get() as u32)
+        }
+        _ => status,
+    }
+}
+
 fn at_device(call: &Call, device: &'static DEVICE_OBJECT, default: Default<'_>) -> Result<NtStatus, Raise> {
     let lower = io_get_lower_device(device);
     let below = || match lower {
@@ -71,7 +95,7 @@ fn at_device(call: &Call, device: &'static DEVICE_OBJECT, default: Default<'_>) 
         (FilterRoutines::Rust(routines), Some(_)) => routines.filter(&call.data, &below),
         (FilterRoutines::Rust(routines), None) => {
             let status = routines.filter(&call.data, &|| Ok(NtStatus::SUCCESS))?;
-            if status == NtStatus::SUCCESS { below() } else { Ok(status) }
+            if status == NtStatus::SUCCESS { below() } else { Ok(settled(call, status)) }
         }
         (FilterRoutines::Native(callbacks), Some(_)) => {
             let pair = callbacks.pair(call.data.Operation.get());
@@ -109,12 +133,16 @@ fn filter(
     let context = Cell::new(0);
     let answer = pre(call, pair.pre, &context)?;
     if answer != NtStatus::SUCCESS && refuses(call, device, pair.pre, answer) {
-        return Ok(answer);
+        return Ok(settled(call, answer));
     }
     let status = below()?;
     call.data.DeviceObject.set(from_ref(device).cast_mut());
+    let kept = completion_status(call);
+    if let Some(kept) = kept {
+        kept.set(u64::from(status.bits()));
+    }
     post(call, pair.post, super::plain(status), context.get())?;
-    Ok(status)
+    Ok(kept.map_or(status, |kept| NtStatus::from_bits(kept.get() as u32)))
 }
 
 /// A file system's callbacks, and what it leaves to `rest`.
@@ -125,8 +153,11 @@ fn file_system(
 ) -> Result<NtStatus, Raise> {
     let context = Cell::new(0);
     let answer = pre(call, pair.pre, &context)?;
-    let status =
-        if answer == NtStatus::SUCCESS || (answer.is_error() && !call.may_fail) { rest()? } else { answer };
+    let status = if answer == NtStatus::SUCCESS || (answer.is_error() && !call.may_fail) {
+        rest()?
+    } else {
+        settled(call, answer)
+    };
     post(call, pair.post, super::plain(status), context.get())?;
     Ok(status)
 }
@@ -159,7 +190,7 @@ fn refuses(call: &Call, device: &'static DEVICE_OBJECT, place: NativeFn, answer:
             format!("{name}: the callback fails it with {answer}; only INSUFFICIENT_RESOURCES is allowed"),
         );
     }
-    if answer.is_error() {
+    if answer.is_error() && operation != IRP_MJ_QUERY_OPEN {
         refusals::refused(call.file(), &driver, operation, answer);
     }
     true
