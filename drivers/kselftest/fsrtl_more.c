@@ -316,6 +316,76 @@ CASE_OF(FsRtlBalanceReads)
     IoDeleteDevice(device);
 }
 
+static PFILE_OBJECT Guarded;
+static ULONG Acquires, Releases;
+
+static NTSTATUS NTAPI OnAcquire(PFS_FILTER_CALLBACK_DATA Data, PVOID *Context)
+{
+    if (Data->FileObject == Guarded && Data->Operation == FS_FILTER_ACQUIRE_FOR_SECTION_SYNCHRONIZATION) {
+        Acquires++;
+        CHECK(Data->Parameters.AcquireForSectionSynchronization.SyncType == SyncTypeOther);
+    }
+    return STATUS_FSFILTER_OP_COMPLETED_SUCCESSFULLY;
+}
+
+static NTSTATUS NTAPI OnRelease(PFS_FILTER_CALLBACK_DATA Data, PVOID *Context)
+{
+    if (Data->FileObject == Guarded && Data->Operation == FS_FILTER_RELEASE_FOR_SECTION_SYNCHRONIZATION) {
+        Releases++;
+    }
+    return STATUS_FSFILTER_OP_COMPLETED_SUCCESSFULLY;
+}
+
+static NTSTATUS NTAPI Closed(PDEVICE_OBJECT Device, PIRP Irp)
+{
+    Irp->IoStatus.Status = STATUS_SUCCESS;
+    IoCompleteRequest(Irp, IO_NO_INCREMENT);
+    return STATUS_SUCCESS;
+}
+
+/* Takes and gives back the locks of a stream on a device of this driver, which has callbacks for that. */
+static VOID Guard(VOID)
+{
+    FS_FILTER_CALLBACKS callbacks;
+    PDEVICE_OBJECT device;
+
+    Acquires = Releases = 0;
+    Fill(&callbacks, sizeof(callbacks), 0);
+    CHECK(FsRtlRegisterFileSystemFilterCallbacks(Driver, &callbacks) == STATUS_INVALID_PARAMETER); /* of no size */
+    callbacks.SizeOfFsFilterCallbacks = sizeof(callbacks);
+    callbacks.PreAcquireForSectionSynchronization = OnAcquire;
+    callbacks.PreReleaseForSectionSynchronization = OnRelease;
+    CHECK(FsRtlRegisterFileSystemFilterCallbacks(Driver, &callbacks) == STATUS_SUCCESS);
+    Driver->MajorFunction[IRP_MJ_CLOSE] = Closed;
+    if (!CHECK(IoCreateDevice(Driver, 0, NULL, FILE_DEVICE_UNKNOWN, 0, FALSE, &device) == STATUS_SUCCESS)) {
+        return;
+    }
+    Guarded = IoCreateStreamFileObjectLite(NULL, device);
+    if (CHECK(Guarded != NULL)) {
+        FsRtlAcquireFileExclusive(Guarded);
+        CHECK(Acquires == 1 && Releases == 0);
+        FsRtlReleaseFile(Guarded);
+        CHECK(Acquires == 1 && Releases == 1);
+        ObDereferenceObject(Guarded);
+    }
+    IoDeleteDevice(device);
+}
+
+CASE_OF(FsRtlRegisterFileSystemFilterCallbacks)
+{
+    Guard();
+}
+
+CASE_OF(FsRtlAcquireFileExclusive)
+{
+    Guard();
+}
+
+CASE_OF(FsRtlReleaseFile)
+{
+    Guard();
+}
+
 const CASE FsRtlMoreChecks[] = {
     ROW(FsRtlAreNamesEqual),
     ROW(FsRtlDissectName),
@@ -337,5 +407,8 @@ const CASE FsRtlMoreChecks[] = {
     ROW(FsRtlRemovePerStreamContext),
     ROW(FsRtlAreVolumeStartupApplicationsComplete),
     ROW(FsRtlBalanceReads),
+    ROW(FsRtlRegisterFileSystemFilterCallbacks),
+    ROW(FsRtlAcquireFileExclusive),
+    ROW(FsRtlReleaseFile),
     LAST,
 };
