@@ -191,8 +191,8 @@ NTSTATUS DriverEntry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING RegistryPath)
         ProcessChecks, FileChecks,              MiscChecks,    MoreIoChecks,
         ExMoreChecks,  ExSpinLockChecks,        McbChecks,     FsRtlMoreChecks,
         IoBuildChecks, IoFileChecks,            ApcChecks,     KeMoreChecks,
-        MmMoreChecks, SectionChecks,  ObMoreChecks,            RtlMoreChecks, AccessChecks,
-        ZwDeviceChecks, ZwProcessChecks,
+        MmMoreChecks,  ObMoreChecks,            RtlMoreChecks, AccessChecks,
+        ZwDeviceChecks, ZwProcessChecks,        SectionChecks,
     };
     const CASE *one;
     ULONG i, failed = 0;

@@ -37,7 +37,7 @@ fn assert_all_pass(options: Options) {
     let test = test.expect("the driver has results");
     let failed: Vec<_> = test.checks.iter().filter(|check| check.failed.is_some()).collect();
     assert!(failed.is_empty(), "{failed:#?}");
-    assert!(test.checks.len() > 250 && test.checks.iter().all(|check| check.assertions > 1), "{test:#?}");
+    assert!(test.checks.len() > 600 && test.checks.iter().all(|check| check.assertions > 1), "{test:#?}");
     machine.unload_all();
     assert!(machine.report().findings.is_empty(), "{:#?}", machine.report().findings);
 }
@@ -59,10 +59,9 @@ fn all_checks_pass_with_special_pool() {
     assert_all_pass(Options { special_pool: true, ..Options::default() });
 }
 
-/// Each reason not to check an export is of an export without a check, and each check is of an export. The exports that have
-/// neither are printed: they came after the driver.
+/// Every export has a check or a reason not to have one, not both; each check and each reason is of an export.
 #[test]
-fn checks_and_reasons_are_of_exports() {
+fn each_export_has_a_check_or_a_reason() {
     let checked = names(&source());
     let table = altimeter::exports::table();
     let mut wrong = Vec::new();
@@ -83,7 +82,10 @@ fn checks_and_reasons_are_of_exports() {
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
-    println!("{} exports without a check: {neither:?}", neither.len());
+    assert!(
+        neither.is_empty(),
+        "write a check in drivers/kselftest, or say in elsewhere.rs who checks: {neither:#?}"
+    );
 }
 
 /// A failed check is a finding of its driver, with the assertion and its place.
