@@ -43,24 +43,29 @@ static VOID Remember(PFILE_OBJECT FileObject, PERESOURCE Resource, LONG64 End)
     CHECK(i < MOST_OUTSTANDING);
 }
 
-/* Whether this thread acquired the file for the page writer; without a resource any will do. Forget removes it. */
+/*
+ * Whether this thread acquired the file for the page writer; without a resource any will do. Forget removes the one that
+ * ends first: a release does not say which write it follows, and several may be under way.
+ */
 static BOOLEAN IsOutstanding(PFILE_OBJECT FileObject, PERESOURCE Resource, LONG64 Offset, BOOLEAN Forget)
 {
+    OUTSTANDING *found = NULL;
     KIRQL irql;
     ULONG i;
 
     KeAcquireSpinLock(&OutstandingLock, &irql);
     for (i = 0; i < MOST_OUTSTANDING; i++) {
         if (Outstanding[i].FileObject == FileObject && Outstanding[i].Thread == KeGetCurrentThread()
-            && (Resource == NULL || Outstanding[i].Resource == Resource) && Outstanding[i].End > Offset) {
-            if (Forget) {
-                Outstanding[i].FileObject = NULL;
-            }
-            break;
+            && (Resource == NULL || Outstanding[i].Resource == Resource) && Outstanding[i].End > Offset
+            && (found == NULL || Outstanding[i].End < found->End)) {
+            found = &Outstanding[i];
         }
     }
+    if (found != NULL && Forget) {
+        found->FileObject = NULL;
+    }
     KeReleaseSpinLock(&OutstandingLock, irql);
-    return i < MOST_OUTSTANDING;
+    return found != NULL;
 }
 
 static PFSRTL_ADVANCED_FCB_HEADER HeaderOf(PFILE_OBJECT FileObject)

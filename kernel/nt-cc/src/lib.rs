@@ -55,7 +55,7 @@ pub use lazy::{
     Deferred, cc_can_i_write, cc_defer_write, cc_is_there_dirty_data,
     cc_wait_for_current_lazy_writer_activity,
 };
-pub use map::{CcFileSizes, cc_file_object_of, cc_is_file_cached, section_pointers};
+pub use map::{CcFileSizes, cc_file_object_of, cc_is_file_cached, header as stream_header, section_pointers};
 pub use purge::{
     cc_coherency_flush_and_purge_cache, cc_purge_cache_section, cc_set_file_sizes, cc_set_section_sizes,
 };

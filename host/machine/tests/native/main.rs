@@ -12,6 +12,7 @@ mod crashes;
 mod exceptions;
 mod fast_io;
 mod fs_filter;
+mod mapped;
 mod other_volume;
 mod parameter_block;
 mod post_operation;
