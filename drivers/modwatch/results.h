@@ -51,12 +51,14 @@ typedef struct _RESULTS {
     OPERATION_COUNTS Operations[RESULTS_OPERATIONS];  /* 0x118, by 0xff - major function */
     LONG64 MappedWrites;                              /* 0x1c0, paging writes of the mapped page writer */
     LONG64 FlushWrites;                               /* 0x1c8, paging writes between acquire and release for a flush */
-    LONG64 Sequence;                                  /* 0x1d0 */
-    LOG_ENTRY Log[RESULTS_LOG_ENTRIES];               /* 0x1d8 */
+    LONG64 Interrupted;                               /* 0x1d0, callbacks of its writes that its own releases interrupted */
+    LONG64 InterruptedRegions;                        /* 0x1d8, of those inside a critical region */
+    LONG64 Sequence;                                  /* 0x1e0 */
+    LOG_ENTRY Log[RESULTS_LOG_ENTRIES];               /* 0x1e8 */
 } RESULTS;
 
 _Static_assert(FIELD_OFFSET(RESULTS, Operations) == 0x118, "a test reads this layout");
-_Static_assert(FIELD_OFFSET(RESULTS, Log) == 0x1d8, "a test reads this layout");
+_Static_assert(FIELD_OFFSET(RESULTS, Log) == 0x1e8, "a test reads this layout");
 _Static_assert(sizeof(LOG_ENTRY) == 48, "a test reads this layout");
 
 #endif

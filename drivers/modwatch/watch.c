@@ -18,6 +18,8 @@ typedef struct _OUTSTANDING {
 
 static OUTSTANDING Outstanding[MOST_OUTSTANDING];
 static KSPIN_LOCK OutstandingLock;
+/* How many releases the mapped page writer's thread has come to. */
+static LONG64 volatile Releases;
 
 VOID InitializeWatch(VOID)
 {
@@ -176,6 +178,7 @@ FLT_PREOP_CALLBACK_STATUS FLTAPI PreFsFilter(PFLT_CALLBACK_DATA Data, PCFLT_RELA
         if (major == IRP_MJ_RELEASE_FOR_MOD_WRITE) {
             PERESOURCE resource = ReleasedBy(Data);
 
+            InterlockedIncrement64(&Releases);
             entry->Resource = (ULONG64)resource;
             CHECK(resource != NULL);
             // spec: SEED-MODW-03, SEED-MODW-07, FSF-17, FSF-29
@@ -270,6 +273,49 @@ FLT_POSTOP_CALLBACK_STATUS FLTAPI PostFsFilter(PFLT_CALLBACK_DATA Data, PCFLT_RE
     return FLT_POSTOP_FINISHED_PROCESSING;
 }
 
+/*
+ * The page writer's thread may come to the release of an earlier write here, through a special kernel APC: at any call,
+ * also inside a critical region, but not inside a guarded one nor at APC_LEVEL.
+ */
+static VOID LetInterrupt(VOID)
+{
+    // spec: SEED-MODW-07, SEED-MODW-09, SEED-MODW-11
+    LONG64 before = Releases;
+    LONG64 held;
+    KIRQL irql;
+    ULONG i;
+
+    KeEnterGuardedRegion();
+    held = Releases;
+    for (i = 0; i < 4; i++) {
+        KeEnterCriticalRegion();
+        KeLeaveCriticalRegion();
+    }
+    CHECK(Releases == held);
+    KeLeaveGuardedRegion();
+    KeRaiseIrql(APC_LEVEL, &irql);
+    held = Releases;
+    for (i = 0; i < 4; i++) {
+        KeEnterCriticalRegion();
+        KeLeaveCriticalRegion();
+    }
+    CHECK(Releases == held);
+    KeLowerIrql(irql);
+    KeEnterCriticalRegion();
+    held = Releases;
+    for (i = 0; i < 4; i++) {
+        KeEnterCriticalRegion();
+        KeLeaveCriticalRegion();
+    }
+    if (Releases != held) {
+        InterlockedIncrement64(&Results.InterruptedRegions);
+    }
+    KeLeaveCriticalRegion();
+    if (Releases != before) {
+        InterlockedIncrement64(&Results.Interrupted);
+    }
+}
+
 FLT_PREOP_CALLBACK_STATUS FLTAPI PreWrite(PFLT_CALLBACK_DATA Data, PCFLT_RELATED_OBJECTS FltObjects,
                                           PVOID *CompletionContext)
 {
@@ -289,6 +335,9 @@ FLT_PREOP_CALLBACK_STATUS FLTAPI PreWrite(PFLT_CALLBACK_DATA Data, PCFLT_RELATED
         CHECK(PsIsSystemThread(PsGetCurrentThread()));
         CHECK(marker == FSRTL_MOD_WRITE_TOP_LEVEL_IRP);
         CHECK(IsOutstanding(Data->Iopb->TargetFileObject, NULL, offset, FALSE));
+        if (KeGetCurrentIrql() == PASSIVE_LEVEL) {
+            LetInterrupt();
+        }
     } else if (marker == FSRTL_CACHE_TOP_LEVEL_IRP) {
         InterlockedIncrement64(&Results.FlushWrites);
     }

@@ -1,10 +1,11 @@
 //! File system filter operations as modwatch sees them.
 
 use altimeter::session::OpenRequest;
-use altimeter::{DriverSource, Machine, NtStatus, Options, utf16};
+use altimeter::{DriverSource, Machine, NtStatus, Options, Schedule, utf16};
 use nt_abi::{
-    IRP_MJ_ACQUIRE_FOR_CC_FLUSH, IRP_MJ_ACQUIRE_FOR_SECTION_SYNCHRONIZATION, IRP_MJ_RELEASE_FOR_CC_FLUSH,
-    IRP_MJ_RELEASE_FOR_SECTION_SYNCHRONIZATION, IRP_MJ_WRITE,
+    IRP_MJ_ACQUIRE_FOR_CC_FLUSH, IRP_MJ_ACQUIRE_FOR_MOD_WRITE, IRP_MJ_ACQUIRE_FOR_SECTION_SYNCHRONIZATION,
+    IRP_MJ_RELEASE_FOR_CC_FLUSH, IRP_MJ_RELEASE_FOR_MOD_WRITE, IRP_MJ_RELEASE_FOR_SECTION_SYNCHRONIZATION,
+    IRP_MJ_WRITE,
 };
 
 use crate::support::*;
@@ -145,4 +146,78 @@ fn a_file_is_asked_for_by_name_without_a_create() {
     assert_eq!(watch.of(nt_abi::IRP_MJ_QUERY_OPEN), WatchCounts { pre: 5, post: 5, failed: 1 });
     assert_eq!(results(&machine, "r").of(nt_abi::IRP_MJ_CREATE, false).len(), before, "nothing was opened");
     assert_clean(&machine);
+}
+
+/// Stores into all pages of a mapped file of `pages` pages, and unmaps it.
+fn store_mapped(machine: &Machine, name: &str, pages: usize) {
+    with_file(machine, name, |session, handle| {
+        session.write(handle, Some(0), &vec![1; pages * 4096])?;
+        session.flush(handle)?;
+        let mapped = session.map(handle, 0, true)?.expect("a view");
+        for page in 0..pages {
+            session.store(&mapped, page * 4096 + 7, &[page as u8 + 2])?;
+        }
+        session.unmap(mapped)
+    });
+}
+
+fn loaded(machine: &Machine, name: &str, pages: usize) -> Vec<u8> {
+    with_existing(machine, name, |session, handle| {
+        let mut bytes = vec![0; pages * 4096];
+        session.read(handle, Some(0), &mut bytes)?;
+        Ok((0..pages).map(|page| bytes[page * 4096 + 7]).collect())
+    })
+}
+
+#[test]
+fn a_mapped_store_is_written_between_acquire_and_release() {
+    // spec: SEED-MODW-01, SEED-MODW-03, SEED-MODW-04, SEED-MODW-05, SEED-MODW-06, SEED-MODW-07, SEED-MODW-08
+    // spec: SEED-MODW-15, SEED-MODW-18, FSF-05, FSF-12, FSF-15, FSF-16, FSF-17, FSF-26, FSF-29, PARM-25, PRE-03
+    let machine = with_watch();
+    store_mapped(&machine, "file", 2);
+    machine.write_cache();
+    let watch = watch_results(&machine, "modwatch");
+    assert_kept(&watch);
+    assert_eq!((watch.mapped_writes, watch.sections), (1, (0, 1)), "one run; the file is open for writing");
+    let start = watch.log.iter().position(|entry| entry.major == IRP_MJ_ACQUIRE_FOR_MOD_WRITE);
+    let log = &watch.log[start.expect("an acquire")..];
+    let shown: Vec<_> = log.iter().map(|e| (e.major, e.post, e.irql, e.top_level, e.status)).collect();
+    assert_eq!(
+        shown,
+        [
+            (IRP_MJ_ACQUIRE_FOR_MOD_WRITE, false, 0, 3, 0),
+            (IRP_MJ_ACQUIRE_FOR_MOD_WRITE, true, 0, 3, 0),
+            (IRP_MJ_WRITE, false, 0, 3, 0),
+            (IRP_MJ_RELEASE_FOR_MOD_WRITE, false, 1, shown[3].3, 0),
+            (IRP_MJ_RELEASE_FOR_MOD_WRITE, true, 1, shown[4].3, 0),
+        ]
+    );
+    assert!(log.iter().all(|entry| (entry.thread, entry.file) == (log[0].thread, log[0].file)));
+    assert_eq!((log[0].offset, log[0].resource, log[2].offset), (8192, 0, 0));
+    assert!(log[1].resource != 0 && [&log[3], &log[4]].iter().all(|e| e.resource == log[1].resource));
+    assert_eq!(loaded(&machine, "file", 2), [2, 3]);
+    assert_clean(&machine);
+}
+
+#[test]
+fn releases_interrupt_the_page_writers_callbacks() {
+    // spec: SEED-MODW-07, SEED-MODW-09, SEED-MODW-11, FSF-29
+    let (mut interrupted, mut in_regions) = (0, 0);
+    for seed in 1..=24 {
+        let options = Options { schedule: Schedule::Seeded(seed), ..Options::default() };
+        let machine = Machine::boot(options).expect("a machine in memory boots");
+        load_watch(&machine);
+        store_mapped(&machine, "file", 100);
+        machine.write_cache();
+        let watch = watch_results(&machine, "modwatch");
+        assert_kept(&watch);
+        assert_eq!(watch.mapped_writes, 7, "64 KiB each");
+        assert_eq!(watch.of(IRP_MJ_RELEASE_FOR_MOD_WRITE).post, 7);
+        interrupted += watch.interrupted.0;
+        in_regions += watch.interrupted.1;
+        assert_eq!(loaded(&machine, "file", 100), (2..102).collect::<Vec<u8>>());
+        assert_clean(&machine);
+    }
+    assert!(interrupted > 0, "no schedule had a release inside a callback");
+    assert!(in_regions > 0, "no schedule had one inside a critical region");
 }
