@@ -18,6 +18,11 @@ const BENCHES: &[Bench] = &[
         run: &["run", "--quiet", "--release", "--package", "altimeter", "--example", "bench_heartbeat"],
     },
     Bench {
+        name: "page-writer",
+        about: "stores into a mapped file until they have arrived, beside plain msync of the same pages",
+        run: &["run", "--quiet", "--release", "--package", "altimeter", "--example", "bench_page_writer"],
+    },
+    Bench {
         name: "raise",
         about: "an exception that a driver raises, or a fault of its, and catches",
         run: &["run", "--quiet", "--release", "--package", "altimeter", "--example", "bench_raise"],
