@@ -25,6 +25,7 @@ pub fn step(map: &SharedMap, mut locked: Locked, wanted: u64) -> Result<(), Rais
     let Some((first, count)) = first_run(missing) else { return Ok(()) };
     let run = span(first, first + count);
     locked.pages.reading |= run;
+    locked.begin();
     let fresh = (run & !locked.pages.backed).count_ones() as usize;
     let (address, index) = (locked.address, locked.pages.index);
     drop(locked);

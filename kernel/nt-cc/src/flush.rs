@@ -101,6 +101,7 @@ impl Begun {
         locked.pages.dirty &= !run;
         locked.pages.modified &= !modified;
         locked.pages.writing |= run;
+        locked.begin();
         begun
     }
 

@@ -100,14 +100,22 @@ impl Locked {
         dispatcher::reset_event(&self.view.moved);
         let view = self.view;
         drop(self.pages);
-        let _waiting = nt_ke::locks::waiting_for("a transfer of cached pages that another thread makes");
+        let task = std::ptr::from_ref(view) as usize;
+        let _waiting =
+            nt_ke::locks::waiting_for_task("a transfer of cached pages that another thread makes", task);
         dispatcher::wait(&view.moved, false, None)?;
         Ok(())
+    }
+
+    /// The current thread begins a transfer.
+    pub fn begin(&self) {
+        nt_ke::locks::doing(std::ptr::from_ref(self.view) as usize);
     }
 
     /// Lets go after the bits of a transfer were cleared, and tells those who wait for it.
     pub fn finish(self) {
         let view = self.view;
+        nt_ke::locks::done(std::ptr::from_ref(view) as usize);
         drop(self.pages);
         dispatcher::set_event(&view.moved);
     }

@@ -69,7 +69,9 @@ pub(super) fn not_initialised(resource: &ERESOURCE) -> Raise {
 #[cold]
 pub(super) fn not_owner(resource: &ERESOURCE, owner: usize) -> Raise {
     let message = format!(
-        "the resource {resource:p} was released or handed on for {}, which does not own it; {}{} (RES-21, RES-25)",
+        "the resource {resource:p} was released or handed on for {}, which does not own it; {}{}. Release it in the thread \
+         that acquired it; or call ExSetResourceOwnerPointer there, and ExReleaseResourceForThreadLite with that pointer where \
+         it is released (RES-21, RES-25)",
         described(owner),
         holders(resource),
         nt_ke::locks::holders_in_words(key(resource))

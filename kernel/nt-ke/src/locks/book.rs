@@ -46,8 +46,8 @@ pub(super) enum Target {
         all: bool,
         timed: bool,
     },
-    /// Something of the engine's.
-    Engine(&'static str),
+    /// Something of the engine's, in words, and what it is the doing of; 0: unknown.
+    Engine(&'static str, usize),
 }
 
 pub(super) struct Wait {
@@ -69,6 +69,8 @@ pub(super) struct ThreadState {
     pub(super) apcs: u32,
     /// Critical regions that it is in: whether the engine entered it, and where.
     pub(super) regions: Vec<(bool, Site)>,
+    /// What of the engine's others may wait for until this thread has done it.
+    pub(super) tasks: Vec<usize>,
 }
 
 impl ThreadState {
@@ -148,6 +150,20 @@ impl State {
             thread.holds.retain(|hold| !hold.is_stale());
         }
         self.orphans.retain(|orphan| !orphan.hold.is_stale());
+    }
+
+    /// Takes a task from `first` if it has one, else from any thread.
+    pub(super) fn task_done(&mut self, first: usize, task: usize) {
+        let has = |thread: &ThreadState| thread.tasks.contains(&task);
+        let doer = match self.threads.get(&first) {
+            Some(thread) if has(thread) => Some(first),
+            _ => self.threads.iter().find(|(_, thread)| has(thread)).map(|(key, _)| *key),
+        };
+        if let Some(thread) = doer.and_then(|doer| self.threads.get_mut(&doer))
+            && let Some(at) = thread.tasks.iter().position(|known| *known == task)
+        {
+            thread.tasks.remove(at);
+        }
     }
 
     pub(super) fn release_orphan(&mut self, lock: usize) {

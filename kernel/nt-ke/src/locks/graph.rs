@@ -21,6 +21,8 @@ pub(super) enum Blocker {
     Queued(usize),
     /// A thread that is waited for to end.
     Ends(usize),
+    /// A thread that does what is waited for; only where nobody can run any more.
+    Does(usize),
     /// A hold that nobody will release, by its place in the list.
     Orphan(usize),
 }
@@ -47,7 +49,7 @@ fn sleeps(key: usize, thread: &ThreadState) -> bool {
     match thread.wait() {
         None => false,
         Some(wait) if matches!(wait.target, Target::Lock { spins: true, .. }) => true,
-        Some(wait) if matches!(wait.target, Target::Engine(_)) => false,
+        Some(wait) if matches!(wait.target, Target::Engine(..)) => false,
         // SAFETY: see the module's header.
         Some(_) => unsafe { &*(key as *const KTHREAD) }.wait_state.load(Ordering::Relaxed) == WAITING,
     }
@@ -111,17 +113,38 @@ fn object_blockers(state: &State, object: usize, kind: u8) -> Vec<Blocker> {
 
 /// The cycle that `start` closes by sleeping, if it closes one.
 pub(super) fn cycle(state: &State, start: usize) -> Option<Cycle> {
-    let mut path = vec![start];
     let mut seen = vec![start];
-    follow(state, &mut path, &mut seen)
+    follow(state, &blockers, &mut vec![start], &mut seen)
 }
 
-fn follow(state: &State, path: &mut Vec<usize>, seen: &mut Vec<usize>) -> Option<Cycle> {
+/// The same in a machine in which nobody can run any more, where one of several that do something is enough.
+pub(super) fn cycle_of_hung(state: &State, start: usize) -> Option<Cycle> {
+    let all = |state: &State, key: usize| {
+        let task = state.threads.get(&key).and_then(ThreadState::wait).and_then(|wait| match wait.target {
+            Target::Engine(_, task) if task != 0 => Some(task),
+            _ => None,
+        });
+        let does = |thread: &ThreadState| task.is_some_and(|task| thread.tasks.contains(&task));
+        let doers = state.threads.iter().filter(|(other, thread)| **other != key && does(thread));
+        let mut all = blockers(state, key);
+        all.extend(doers.map(|(other, _)| Blocker::Does(*other)));
+        all
+    };
+    let mut seen = vec![start];
+    follow(state, &all, &mut vec![start], &mut seen)
+}
+
+fn follow(
+    state: &State,
+    blockers: &dyn Fn(&State, usize) -> Vec<Blocker>,
+    path: &mut Vec<usize>,
+    seen: &mut Vec<usize>,
+) -> Option<Cycle> {
     let at = *path.last()?;
     for blocker in blockers(state, at) {
         let next = match blocker {
             Blocker::Orphan(orphan) => return Some(Cycle { threads: path.clone(), orphan: Some(orphan) }),
-            Blocker::Holder(next) | Blocker::Queued(next) | Blocker::Ends(next) => next,
+            Blocker::Holder(next) | Blocker::Queued(next) | Blocker::Ends(next) | Blocker::Does(next) => next,
         };
         if let Some(first) = path.iter().position(|thread| *thread == next) {
             return Some(Cycle { threads: path[first..].to_vec(), orphan: None });
@@ -131,7 +154,7 @@ fn follow(state: &State, path: &mut Vec<usize>, seen: &mut Vec<usize>) -> Option
         }
         seen.push(next);
         path.push(next);
-        if let Some(cycle) = follow(state, path, seen) {
+        if let Some(cycle) = follow(state, blockers, path, seen) {
             return Some(cycle);
         }
         path.pop();

@@ -305,7 +305,29 @@ pub fn waiting(lock: usize, kind: Kind, mode: Mode) -> Waiting {
 /// The current thread is about to wait for something of the engine's, in words: `the completion of an IRP`.
 #[inline]
 pub fn waiting_for(what: &'static str) -> Waiting {
-    wait_for(|| Target::Engine(what))
+    wait_for(|| Target::Engine(what, 0))
+}
+
+/// The same for what another thread does now, which it told with [`doing`].
+#[inline]
+pub fn waiting_for_task(what: &'static str, task: usize) -> Waiting {
+    wait_for(|| Target::Engine(what, task))
+}
+
+/// The current thread does something that others may wait for, known by an address, until somebody tells [`done`].
+#[inline]
+pub fn doing(task: usize) {
+    if watched() {
+        current_core().locks.state.lock().thread(current_thread()).tasks.push(task);
+    }
+}
+
+/// It is done, if need be by another thread.
+#[inline]
+pub fn done(task: usize) {
+    if watched() {
+        current_core().locks.state.lock().task_done(key(current_thread()), task);
+    }
 }
 
 #[inline]

@@ -2,10 +2,10 @@
 //! names.
 
 use super::book::{Hold, Orphan, State, Target, ThreadState, Wait};
-use super::graph::{Blocker, Cycle, blockers};
+use super::graph::{Blocker, Cycle, blockers, cycle_of_hung};
 use super::order::Edge;
 use super::{HeldLock, Kind, Mode, StuckThread, finding};
-use crate::bugcheck::BugCheck;
+use crate::bugcheck::{BugCheck, DEADLOCK};
 use crate::dispatcher::object_type;
 use crate::finding::Finding;
 
@@ -74,7 +74,7 @@ fn target(state: &State, target: &Target) -> String {
             let names: Vec<String> = objects.iter().map(|(at, kind)| object(state, *at, *kind)).collect();
             names.join(if *all { " and " } else { " or " })
         }
-        Target::Engine(what) => (*what).to_owned(),
+        Target::Engine(what, _) => (*what).to_owned(),
     }
 }
 
@@ -82,7 +82,7 @@ fn stuck(state: &State, key: usize) -> StuckThread {
     let Some(thread) = state.threads.get(&key) else { return StuckThread::default() };
     let held = |hold: &Hold| HeldLock {
         lock: format!("{}{}", lock(state, hold.lock, hold.kind), mode(hold.kind, hold.mode))
-            + if hold.apcs < thread.apcs { ", taken before an APC interrupted the thread" } else { "" },
+            + if hold.apcs < thread.apcs { ", held when an APC interrupted the thread" } else { "" },
         taken_at: hold.site.clone(),
     };
     StuckThread {
@@ -103,6 +103,13 @@ fn side(state: &State, cycle: &Cycle, index: usize) -> String {
     let Some(thread) = state.threads.get(&key) else { return String::new() };
     let hold = thread.holds.iter().find(|hold| Some(hold.lock) == wanted);
     let mut text = called(thread.number, &thread.name);
+    let task = state.threads.get(&before).and_then(ThreadState::wait).map_or(0, |wait| match wait.target {
+        Target::Engine(_, task) => task,
+        _ => 0,
+    });
+    if task != 0 && thread.tasks.contains(&task) {
+        text += " does that and";
+    }
     if let Some(hold) = hold.filter(|_| cycle.orphan.is_none() || index > 0) {
         let how = mode(hold.kind, hold.mode);
         text += &format!(" took {}{how}{} and", lock(state, hold.lock, hold.kind), at(&hold.site));
@@ -187,7 +194,7 @@ fn each_other(state: &State, threads: &[usize]) -> String {
         .filter_map(|key| match &state.threads.get(key)?.wait()?.target {
             Target::Lock { lock, kind, .. } => Some((*lock, *kind)),
             Target::Objects { objects, .. } => Some((objects.first()?.0, Kind::Mutex)),
-            Target::Engine(_) => None,
+            Target::Engine(..) => None,
         })
         .collect();
     advice(state, &locks)
@@ -214,6 +221,10 @@ fn advice(state: &State, locks: &[(usize, Kind)]) -> String {
 pub(super) fn hang(state: &State, check: BugCheck) -> BugCheck {
     let waiting: Vec<usize> =
         state.threads.iter().filter(|(_, thread)| thread.wait().is_some()).map(|(key, _)| *key).collect();
+    if let Some(cycle) = waiting.iter().find_map(|key| cycle_of_hung(state, *key)) {
+        let report = deadlock(state, &cycle, check);
+        return BugCheck { code: DEADLOCK, ..report };
+    }
     let explained = waiting
         .iter()
         .find_map(|key| holds_and_waits(state, *key, &waiting))
