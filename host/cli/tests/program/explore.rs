@@ -77,3 +77,105 @@ fn replay_of_a_failure_ends_with_its_report() {
     assert!(ran.stdout.starts_with("Steps: the last 3 of "), "{ran}");
     assert!(ran.stdout.contains("Bug check 0x00000050"), "{ran}");
 }
+
+/// Explores the driver that makes one of the classic mistakes.
+fn mistake(name: &str, more: &[&str]) -> serde_json::Value {
+    let driver = driver("deadlock.sys");
+    let chosen = format!("Mistake=sz:{name}");
+    let words = ["explore", text(&driver), "--set", &chosen, "--json", "-"];
+    altimeter([&words[..], more].concat()).ends_with(1).json()
+}
+
+/// Whether some text of the list has a place in this function.
+fn names(places: &serde_json::Value, function: &str) -> bool {
+    places.as_array().is_some_and(|places| places.iter().any(|place| place.to_string().contains(function)))
+}
+
+/// Fails unless the message says all of `parts`.
+#[track_caller]
+fn says(check: &serde_json::Value, parts: &[&str]) {
+    let message = check["message"].as_str().expect("a message");
+    for part in parts {
+        assert!(message.contains(part), "no {part:?} in {message}");
+    }
+}
+
+#[test]
+fn release_in_an_apc_that_wants_what_the_interrupted_callback_holds_is_explained() {
+    // spec: SEED-MODW-09, SEED-MODW-11, SEED-MODW-12
+    let results = mistake("page-writer", &[]);
+    let check = &results["bugcheck"];
+    assert_eq!((&check["name"], &check["driver"]), (&json!("DEADLOCK"), &json!("deadlock")));
+    says(check, &["CountWritten", "CountReleased", "APC interrupted the holder", "KeEnterGuardedRegion"]);
+    let [thread] = check["threads"].as_array().expect("a list").as_slice() else { panic!("{check:#}") };
+    assert_eq!(thread["name"], "mapped page writer");
+    assert!(
+        names(&thread["where"], "CountReleased") && names(&thread["where"], "CountWritten"),
+        "{thread:#}"
+    );
+}
+
+#[test]
+fn first_mistake_is_made_by_default_and_numbers_count_from_one() {
+    let driver = driver("deadlock.sys");
+    for chosen in [&[][..], &["--set", "Mistake=dword:1"]] {
+        let words = ["explore", text(&driver), "--json", "-"];
+        let results = altimeter([&words[..], chosen].concat()).ends_with(1).json();
+        says(&results["bugcheck"], &["CountReleased"]);
+    }
+}
+
+#[test]
+fn resource_held_over_the_file_systems_locks_is_explained() {
+    let results = mistake("own-resource", &[]);
+    let check = &results["bugcheck"];
+    assert_eq!(check["name"], "DEADLOCK", "{check:#}");
+    says(check, &["LogPaging", "main resource of a stream", "Do not hold the resource"]);
+    for thread in check["threads"].as_array().expect("a list") {
+        assert!(!thread["waits_for"].to_string().is_empty(), "{thread:#}");
+    }
+}
+
+#[test]
+fn inversion_between_a_callback_and_a_work_item_names_both() {
+    let results = mistake("inversion", &[]);
+    let told = match results["findings"].as_array().and_then(|findings| findings.first()) {
+        Some(finding) => finding.clone(),
+        None => results["bugcheck"].clone(),
+    };
+    says(&told, &["ChangeTable", "TidyUp", "in one order everywhere"]);
+}
+
+#[test]
+fn inversion_is_found_in_a_run_without_a_deadlock() {
+    let quiet = (1..200).map(|seed: u32| seed.to_string()).find_map(|seed| {
+        let results = mistake("inversion", &["--replay", &seed, "--steps", "1"]);
+        results["bugcheck"].is_null().then(|| results["findings"].clone())
+    });
+    let findings = quiet.expect("a seed whose threads did not meet");
+    assert_eq!(findings[0]["rule"], "lock-order", "{findings:#}");
+    for place in ["ChangeTable", "TidyUp"] {
+        assert!(names(&findings[0]["where"], place), "{findings:#}");
+    }
+}
+
+#[test]
+fn release_by_another_thread_names_who_acquired() {
+    // spec: RES-21
+    let results = mistake("foreign-release", &[]);
+    let check = &results["bugcheck"];
+    assert_eq!(check["name"], "RESOURCE_NOT_OWNED", "{check:#}");
+    says(check, &["HandOver", "Release it in the thread that acquired it"]);
+    assert!(check["symbol"].to_string().contains("ReleaseHanded"), "{check:#}");
+}
+
+#[test]
+fn missing_release_and_extra_leave_are_found_where_they_happen() {
+    let results = mistake("missing-release", &[]);
+    assert_eq!(results["findings"][0]["rule"], "lock-held", "{results:#}");
+    says(&results["findings"][0], &["ForgetRelease", "Release it on every path"]);
+    let results = mistake("extra-leave", &[]);
+    let check = &results["bugcheck"];
+    assert_eq!(check["name"], "APC_INDEX_MISMATCH", "{check:#}");
+    assert!(check["symbol"].to_string().contains("LeaveTwice"), "{check:#}");
+}
