@@ -197,6 +197,31 @@ mod stores {
     }
 
     #[test]
+    fn of_a_stream_file_object_are_written_when_its_owner_says_so() {
+        // spec: CC-24
+        on_volume(|store, core| {
+            let file = open("f", 0);
+            file.write(0, &[1; PAGE]);
+            file.flush();
+            let (section, view) = mapped(&file, READ_WRITE);
+            let tried = || core.findings().iter().any(|finding| finding.rule == "lost-mapped-write");
+            let context = file.file.FsContext2.replace(std::ptr::null_mut());
+            copy::write(view, &[2]).unwrap();
+            assert_eq!(flush_all(), Ok(0));
+            assert!(!tried(), "nobody opened it");
+            let flags = &file.header().Flags2;
+            flags.set(flags.get() | FSRTL_FLAG2_DO_MODIFIED_WRITE);
+            // This file system refuses file objects that nobody opened, so the writer gives up, but it tries.
+            assert_eq!(flush_all(), Ok(0));
+            assert_eq!((tried(), store.bytes("f")[0]), (true, 1));
+            file.file.FsContext2.set(context);
+            mm_unmap_view_in_system_space(view).unwrap();
+            section.release().unwrap();
+            file.close();
+        });
+    }
+
+    #[test]
     fn that_cannot_be_written_are_reported_and_given_up() {
         on_volume(|store, core| {
             let file = open("f", 0);

@@ -255,11 +255,19 @@ pub fn modified_streams() -> Result<Vec<ModifiedStream>, Raise> {
     let mut modified = Vec::new();
     for reference in listed {
         collect(&reference.0)?;
-        if reference.0.modified_pages.load(Ordering::Relaxed) != 0 {
+        if reference.0.modified_pages.load(Ordering::Relaxed) != 0 && is_written(reference.0.file()) {
             modified.push(ModifiedStream(reference));
         }
     }
     Ok(modified)
+}
+
+/// Whether the page writer writes a file's pages: of a stream file object, which nobody opened, only when its owner says
+/// so. Source: CC-24.
+fn is_written(file: &FILE_OBJECT) -> bool {
+    !file.FsContext2.get().is_null()
+        || crate::map::header(file)
+            .is_some_and(|header| header.Flags2.get() & nt_abi::FSRTL_FLAG2_DO_MODIFIED_WRITE != 0)
 }
 
 /// Whether a stream of the machine is mapped writable, or has pages for the mapped page writer.
