@@ -173,21 +173,23 @@ fn a_wait_for_the_outside_is_refused_here_and_granted_to_free_threads() {
     let core = Core::new(Config { detect_hangs: true, ..Config::default() }).expect("a machine");
     let gate = event(object_type::NOTIFICATION_EVENT);
     std::thread::scope(|scope| {
-        let inside = scope.spawn(|| core.attach(0, || dispatcher::wait(&gate.Header, false, None)));
-        let outside = || {
-            wait_outside(|| {
-                // The other thread waits for good meanwhile: no hang, as this one will go on.
-                while std::ptr::eq(gate.Header.WaitListHead.Flink.get(), &gate.Header.WaitListHead) {
-                    std::thread::yield_now();
-                }
-                17
+        let wait = || core.attach(0, || dispatcher::wait(&gate.Header, false, None));
+        // This one is in the machine before the other waits: alone, that would be a hang.
+        let (inside, outside) = core
+            .attach(0, || {
+                let inside = scope.spawn(wait);
+                let outside = wait_outside(|| {
+                    // The other thread waits for good meanwhile: no hang, as this one will go on.
+                    while std::ptr::eq(gate.Header.WaitListHead.Flink.get(), &gate.Header.WaitListHead) {
+                        std::thread::yield_now();
+                    }
+                    17
+                });
+                dispatcher::set_event(&gate.Header);
+                (inside, outside)
             })
-        };
-        assert_eq!(
-            core.attach(0, || outside().inspect(|_| _ = dispatcher::set_event(&gate.Header)))
-                .expect("a thread"),
-            Ok(17)
-        );
+            .expect("a thread");
+        assert_eq!(outside, Ok(17));
         assert_eq!(inside.join().expect("no panic").expect("a thread"), Ok(NtStatus::SUCCESS));
     });
     assert!(core.stop() && core.bug_checked().is_none(), "{:?}", core.bug_checked());
