@@ -71,7 +71,7 @@ static FLT_POSTOP_CALLBACK_STATUS FLTAPI PostCreate(PFLT_CALLBACK_DATA Data, PCF
     if (!FlagOn(Flags, FLTFL_POST_OPERATION_DRAINING) && Data->IoStatus.Status == STATUS_SUCCESS
         && NameContains(file, L"exclusive")) {
         LockExclusively(file);
-        AskByName(Data);
+        AskByName(Data, FltObjects);
     }
     return FLT_POSTOP_FINISHED_PROCESSING;
 }

@@ -31,6 +31,6 @@ VOID InitializeWatch(VOID);
 /* Takes and gives back the file's locks as FsRtlAcquireFileExclusive does. */
 VOID LockExclusively(PFILE_OBJECT FileObject);
 /* Asks for the file by its name. */
-VOID AskByName(PFLT_CALLBACK_DATA Data);
+VOID AskByName(PFLT_CALLBACK_DATA Data, PCFLT_RELATED_OBJECTS FltObjects);
 
 #endif

@@ -357,7 +357,7 @@ VOID LockExclusively(PFILE_OBJECT FileObject)
     CHECK(!KeAreApcsDisabled());
 }
 
-VOID AskByName(PFLT_CALLBACK_DATA Data)
+VOID AskByName(PFLT_CALLBACK_DATA Data, PCFLT_RELATED_OBJECTS FltObjects)
 {
     // spec: FSF-28
     PFSRTL_ADVANCED_FCB_HEADER header = HeaderOf(Data->Iopb->TargetFileObject);
@@ -365,6 +365,7 @@ VOID AskByName(PFLT_CALLBACK_DATA Data)
     OBJECT_ATTRIBUTES attributes;
     IO_STATUS_BLOCK block = {{0}, 0};
     FILE_STAT_INFORMATION stat;
+    LONG64 seen;
     NTSTATUS status = FltGetFileNameInformation(Data, FLT_FILE_NAME_OPENED | FLT_FILE_NAME_QUERY_DEFAULT, &name);
 
     CHECK(status == STATUS_SUCCESS);
@@ -380,5 +381,13 @@ VOID AskByName(PFLT_CALLBACK_DATA Data)
     CHECK(status == STATUS_INFO_LENGTH_MISMATCH);
     status = ZwQueryInformationByName(&attributes, &block, &stat, sizeof(stat), FileBasicInformation);
     CHECK(status == STATUS_INVALID_INFO_CLASS);
+    RtlZeroMemory(&stat, sizeof(stat));
+    seen = Results.Operations[0xff - IRP_MJ_QUERY_OPEN].Pre;
+    status = FltQueryInformationByName(FltObjects->Filter, FltObjects->Instance, &attributes, &block, &stat,
+                                       sizeof(stat), (FILE_INFORMATION_CLASS)68, NULL);
+    CHECK(status == STATUS_SUCCESS);
+    CHECK(block.Status == STATUS_SUCCESS && block.Information == sizeof(stat));
+    CHECK(stat.EndOfFile.QuadPart == header->FileSize.QuadPart);
+    CHECK(Results.Operations[0xff - IRP_MJ_QUERY_OPEN].Pre == seen);
     FltReleaseFileNameInformation(name);
 }

@@ -36,6 +36,7 @@ use crate::completion;
 use crate::descend::{Outcome, descend};
 use crate::device::{Attachment, FilterManager};
 use crate::frame::Operation;
+use crate::generated::Opener;
 use crate::nodes::{CallbackTable, Node};
 use crate::operation::{interested, kinds_of_file};
 use crate::parameters::Snapshot;
@@ -182,10 +183,11 @@ fn plain(status: NtStatus) -> NtStatus {
 
 /// A file that a minifilter opened below itself is seen by the instances below that one.
 fn first_below(file: *mut FILE_OBJECT, list: &[Node]) -> usize {
-    let opener = crate::pointer::file(file).and_then(generated::opener_of);
-    opener.map_or(0, |opener| {
+    let below = |opener: &Opener| {
         list.iter().position(|node| node.instance.altitude < opener.altitude).unwrap_or(list.len())
-    })
+    };
+    crate::pointer::file(file)
+        .map_or(0, |file| generated::with_opener(file, |opener| opener.map_or(0, below)))
 }
 
 impl FsFilter for FilterManager {

@@ -62,10 +62,14 @@ pub(crate) fn opener(irp: &IRP) -> Option<&'static Opener> {
     unsafe { (slot.get() as *const Opener).as_ref() }
 }
 
-/// Who opened `file` below an instance, if someone did.
-pub(crate) fn opener_of(file: &FILE_OBJECT) -> Option<&'static Opener> {
+/// Who opened, or queries, `file` below an instance, if someone does: calls `f` with the altitude.
+pub(crate) fn with_opener<R>(file: &FILE_OBJECT, f: impl FnOnce(Option<&Opener>) -> R) -> R {
     // SAFETY: as in `opener`.
-    unsafe { (file_slot(file, SLOT).get() as *const Opener).as_ref() }
+    if let Some(opener) = unsafe { (file_slot(file, SLOT).get() as *const Opener).as_ref() } {
+        return f(Some(opener));
+    }
+    let context = file_create_context(file);
+    f(context.as_ref().and_then(|context| context.downcast_ref::<Opener>()))
 }
 
 /// Whether a minifilter opened `file` below itself.
@@ -291,16 +295,35 @@ pub fn flt_create_file(
     instance: Option<&Instance>,
     mut parameters: CreateParameters<'_>,
 ) -> Result<Opened, Raise> {
-    if let Some(instance) = instance {
-        parameters.start_device = instance.volume.device();
-        let opener = Opener { altitude: instance.altitude.clone(), generated: true };
-        parameters.driver_context = Some(Arc::new(opener));
-    }
+    enter_below(instance, &mut parameters);
     let mut opened = io_create_file(&parameters)?;
     if opened.status == NtStatus::REPARSE {
         opened.status = NtStatus::REPARSE_POINT_NOT_RESOLVED;
     }
     Ok(opened)
+}
+
+fn enter_below(instance: Option<&Instance>, parameters: &mut CreateParameters<'_>) {
+    if let Some(instance) = instance {
+        parameters.start_device = instance.volume.device();
+        let opener = Opener { altitude: instance.altitude.clone(), generated: true };
+        parameters.driver_context = Some(Arc::new(opener));
+    }
+}
+
+/// Queries information about a file by its name, seen only below `instance`; without one it enters at the top.
+///
+/// Source:  FltQueryInformationByName; FSF-28. IRQL: PASSIVE_LEVEL
+/// Errors:  as [`nt_fsrtl::fs_filter::nt_query_information_by_name`]
+pub fn flt_query_information_by_name(
+    instance: Option<&Instance>,
+    mut parameters: CreateParameters<'_>,
+    buffer: usize,
+    length: u32,
+    class: u32,
+) -> Result<IoStatus, Raise> {
+    enter_below(instance, &mut parameters);
+    nt_fsrtl::fs_filter::nt_query_information_by_name(&parameters, buffer, length, class)
 }
 
 /// Closes a handle. Source: FltClose; GIO-27. IRQL: PASSIVE_LEVEL. Errors: INVALID_HANDLE.

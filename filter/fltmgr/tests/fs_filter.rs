@@ -488,3 +488,38 @@ fn a_query_by_name_that_somebody_disallows_opens_queries_and_closes_the_file() {
         assert_eq!(short.status, NtStatus::INFO_LENGTH_MISMATCH);
     });
 }
+
+#[test]
+fn a_minifilters_query_by_name_is_seen_below_it() {
+    // spec: FSF-28, GIO-24
+    with_file(|core, _| {
+        let volumes = core.get::<fltmgr::Flt>().volumes();
+        let instances = volumes.iter().find(|volume| !volume.instances().is_empty()).unwrap().instances();
+        let [upper, lower] = &instances[..] else { panic!("two instances") };
+        let ask = |instance: Option<&fltmgr::Instance>| {
+            let parameters = CreateParameters {
+                name: Vec::leak(units(r"\??\C:\other")),
+                object_attributes: OBJ_CASE_INSENSITIVE,
+                ..CreateParameters::default()
+            };
+            let buffer = nt_mm::UserBuffer::new(0x48).unwrap();
+            let done = fltmgr::generated::flt_query_information_by_name(
+                instance,
+                parameters,
+                buffer.address(),
+                0x48,
+                68,
+            );
+            assert_eq!(done.unwrap().status, NtStatus::SUCCESS);
+            log()
+        };
+        FS_ANSWER.set(NtStatus::FSFILTER_OP_COMPLETED_SUCCESSFULLY);
+        assert_eq!(ask(Some(&**upper)), ["lower pre query_open", "fs query_open irql 0"]);
+        assert_eq!(ask(Some(&**lower)), ["fs query_open irql 0"]);
+        assert_eq!(ask(None).len(), 4);
+        // Opened after all, the file is below the instance, too.
+        FS_ANSWER.set(NtStatus::SUCCESS);
+        assert_eq!(ask(Some(&**lower))[1..], OPENED);
+        assert_eq!(rules(core), Vec::<&str>::new());
+    });
+}

@@ -18,6 +18,7 @@ rows! { "fltmgr.sys", "fltmgr";
     FltReadFile partial "synchronous; GIO-16 to GIO-21";
     FltWriteFile partial "synchronous; GIO-16 to GIO-21";
     FltQueryInformationFile done "GIO-30";
+    FltQueryInformationByName partial "the create context is not used; FSF-28";
     FltSetInformationFile partial "no rename to another directory";
     FltFlushBuffers done "GIO-32";
 }
@@ -100,6 +101,27 @@ export! {
     pub fn FltCreateFile(_filter: usize, address: usize, handle: *mut usize, access: u32, attributes: usize, iosb: *mut IO_STATUS_BLOCK, allocation: *mut i64, file_attributes: u32, share: u32, disposition: u32, options: u32, _ea: usize, _ea_length: u32, flags: u32) -> NtStatus [irql <= PASSIVE_LEVEL] {
         let wanted = Create { access, attributes, allocation, file_attributes, share, disposition, options, flags };
         create(address, handle, std::ptr::null_mut(), iosb, &wanted)
+    }
+
+    /// Information about a file by its name, asked below an instance.
+    pub fn FltQueryInformationByName(_filter: usize, address: usize, attributes: usize, iosb: *mut IO_STATUS_BLOCK, buffer: usize, length: u32, class: u32, _context: usize) -> NtStatus [irql <= PASSIVE_LEVEL] {
+        let attributes = match ObjectAttributes::capture(attributes)? {
+            Ok(attributes) => attributes,
+            Err(status) => return Ok(status),
+        };
+        let below = if address == 0 { None } else { Some(instance(address)?) };
+        let parameters = CreateParameters {
+            name: &attributes.name,
+            root: attributes.root,
+            object_attributes: attributes.attributes,
+            ..CreateParameters::default()
+        };
+        let result = generated::flt_query_information_by_name(below.as_deref(), parameters, buffer, length, class)?;
+        if let Some(iosb) = optional(iosb, "FltQueryInformationByName", "IoStatusBlock")? {
+            iosb.Status.set(result.status);
+            iosb.Information.set(result.information);
+        }
+        Ok(result.status)
     }
 
     /// Opens a file below an instance and gives its file object too, referenced.
