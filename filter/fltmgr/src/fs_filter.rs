@@ -54,12 +54,19 @@ pub enum Rule {
     Inevitable,
 }
 
+fn is_release(major: u8) -> bool {
+    matches!(
+        major,
+        IRP_MJ_RELEASE_FOR_SECTION_SYNCHRONIZATION
+            | IRP_MJ_RELEASE_FOR_CC_FLUSH
+            | IRP_MJ_RELEASE_FOR_MOD_WRITE
+    )
+}
+
 /// Source: FSF-06 to FSF-09.
 pub fn rule(operation: &Operation) -> Rule {
     match operation.iopb.MajorFunction.get() {
-        IRP_MJ_RELEASE_FOR_SECTION_SYNCHRONIZATION
-        | IRP_MJ_RELEASE_FOR_CC_FLUSH
-        | IRP_MJ_RELEASE_FOR_MOD_WRITE => Rule::Inevitable,
+        major if is_release(major) => Rule::Inevitable,
         IRP_MJ_ACQUIRE_FOR_SECTION_SYNCHRONIZATION => {
             let parameters = operation.iopb.Parameters.AcquireForSectionSynchronization();
             if parameters.SyncType.get() == SyncTypeOther { Rule::Inevitable } else { Rule::MayFailForMemory }
@@ -148,7 +155,8 @@ fn run(
     }
     let flt = flt();
     let Some(operation) = flt.frames.take(2 * list.len()) else {
-        return Ok(NtStatus::INSUFFICIENT_RESOURCES);
+        // What is held has to be given back, whether or not filters can be told.
+        return if is_release(call.Operation.get()) { below() } else { Ok(NtStatus::INSUFFICIENT_RESOURCES) };
     };
     operation.watched.set(callback::is_watched(core, flt));
     fill(operation, volume, call, table);
