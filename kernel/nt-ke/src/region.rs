@@ -120,14 +120,25 @@ impl CriticalRegion {
 impl Drop for CriticalRegion {
     #[inline]
     fn drop(&mut self) {
-        let count = current_thread().kernel_apc_disable();
-        count.set(count.get() - 1);
-        if locks::watched() {
-            locks::region_left(true);
-        }
-        // A `Stop` is seen at the next kernel call as well.
-        let _ = crate::apc::deliver();
+        leave_for_engine();
     }
+}
+
+/// Enters a critical region of the engine that no value stands for, since another function leaves it.
+pub fn enter_for_engine() {
+    enter(true);
+}
+
+/// Ends one [`enter_for_engine`] of the same thread.
+#[inline]
+pub fn leave_for_engine() {
+    let count = current_thread().kernel_apc_disable();
+    count.set(count.get() - 1);
+    if locks::watched() {
+        locks::region_left(true);
+    }
+    // A `Stop` is seen at the next kernel call as well.
+    let _ = crate::apc::deliver();
 }
 
 /// How `thread` stands where it should have left everything, in words; `None`: it has.

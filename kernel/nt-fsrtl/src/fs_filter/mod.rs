@@ -37,9 +37,8 @@ use nt_abi::{
     IRP_MJ_RELEASE_FOR_MOD_WRITE, IRP_MJ_RELEASE_FOR_SECTION_SYNCHRONIZATION, NtStatus,
     SyncTypeCreateSection, SyncTypeOther,
 };
-use nt_ke::irql;
+use nt_ke::{irql, region};
 
-use crate::header::{enter_file_system, exit_file_system};
 use perform::{Call, perform};
 
 pub use query_open::nt_query_information_by_name;
@@ -129,10 +128,10 @@ pub fn acquire_for_section(file: &FILE_OBJECT, sync: SyncType) -> Result<NtStatu
     } else {
         arm.SyncType.set(SyncTypeOther);
     }
-    enter_file_system();
+    region::enter_for_engine();
     let result = perform(&call, &|device| locks::section(device, file));
     if !matches!(result, Ok(status) if is_acquired(status)) {
-        exit_file_system();
+        region::leave_for_engine();
     }
     result.map(plain)
 }
@@ -145,7 +144,7 @@ pub fn acquire_for_section(file: &FILE_OBJECT, sync: SyncType) -> Result<NtStatu
 pub fn release_for_section(file: &FILE_OBJECT) -> Result<(), Raise> {
     let call = Call::new(IRP_MJ_RELEASE_FOR_SECTION_SYNCHRONIZATION, file, false);
     let result = perform(&call, &|device| locks::release_section(device, file));
-    exit_file_system();
+    region::leave_for_engine();
     result.map(|_| ())
 }
 
@@ -157,10 +156,10 @@ pub fn release_for_section(file: &FILE_OBJECT) -> Result<(), Raise> {
 /// Errors:  what a filter or the file system answered; nothing is acquired then
 pub fn acquire_for_cc_flush(file: &FILE_OBJECT) -> Result<NtStatus, Raise> {
     let call = Call::new(IRP_MJ_ACQUIRE_FOR_CC_FLUSH, file, true);
-    enter_file_system();
+    region::enter_for_engine();
     let result = perform(&call, &|device| locks::cc_flush(device, file));
     if !matches!(result, Ok(status) if is_acquired(status)) {
-        exit_file_system();
+        region::leave_for_engine();
     }
     result.map(plain)
 }
@@ -173,6 +172,6 @@ pub fn acquire_for_cc_flush(file: &FILE_OBJECT) -> Result<NtStatus, Raise> {
 pub fn release_for_cc_flush(file: &FILE_OBJECT) -> Result<(), Raise> {
     let call = Call::new(IRP_MJ_RELEASE_FOR_CC_FLUSH, file, false);
     let result = perform(&call, &|device| locks::release_cc_flush(device, file));
-    exit_file_system();
+    region::leave_for_engine();
     result.map(|_| ())
 }
