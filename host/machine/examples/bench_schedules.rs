@@ -50,7 +50,13 @@ fn handover(schedule: Schedule) -> f64 {
 /// Milliseconds of one schedule.
 fn schedule(seed: u64) -> f64 {
     let started = Instant::now();
-    let options = Options { schedule: Schedule::Seeded(seed), ..Options::default() };
+    // As `altimeter explore` boots them.
+    let options = Options {
+        schedule: Schedule::Seeded(seed),
+        detect_hangs: true,
+        lock_stacks: false,
+        ..Options::default()
+    };
     let machine = Machine::boot(options).expect("a machine in memory boots");
     for name in DriverSource::embedded_names() {
         machine.load(&DriverSource::embedded(name).expect("it is built in")).expect("it loads");

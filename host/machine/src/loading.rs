@@ -285,6 +285,7 @@ impl Machine {
         // The first address that lies in a driver is to blame, if the reported one does not.
         let blamed = std::iter::once(check.address)
             .chain(check.stack.iter().copied())
+            .chain(check.threads.iter().flat_map(|thread| thread.waits_at.iter().copied()))
             .find(|address| images.driver_of(*address).is_some())
             .unwrap_or(check.address);
         let place = images.resolve(blamed);

@@ -322,3 +322,40 @@ fn free_machines_keep_no_book() {
     core.attach(0, body).expect("a thread");
     assert!(core.stop() && core.findings().is_empty());
 }
+
+/// Starts a system thread.
+fn start(body: impl FnOnce() + Send + 'static) {
+    nt_ex::ex().core().expect("the machine").spawn("poller", 0, |_| {}, body).expect("a thread");
+}
+
+#[test]
+fn thread_that_only_polls_does_not_hide_a_hang() {
+    let (check, _) = first_failure(event, |signal, number| {
+        if number == 0 {
+            start(|| while dispatcher::delay(-100_000).is_ok() {});
+            dispatcher::wait(&signal.Header, false, None)?;
+        }
+        Ok(())
+    });
+    assert_eq!(check.code, HANG);
+    assert!(check.message.contains("without waking one"), "{}", check.message);
+    assert!(check.threads.iter().any(|thread| thread.waits_for.contains("event")), "{check:?}");
+}
+
+#[test]
+fn poller_that_ends_the_wait_at_last_is_no_hang() {
+    let ended = run(1, event, |signal, number| {
+        if number == 0 {
+            let signal: &'static KEVENT = signal;
+            start(move || {
+                while nt_ke::current_core().scheduler().now() < 500_000_000 {
+                    let _ = dispatcher::delay(-10_000);
+                }
+                dispatcher::set_event(&signal.Header);
+            });
+            dispatcher::wait(&signal.Header, false, None)?;
+        }
+        Ok(())
+    });
+    assert!(ended.check.is_none(), "{:?}", ended.check);
+}

@@ -58,6 +58,11 @@ pub struct Dispatcher {
     timed: i64,
     /// Ticks in a row at which nobody else ran.
     idle_ticks: u32,
+    /// Threads of programs.
+    pub(crate) hosts: i64,
+    /// Timed waits of other threads since one of those last ran, and the time of the first.
+    turns: u32,
+    turning_since: u64,
     /// Waits without end of threads that came from the host.
     foreground: i64,
     /// Set timers.
@@ -296,10 +301,13 @@ fn wait_once(
     dispatcher.timed += i64::from(hopeful);
     dispatcher.foreground += i64::from(!timed && thread.is_host());
     let hung = core.config.detect_hangs && dispatcher.hung();
+    let in_vain = core.config.detect_hangs && dispatcher.ticks_in_vain(core, thread, deadline);
     drop(dispatcher);
     let _waited = Waited::begin(core, thread, objects, all, deadline);
     if hung {
-        report_hang(core);
+        report_hang(core, NOBODY_LEFT);
+    } else if in_vain {
+        report_hang(core, ONLY_TICKING);
     }
     let outcome = sleep(core, thread, mode, deadline);
     let mut dispatcher = core.dispatcher.lock();
@@ -460,6 +468,26 @@ impl Dispatcher {
         self.idle_ticks <= TICKS
     }
 
+    /// Whether all threads of programs wait without end, and those that time wakes, of which `thread` is about to wait once
+    /// more, have come round so often that they will not end it. Counts turns, in machines with virtual time.
+    fn ticks_in_vain(&mut self, core: &Core, thread: &KTHREAD, deadline: Option<u64>) -> bool {
+        const TURNS: u32 = 20_000;
+        const MINUTE: u64 = 600_000_000;
+        if deadline.is_none() && !thread.is_host() {
+            return false;
+        }
+        if thread.is_host() || self.foreground == 0 || self.foreground < self.hosts {
+            self.turns = 0;
+            return false;
+        }
+        let now = core.scheduler().now();
+        if self.turns == 0 {
+            self.turning_since = now;
+        }
+        self.turns += 1;
+        self.turns > TURNS && now - self.turning_since > MINUTE && core.scheduler().deterministic()
+    }
+
     fn hung(&self) -> bool {
         // A thread that an APC was queued to is about to go on, though it still counts as waiting.
         self.running == 0 && self.timed == 0 && self.foreground > 0 && !crate::apc::any_on_its_way(&self.apcs)
@@ -471,18 +499,18 @@ impl Dispatcher {
 pub(crate) fn report_polling(thread: &KTHREAD) -> bool {
     let core = crate::core::core_of(thread.block());
     if core.config.detect_hangs && !core.stopping() {
-        report_hang(core);
+        report_hang(core, NOBODY_LEFT);
     }
     core.stopping()
 }
 
-fn report_hang(core: &Core) {
+const NOBODY_LEFT: &str = "every thread of the machine waits and nothing is left that could wake one";
+const ONLY_TICKING: &str = "every thread of a program waits without end, and the threads that time wakes have come round \
+                            thousands of times without waking one";
+
+fn report_hang(core: &Core, message: &str) {
     let thread = current_thread();
-    let check = BugCheck::new(
-        HANG,
-        [u64::from(thread.number()), 0, 0, 0],
-        "every thread of the machine waits and nothing is left that could wake one",
-    );
+    let check = BugCheck::new(HANG, [u64::from(thread.number()), 0, 0, 0], message);
     core.bug_check(crate::locks::explain_hang(core, check));
 }
 
@@ -632,6 +660,7 @@ impl Core {
         let hung = {
             let mut dispatcher = self.dispatcher.lock();
             dispatcher.running -= 1;
+            dispatcher.hosts -= i64::from(thread.is_host());
             thread.Header.SignalState.store(1, Ordering::Relaxed);
             wake_waiters(self, &mut dispatcher, &thread.Header);
             self.config.detect_hangs && dispatcher.hung()

@@ -29,7 +29,10 @@ pub fn acquire(lock: &AtomicUsize) -> Result<(), Raise> {
                 return Err(current_core().bug_check(BugCheck::new(
                     bugcheck::SPIN_LOCK_ALREADY_OWNED,
                     [std::ptr::from_ref(lock) as u64, 0, 0, 0],
-                    "a spin lock was acquired by the thread that holds it already: it would spin forever",
+                    format!(
+                        "a spin lock was acquired by the thread that holds it already: it would spin forever{}",
+                        locks::holders_in_words(from_ref(lock) as usize)
+                    ),
                 )));
             }
             Err(_) => {

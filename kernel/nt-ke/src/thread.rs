@@ -340,7 +340,11 @@ impl Threads {
             table.live.push(chunk + THREAD_OFFSET);
             table.inside += 1;
         }
-        core.dispatcher.lock().running += 1;
+        {
+            let mut dispatcher = core.dispatcher.lock();
+            dispatcher.running += 1;
+            dispatcher.hosts += i64::from(!system);
+        }
         if core.stopping() {
             block.raise_pending.fetch_or(boundary::raise::RAISE_STOP, Ordering::Relaxed);
         }

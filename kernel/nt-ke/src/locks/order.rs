@@ -12,7 +12,9 @@ use super::book::{Birth, Hold, Site};
 use super::{Kind, Mode};
 
 /// Longest cycle that is looked for.
-const LONGEST: usize = 5;
+const LONGEST: usize = 12;
+/// Most edges that one search follows.
+const STEPS: usize = 20_000;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Node {
@@ -20,6 +22,13 @@ pub(super) enum Node {
     Class(usize, Kind),
     /// One lock.
     Lock(usize),
+}
+
+/// What is told once: a class, a lock, or all locks of the engine's that have one name.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Told {
+    Node(Node),
+    Engine(&'static str),
 }
 
 /// One lock was taken while another was held.
@@ -42,7 +51,7 @@ pub(super) struct Edge {
 pub(super) struct Order {
     edges: BTreeMap<(Node, Node), Edge>,
     backwards: BTreeSet<(Node, Node)>,
-    told: BTreeSet<Vec<Node>>,
+    told: BTreeSet<Vec<Told>>,
 }
 
 fn place(births: &BTreeMap<usize, Birth>, lock: usize) -> usize {
@@ -124,8 +133,13 @@ impl Order {
     /// A cycle through this edge that counts and that nobody was told of.
     fn cycle(&mut self, (from, to): (Node, Node), births: &BTreeMap<usize, Birth>) -> Option<Vec<Edge>> {
         let mut path = vec![(to, self.edges.get(&(from, to))?)];
-        let found = self.follow(from, &mut path, births)?;
-        let mut told: Vec<Node> = found.iter().map(|(node, _)| *node).collect();
+        let found = self.follow(from, &mut path, births, &mut 0)?;
+        let name = |edge: &Edge| births.get(&edge.taken).map_or("", |birth| birth.name);
+        let told = found.iter().map(|(node, edge)| match name(edge) {
+            "" => Told::Node(*node),
+            name => Told::Engine(name),
+        });
+        let mut told: Vec<Told> = told.collect();
         told.sort_unstable();
         let edges = found.iter().map(|(_, edge)| (*edge).clone()).collect();
         self.told.insert(told).then_some(edges)
@@ -136,6 +150,7 @@ impl Order {
         goal: Node,
         path: &mut Vec<(Node, &'a Edge)>,
         births: &BTreeMap<usize, Birth>,
+        steps: &mut usize,
     ) -> Option<Vec<(Node, &'a Edge)>> {
         let at = path.last()?.0;
         if at == goal {
@@ -145,11 +160,15 @@ impl Order {
             return None;
         }
         for (next, edge) in self.from(at) {
+            *steps += 1;
+            if *steps > STEPS {
+                return None;
+            }
             if path.iter().any(|(node, _)| *node == next) {
                 continue;
             }
             path.push((next, edge));
-            if let Some(found) = self.follow(goal, path, births) {
+            if let Some(found) = self.follow(goal, path, births, steps) {
                 return Some(found);
             }
             path.pop();

@@ -296,6 +296,13 @@ fn nobody_signals(state: &State, key: usize) -> Option<String> {
     );
     let place = state.births.get(&first).map_or(0, |birth| birth.place);
     match state.signals.get(&first) {
+        Some(signal) if kind == object_type::SEMAPHORE => {
+            text += &format!(
+                "; thread {} released it last{}. See that every path behind a wait for it releases it again",
+                signal.thread,
+                at(&signal.site)
+            );
+        }
         Some(signal) => {
             text += &format!(
                 "; thread {} {} it last{}. If it was set before that, or before the waiter cleared it, the signal is lost: \
