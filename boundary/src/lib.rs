@@ -21,6 +21,7 @@ pub mod copy;
 pub mod enter;
 pub mod exception;
 pub mod observer;
+pub mod preempt;
 pub mod processor;
 pub mod raise;
 pub mod shim;

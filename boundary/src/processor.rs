@@ -169,6 +169,19 @@ impl ProcessorBlock {
         if depth == 0 { 0 } else { self.shadow[depth.min(SHADOW_DEPTH) - 1].get() as usize }
     }
 
+    /// Puts an address onto the shadow stack as if an export had been called from there. There is room.
+    pub(crate) fn push_shadow(&self, address: usize) {
+        let top = self.shadow_top.get();
+        // SAFETY: the next free entry of the array in this block, whose owner has looked that there is one.
+        unsafe { top.write(address as u64) };
+        self.shadow_top.set(top.wrapping_add(1));
+    }
+
+    /// Takes it off again.
+    pub(crate) fn pop_shadow(&self) {
+        self.shadow_top.set(self.shadow_top.get().wrapping_sub(1));
+    }
+
     /// Entries left before a driver that re-enters exports too deeply overruns the shadow stack.
     pub fn shadow_left(&self) -> usize {
         SHADOW_DEPTH - (self.shadow_top.get() as usize - self.shadow.as_ptr() as usize) / 8

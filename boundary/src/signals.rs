@@ -51,19 +51,27 @@ pub fn install() -> io::Result<()> {
     INSTALL.call_once(|| {
         for (signal, previous) in FAULTS.iter().zip(&PREVIOUS) {
             // A copy that the handler makes may fault itself.
-            set_handler(*signal, on_fault as *const () as usize, libc::SA_NODEFER, Some(previous));
+            set_handler(*signal, on_fault as *const () as usize, libc::SA_NODEFER, true, Some(previous));
         }
-        set_handler(stop_signal(), on_stop as *const () as usize, 0, None);
+        set_handler(stop_signal(), on_stop as *const () as usize, 0, true, None);
     });
     Ok(())
 }
 
-fn set_handler(signal: c_int, handler: usize, more_flags: c_int, previous: Option<&AtomicUsize>) {
+/// Installs one handler, on the signal stack or on whichever stack is interrupted.
+pub(crate) fn set_handler(
+    signal: c_int,
+    handler: usize,
+    more_flags: c_int,
+    signal_stack: bool,
+    previous: Option<&AtomicUsize>,
+) {
     let mut old = MaybeUninit::<libc::sigaction>::zeroed();
     // SAFETY: a zeroed sigaction is a valid one.
     let mut action: libc::sigaction = unsafe { MaybeUninit::zeroed().assume_init() };
     action.sa_sigaction = handler;
-    action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK | libc::SA_RESTART | more_flags;
+    let stack = if signal_stack { libc::SA_ONSTACK } else { 0 };
+    action.sa_flags = libc::SA_SIGINFO | libc::SA_RESTART | stack | more_flags;
     // SAFETY: both pointers are live; the handler has the three-argument form that SA_SIGINFO asks for.
     unsafe {
         libc::sigaction(signal, &raw const action, old.as_mut_ptr());
@@ -76,10 +84,15 @@ fn set_handler(signal: c_int, handler: usize, more_flags: c_int, previous: Optio
 
 /// Sends the stop signal to the OS thread of `block`. Harmless when it is not in driver code.
 pub fn interrupt(block: &ProcessorBlock) {
+    send(block, stop_signal());
+}
+
+/// Sends `signal` to the OS thread of `block`, if it has one now.
+pub(crate) fn send(block: &ProcessorBlock, signal: c_int) {
     let thread = block.os_thread.load(Ordering::Relaxed);
     if thread != 0 {
         // SAFETY: a plain system call; a thread id that is gone gives ESRCH.
-        unsafe { libc::syscall(libc::SYS_tgkill, libc::getpid(), thread as c_int, stop_signal()) };
+        unsafe { libc::syscall(libc::SYS_tgkill, libc::getpid(), thread as c_int, signal) };
     }
 }
 

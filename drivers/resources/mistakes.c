@@ -292,7 +292,8 @@ static VOID NTAPI Nothing(PKAPC Apc, PKNORMAL_ROUTINE_ *Normal, PVOID *Context, 
 {
 }
 
-static ULONG64 Now(VOID)
+/* In units of 100 ns. */
+ULONG64 Now(VOID)
 {
     LARGE_INTEGER frequency, now = KeQueryPerformanceCounter(&frequency);
 

@@ -2,7 +2,7 @@
  * resources: checks of executive resources, regions and APCs from native code.
  *
  * Registry values: Mode (REG_DWORD) other than 0 does one thing that is wrong instead, see RunMode: below 100 in
- * DriverEntry, else once in the first create of a program; Loop (REG_DWORD) acquires and releases that often and times
+ * DriverEntry, else once in the first create of a program; 60 checks what interrupts a loop (preempt.c); Loop (REG_DWORD) acquires and releases that often and times
  * it.
  */
 #include "results.h"
@@ -106,6 +106,10 @@ NTSTATUS DriverEntry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING RegistryPath)
         RunCases();
         RunWaiting();
         RunRegions();
+    } else if (Mode == 60) {
+        RunPreemption();
+    } else if (Mode == 61) {
+        TimePreemption();
     } else if (Mode < 100) {
         RunMode(Mode);
     }

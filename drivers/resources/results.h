@@ -19,6 +19,7 @@ typedef struct _RESULTS {
     ULONG64 ExclusiveTicks;        /* 0x90, of 100 ns, for Loop acquisitions alone and releases */
     ULONG64 SharedTicks;           /* 0x98, and shared ones */
     ULONG64 ApcTicks;              /* 0xa0, and special kernel APCs queued to the own thread and delivered */
+    ULONG64 InterruptTicks;        /* 0xa8, for a thousand queued to a thread in a loop and delivered there (Mode 61) */
 } RESULTS;
 
 _Static_assert(FIELD_OFFSET(RESULTS, ExclusiveTicks) == 0x90, "a test reads this layout");
@@ -37,10 +38,14 @@ VOID Pause(VOID);
 VOID RunCases(VOID);
 VOID RunWaiting(VOID);
 VOID RunRegions(VOID);
+/* preempt.c (5) */
+VOID RunPreemption(VOID);
+VOID TimePreemption(VOID);
 
 /* mistakes.c */
 VOID RunMode(ULONG Mode);
 VOID RunLoops(ULONG Count);
+ULONG64 Now(VOID);
 
 /* Exported by the kernel, but not in the public headers for drivers. */
 typedef VOID (NTAPI *PKNORMAL_ROUTINE_)(PVOID Context, PVOID First, PVOID Second);

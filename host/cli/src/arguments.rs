@@ -87,6 +87,10 @@ pub struct RunArguments {
     #[arg(long)]
     pub special_pool: bool,
 
+    /// Let kernel APCs interrupt driver code at PASSIVE_LEVEL wherever it is, not only where it calls the kernel
+    #[arg(long, conflicts_with = "schedule")]
+    pub preempt: bool,
+
     /// Make an export misbehave, to see that a check of it fails; repeatable
     ///
     /// A function that returns a status does nothing and returns STATUS_UNSUCCESSFUL, one that returns a pointer NULL, one
@@ -264,6 +268,7 @@ impl ExploreArguments {
             sector: 512,
             cache_size: 256,
             special_pool: self.special_pool,
+            preempt: false,
             faults: Vec::new(),
             workload: self.workload,
             source: self.source.clone(),

@@ -34,6 +34,7 @@ pub fn options(arguments: &RunArguments) -> Result<Options, Usage> {
         faults: arguments.faults.clone(),
         sector_size: arguments.sector,
         special_pool: arguments.special_pool,
+        preempt: arguments.preempt,
         cache: altimeter::CacheLimits::of((arguments.cache_size as usize) << 20),
         detect_hangs: true,
         statistics: true,
@@ -44,6 +45,11 @@ pub fn options(arguments: &RunArguments) -> Result<Options, Usage> {
 
 fn schedule(arguments: &RunArguments) -> Result<Schedule, Usage> {
     match (arguments.scheduler, arguments.schedule) {
+        (Scheduler::Fibre, _) if arguments.preempt => Err(Usage(
+            "--preempt interrupts free threads, and a seed decides where fibres are: leave one of --preempt and \
+             --scheduler fibre out"
+                .into(),
+        )),
         (Scheduler::Fibre, seed) => Ok(Schedule::Seeded(seed.unwrap_or(1))),
         (Scheduler::Free, None) => Ok(Schedule::Free),
         (Scheduler::Free, Some(seed)) => Err(Usage(format!(

@@ -44,6 +44,9 @@ pub struct Options {
     /// How threads get to run. Seeded by default: the same seed, the same run; the machine then moves only while
     /// somebody is in it, and its threads must not wait for each other outside of it.
     pub schedule: Schedule,
+    /// Whether kernel APCs interrupt driver code at PASSIVE_LEVEL wherever it is, and not only where it calls the
+    /// kernel. For free threads: a seeded machine decides at calls.
+    pub preempt: bool,
     /// Whether a seeded machine keeps the whole stack of each place where a lock is taken or waited for, not only the
     /// calls into exports.
     pub lock_stacks: bool,
@@ -62,6 +65,7 @@ impl Default for Options {
             faults: Vec::new(),
             cache: nt_cc::CacheLimits::default(),
             schedule: Schedule::Seeded(1),
+            preempt: false,
             lock_stacks: true,
         }
     }
@@ -155,6 +159,7 @@ pub(crate) fn core(options: &Options) -> Result<Arc<Core>, BootError> {
         processors: options.processors,
         detect_hangs: options.detect_hangs,
         schedule: options.schedule,
+        preempt: options.preempt,
         lock_stacks: options.lock_stacks,
     };
     Core::new(config).map_err(BootError::Host)

@@ -7,6 +7,8 @@
 //!           user      ends an alertable wait                          KernelRoutine
 //! ```
 //!
+//! With [`crate::Config::preempt`] they also interrupt a loop of a driver that calls nothing, at PASSIVE_LEVEL.
+//!
 //! A program's own routine of a user APC is code in user mode, of which a machine has none: it is not called.
 //! Queues are guarded by the dispatcher lock. Statements: EXEC-01, EXEC-02, EXEC-04, EXEC-13, EXEC-15, EXEC-42.
 //!
@@ -152,6 +154,7 @@ pub fn insert(apc: &KAPC, first: usize, second: usize) -> bool {
     note(thread, queues);
     // A thread that waits looks at its queue; one that runs does at its next call.
     core.scheduler().wake(thread);
+    interrupt(core, thread);
     true
 }
 
@@ -173,7 +176,30 @@ pub fn insert_special(
     queues.special.push_back(Call::Routine(Box::new(routine)));
     note(thread, queues);
     core.scheduler().wake(thread);
+    interrupt(core, thread);
     true
+}
+
+/// Interrupts `thread` for the kernel APCs that wait for it, where the machine does so.
+fn interrupt(core: &Core, thread: &KTHREAD) {
+    if core.config.preempt
+        && thread.apc_pending().load(Ordering::Acquire) & KERNEL_PENDING != 0
+        && !std::ptr::eq(thread, current_thread())
+    {
+        boundary::preempt::request(thread.block());
+    }
+}
+
+/// Interrupts every thread for which a kernel APC waits: one that was in the engine when it was queued may be in a loop
+/// of a driver by now.
+pub(crate) fn interrupt_all(core: &Core) {
+    if core.config.preempt {
+        core.for_each_thread(|thread| {
+            if thread.apc_pending().load(Ordering::Acquire) & KERNEL_PENDING != 0 {
+                boundary::preempt::request(thread.block());
+            }
+        });
+    }
 }
 
 /// Takes a queued APC out; `false` when it is not queued. Source: KeRemoveQueueApc (exported, not documented).

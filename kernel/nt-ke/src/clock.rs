@@ -69,6 +69,7 @@ impl Clock {
                     parking_lot::MutexGuard::unlocked(&mut ticker, || {
                         if let Some(core) = weak.upgrade() {
                             core.clock.refresh(core.scheduler.now());
+                            crate::apc::interrupt_all(&core);
                         }
                     });
                 }

@@ -35,13 +35,22 @@ pub struct Config {
     pub detect_hangs: bool,
     /// How kernel threads get to run.
     pub schedule: Schedule,
+    /// Whether kernel APCs interrupt driver code at PASSIVE_LEVEL wherever it is, in a machine with free threads; off,
+    /// they wait for its next kernel call.
+    pub preempt: bool,
     /// Whether a seeded machine keeps whole stacks of where locks are taken, not only the calls into exports.
     pub lock_stacks: bool,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { processors: 2, detect_hangs: false, schedule: Schedule::Free, lock_stacks: true }
+        Self {
+            processors: 2,
+            detect_hangs: false,
+            schedule: Schedule::Free,
+            preempt: false,
+            lock_stacks: true,
+        }
     }
 }
 
@@ -136,6 +145,9 @@ impl Core {
     /// Errors: no slot free, or the kernel refuses what a machine needs; the message says which.
     pub fn new(config: Config) -> io::Result<Arc<Self>> {
         crate::bugcheck::install()?;
+        if config.preempt {
+            boundary::preempt::install();
+        }
         let slot = Slot::reserve()?;
         let processors = config.processors.clamp(2, 64);
         let scheduler: Box<dyn Scheduler> = match config.schedule {

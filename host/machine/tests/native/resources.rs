@@ -142,3 +142,16 @@ fn a_program_s_thread_is_no_system_thread_to_end() {
     machine.unload_all();
     assert!(machine.report().findings.is_empty(), "{:?}", machine.report().findings);
 }
+
+#[test]
+fn kernel_apcs_interrupt_loops_that_call_nothing_where_that_is_switched_on() {
+    // spec: EXEC-01, EXEC-02
+    let options = Options { schedule: Schedule::Free, preempt: true, ..Options::default() };
+    let machine = Machine::boot(options).expect("a machine in memory boots");
+    load(&machine, &["Mode=dword:60"]).unwrap_or_else(|error| panic!("{error}: {:?}", machine.report()));
+    let (cases, checks, failed) = results(&machine);
+    assert_eq!(failed, Vec::<u32>::new(), "lines of failed checks, 1000000 times the file added");
+    assert!(cases == 5 && checks > 15, "{cases} cases, {checks} checks");
+    machine.unload_all();
+    assert!(machine.report().findings.is_empty(), "{:?}", machine.report().findings);
+}
