@@ -110,6 +110,13 @@ pub fn answered(operation: &Operation, node: &Node, status: NtStatus) -> bool {
                 ),
             )
         }
+        _ if !status.is_error() && major != IRP_MJ_QUERY_OPEN => complain(
+            "acquire-completed",
+            Severity::Error,
+            "the pre callback completes it with success, so nobody below locks the file, but the release will give \
+             back what the file system thinks it holds; let the operation pass, or fail it"
+                .into(),
+        ),
         _ => {}
     }
     if status.is_error() && major != IRP_MJ_QUERY_OPEN {

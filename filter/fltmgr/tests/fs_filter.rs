@@ -357,6 +357,10 @@ fn a_filter_that_fails_an_acquire_ends_it_for_those_below() {
         ACTION.set(Action::Answer(FLT_PREOP_COMPLETE, NtStatus::ACCESS_DENIED));
         assert_eq!(fs_filter::acquire_for_section(file, CREATE), Ok(NtStatus::ACCESS_DENIED));
         assert_eq!(rules(core), ["FSF-09"]);
+        // A filter that says that it did it itself leaves the file unlocked.
+        ACTION.set(Action::Answer(FLT_PREOP_COMPLETE, NtStatus::SUCCESS));
+        assert!(matches!(fs_filter::acquire_for_mod_write(file, 1), Ok(Ok(None))));
+        assert_eq!(rules(core), ["FSF-09", "acquire-completed"]);
     });
 }
 
