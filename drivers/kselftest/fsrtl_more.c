@@ -286,6 +286,58 @@ CASE_OF(FsRtlRemovePerStreamContext)
     CHECK(FsRtlLookupPerStreamContextInternal(&Header, &Second, NULL) == &Second);
 }
 
+static PVOID FilePointer;
+static FSRTL_PER_FILE_CONTEXT FirstOfFile, SecondOfFile;
+
+static VOID BeginFileContexts(VOID)
+{
+    FilePointer = NULL;
+    FreedContexts = 0;
+    Fill(&FirstOfFile, sizeof(FirstOfFile), 0);
+    Fill(&SecondOfFile, sizeof(SecondOfFile), 0);
+    FsRtlInitPerFileContext(&FirstOfFile, &FirstOfFile, NULL, FreeContext);
+    FsRtlInitPerFileContext(&SecondOfFile, &SecondOfFile, &FilePointer, FreeContext);
+    CHECK(FsRtlInsertPerFileContext(&FilePointer, &FirstOfFile) == STATUS_SUCCESS);
+    CHECK(FsRtlInsertPerFileContext(&FilePointer, &SecondOfFile) == STATUS_SUCCESS);
+}
+
+CASE_OF(FsRtlInsertPerFileContext)
+{
+    CHECK(FsRtlInsertPerFileContext(NULL, &FirstOfFile) == STATUS_INVALID_DEVICE_REQUEST);
+    BeginFileContexts();
+    CHECK(FilePointer != NULL);
+    CHECK(FsRtlLookupPerFileContext(&FilePointer, &FirstOfFile, NULL) == &FirstOfFile);
+    FsRtlTeardownPerFileContexts(&FilePointer);
+}
+
+CASE_OF(FsRtlLookupPerFileContext)
+{
+    CHECK(FsRtlLookupPerFileContext(NULL, NULL, NULL) == NULL);
+    BeginFileContexts();
+    CHECK(FsRtlLookupPerFileContext(&FilePointer, &FirstOfFile, NULL) == &FirstOfFile);
+    CHECK(FsRtlLookupPerFileContext(&FilePointer, &SecondOfFile, SecondOfFile.InstanceId) == &SecondOfFile);
+    CHECK(FsRtlLookupPerFileContext(&FilePointer, &FirstOfFile, SecondOfFile.InstanceId) == NULL);
+    CHECK(FsRtlLookupPerFileContext(&FilePointer, &FilePointer, NULL) == NULL);
+    FsRtlTeardownPerFileContexts(&FilePointer);
+}
+
+CASE_OF(FsRtlRemovePerFileContext)
+{
+    BeginFileContexts();
+    CHECK(FsRtlRemovePerFileContext(&FilePointer, &FirstOfFile, NULL) == &FirstOfFile);
+    CHECK(FsRtlRemovePerFileContext(&FilePointer, &FirstOfFile, NULL) == NULL && FreedContexts == 0);
+    CHECK(FsRtlLookupPerFileContext(&FilePointer, &SecondOfFile, NULL) == &SecondOfFile);
+    FsRtlTeardownPerFileContexts(&FilePointer);
+}
+
+CASE_OF(FsRtlTeardownPerFileContexts)
+{
+    BeginFileContexts();
+    FsRtlTeardownPerFileContexts(&FilePointer);
+    CHECK(FreedContexts == 2 && FilePointer == NULL);
+    CHECK(FsRtlLookupPerFileContext(&FilePointer, NULL, NULL) == NULL);
+}
+
 CASE_OF(FsRtlAreVolumeStartupApplicationsComplete)
 {
     CHECK(FsRtlAreVolumeStartupApplicationsComplete()); /* there are none */
@@ -405,6 +457,10 @@ const CASE FsRtlMoreChecks[] = {
     ROW(FsRtlInsertPerStreamContext),
     ROW(FsRtlLookupPerStreamContextInternal),
     ROW(FsRtlRemovePerStreamContext),
+    ROW(FsRtlInsertPerFileContext),
+    ROW(FsRtlLookupPerFileContext),
+    ROW(FsRtlRemovePerFileContext),
+    ROW(FsRtlTeardownPerFileContexts),
     ROW(FsRtlAreVolumeStartupApplicationsComplete),
     ROW(FsRtlBalanceReads),
     ROW(FsRtlRegisterFileSystemFilterCallbacks),

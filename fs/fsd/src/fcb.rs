@@ -25,6 +25,7 @@ pub(crate) const NODE_FCB: u16 = 0x0A01;
 pub(crate) const NODE_CCB: u16 = 0x0A02;
 const TAG_FCB: u32 = u32::from_le_bytes(*b"AFcb");
 const TAG_CCB: u32 = u32::from_le_bytes(*b"ACcb");
+const TAG_FILE: u32 = u32::from_le_bytes(*b"AFil");
 const TAG_RESOURCE: u32 = u32::from_le_bytes(*b"ARes");
 
 type Key = (FileId, Option<Vec<u16>>);
@@ -40,7 +41,22 @@ pub(crate) struct Volume {
     /// Exclusive for what changes names or opens.
     pub(crate) resource: &'static ERESOURCE,
     fcbs: Lock<BTreeMap<Key, FcbPointer>>,
+    files: Lock<BTreeMap<FileId, FilePointer>>,
 }
+
+/// What the open streams of one file share: where filters' contexts of the file hang.
+#[repr(C)]
+struct FileNode {
+    contexts: nt_fsrtl::FilePointer,
+    /// Open streams. Under the volume's resource.
+    streams: Cell<u32>,
+}
+
+struct FilePointer(*const FileNode);
+// SAFETY: machine memory under the volume's locks.
+unsafe impl Send for FilePointer {}
+// SAFETY: all fields take all-zero bytes.
+unsafe impl nt_ex::pool::ZeroedInPool for FileNode {}
 
 struct FcbPointer(*const Fcb);
 // SAFETY: control blocks are machine memory under the volume's locks.
@@ -185,6 +201,7 @@ impl Volume {
             shut_down: AtomicBool::new(false),
             resource,
             fcbs: Lock::new(Rank::FsdTable, BTreeMap::new()),
+            files: Lock::new(Rank::FsdTable, BTreeMap::new()),
         })
     }
 
@@ -242,7 +259,8 @@ impl Volume {
         fcb.header.NodeByteSize.set(size_of::<Fcb>() as u16);
         fcb.header.Resource.set(std::ptr::from_ref(&fcb.resource).cast_mut());
         fcb.header.PagingIoResource.set(std::ptr::from_ref(&fcb.paging_resource).cast_mut());
-        nt_fsrtl::setup_advanced_header(&fcb.header, Some(&fcb.fast_mutex), 0);
+        let contexts = if volume_open { 0 } else { self.share_file(id)? };
+        nt_fsrtl::setup_advanced_header(&fcb.header, Some(&fcb.fast_mutex), contexts);
         if !volume_open {
             if kind == NodeKind::File || stream.is_some() {
                 let size = self.store.size(id, stream).unwrap_or(0);
@@ -251,6 +269,37 @@ impl Volume {
             self.fcbs.lock().insert(key, FcbPointer(fcb));
         }
         Ok(fcb)
+    }
+
+    /// One more stream of a file is open. Returns the address where contexts of the file hang.
+    fn share_file(&self, id: FileId) -> Result<usize, Failure> {
+        let known = self.files.lock().get(&id).map(|file| file.0);
+        let file = match known {
+            // SAFETY: nodes stay in the table as long as they live; the volume's resource is held.
+            Some(file) => unsafe { &*file },
+            None => {
+                let file = nt_ex::pool::allocate_new::<FileNode>(TAG_FILE)?;
+                self.files.lock().insert(id, FilePointer(file));
+                file
+            }
+        };
+        file.streams.set(file.streams.get() + 1);
+        Ok(std::ptr::from_ref(&file.contexts) as usize)
+    }
+
+    /// Ends one [`Self::share_file`]: contexts of the file go with the last.
+    fn unshare_file(&self, id: FileId) -> Result<(), Failure> {
+        let Some(file) = self.files.lock().get(&id).map(|file| file.0) else { return Ok(()) };
+        // SAFETY: as in `share_file`.
+        let file = unsafe { &*file };
+        file.streams.set(file.streams.get() - 1);
+        if file.streams.get() != 0 {
+            return Ok(());
+        }
+        self.files.lock().remove(&id);
+        nt_fsrtl::teardown_per_file_contexts(&file.contexts)?;
+        nt_ex::pool::free(std::ptr::from_ref(file).cast(), Some(TAG_FILE))?;
+        Ok(())
     }
 
     /// A per-open block.
@@ -280,6 +329,9 @@ impl Volume {
             self.store.close(state.id);
         }
         nt_fsrtl::teardown_per_stream_contexts(&fcb.header)?;
+        if !state.volume_open {
+            self.unshare_file(state.id)?;
+        }
         fcb.header.NodeTypeCode.set(0);
         nt_ex::resource::delete(&fcb.resource)?;
         nt_ex::resource::delete(&fcb.paging_resource)?;

@@ -1,7 +1,10 @@
-//! Filters' contexts of a stream: the list in its advanced header.
+//! Filters' contexts of a stream: the list in its advanced header. Those of files: [`crate::file_context`].
 //!
 //! Owns: the list, guarded by the header's fast mutex on Windows and by one lock per machine here, so that a
 //! header without a mutex works, too. Refuses: the contexts' memory, which is their owners'.
+//!
+//! Who is part of the engine frees its contexts through a Rust function ([`set_rust_owner`]): its contexts have no free
+//! callback for drivers to call.
 //!
 //! UNSAFETY: follows the links of a list in memory that drivers reach.
 
@@ -16,9 +19,13 @@ use crate::header::supports_filter_contexts;
 
 /// The run-time library of one machine.
 pub struct FsRtl {
-    contexts: Lock<()>,
+    pub(crate) contexts: Lock<()>,
+    owners: Lock<Vec<(usize, FreeContext)>>,
     pub(crate) refusals: Refusals,
 }
+
+/// Frees a context whose stream or file goes. It is on no list any more.
+pub type FreeContext = fn(&'static FSRTL_PER_STREAM_CONTEXT) -> Result<(), Raise>;
 
 impl Subsystem for FsRtl {
     const INDEX: usize = index::FSRTL;
@@ -27,7 +34,11 @@ impl Subsystem for FsRtl {
 impl FsRtl {
     /// To be installed after the I/O manager.
     pub fn new() -> Box<Self> {
-        Box::new(Self { contexts: Lock::new(Rank::Leaf, ()), refusals: Refusals::new() })
+        Box::new(Self {
+            contexts: Lock::new(Rank::Leaf, ()),
+            owners: Lock::new(Rank::Leaf, Vec::new()),
+            refusals: Refusals::new(),
+        })
     }
 }
 
@@ -42,13 +53,35 @@ fn link(links: *mut LIST_ENTRY) -> &'static LIST_ENTRY {
     unsafe { &*links }
 }
 
+/// Frees the contexts of `owner`, which is part of the engine, by `free`.
+pub fn set_rust_owner(owner: usize, free: FreeContext) {
+    nt_ke::subsystem::<FsRtl>().owners.lock().push((owner, free));
+}
+
+/// Has the owner of a context that is on no list any more free it. Nothing happens without a free callback.
+pub(crate) fn free(context: &'static FSRTL_PER_STREAM_CONTEXT) -> Result<(), Raise> {
+    let owner = context.OwnerId.get() as usize;
+    let known = {
+        let owners = nt_ke::subsystem::<FsRtl>().owners.lock();
+        owners.iter().find(|(other, _)| *other == owner).map(|(_, free)| *free)
+    };
+    if let Some(free) = known {
+        return free(context);
+    }
+    let callback = context.FreeCallback.get();
+    if !callback.is_null() {
+        boundary::call(callback, [from_ref(context) as u64])?;
+    }
+    Ok(())
+}
+
 /// Calls `f` for each context until it answers.
-fn find<T>(
-    header: &FSRTL_ADVANCED_FCB_HEADER,
+pub(crate) fn find<T>(
+    list: &LIST_ENTRY,
     mut f: impl FnMut(&'static FSRTL_PER_STREAM_CONTEXT) -> Option<T>,
 ) -> Option<T> {
-    let head = from_ref(&header.FilterContexts).cast_mut();
-    let mut next = header.FilterContexts.Flink.get();
+    let head = from_ref(list).cast_mut();
+    let mut next = list.Flink.get();
     while next != head && !next.is_null() {
         let context = entry(next);
         next = context.Links.Flink.get();
@@ -59,7 +92,16 @@ fn find<T>(
     None
 }
 
-fn unlink(context: &FSRTL_PER_STREAM_CONTEXT) {
+/// Puts a context first.
+pub(crate) fn push(head: &LIST_ENTRY, context: &FSRTL_PER_STREAM_CONTEXT) {
+    let first = head.Flink.get();
+    context.Links.Flink.set(first);
+    context.Links.Blink.set(from_ref(head).cast_mut());
+    link(first).Blink.set(from_ref(&context.Links).cast_mut());
+    head.Flink.set(from_ref(&context.Links).cast_mut());
+}
+
+pub(crate) fn unlink(context: &FSRTL_PER_STREAM_CONTEXT) {
     let (next, previous) = (context.Links.Flink.get(), context.Links.Blink.get());
     link(previous).Flink.set(next);
     link(next).Blink.set(previous);
@@ -67,7 +109,11 @@ fn unlink(context: &FSRTL_PER_STREAM_CONTEXT) {
 }
 
 /// An instance is looked for together with its owner; without either, any context is the one.
-fn matches(context: &FSRTL_PER_STREAM_CONTEXT, owner: Option<usize>, instance: Option<usize>) -> bool {
+pub(crate) fn matches(
+    context: &FSRTL_PER_STREAM_CONTEXT,
+    owner: Option<usize>,
+    instance: Option<usize>,
+) -> bool {
     let is_owner = |owner| context.OwnerId.get() as usize == owner;
     match (owner, instance) {
         (_, Some(instance)) => is_owner(owner.unwrap_or(0)) && context.InstanceId.get() as usize == instance,
@@ -88,13 +134,27 @@ pub fn insert_per_stream_context(
         return NtStatus::INVALID_DEVICE_REQUEST;
     }
     let _lock = nt_ke::subsystem::<FsRtl>().contexts.lock();
-    let head = &header.FilterContexts;
-    let first = head.Flink.get();
-    context.Links.Flink.set(first);
-    context.Links.Blink.set(from_ref(head).cast_mut());
-    link(first).Blink.set(from_ref(&context.Links).cast_mut());
-    head.Flink.set(from_ref(&context.Links).cast_mut());
+    push(&header.FilterContexts, context);
     NtStatus::SUCCESS
+}
+
+/// The context of the new one's owner, when there is one; else attaches the new one. For one context per owner.
+///
+/// Returns: what is attached; `None` when the stream supports none
+pub fn find_or_insert_per_stream_context(
+    header: &FSRTL_ADVANCED_FCB_HEADER,
+    new: &'static FSRTL_PER_STREAM_CONTEXT,
+) -> Option<&'static FSRTL_PER_STREAM_CONTEXT> {
+    if !supports_filter_contexts(header) {
+        return None;
+    }
+    let _lock = nt_ke::subsystem::<FsRtl>().contexts.lock();
+    let owner = new.OwnerId.get();
+    let found = find(&header.FilterContexts, |context| (context.OwnerId.get() == owner).then_some(context));
+    if found.is_none() {
+        push(&header.FilterContexts, new);
+    }
+    found.or(Some(new))
 }
 
 /// The context of `owner` and `instance`, as far as given: the first one without either.
@@ -109,7 +169,7 @@ pub fn lookup_per_stream_context(
         return None;
     }
     let _lock = nt_ke::subsystem::<FsRtl>().contexts.lock();
-    find(header, |context| matches(context, owner, instance).then_some(context))
+    find(&header.FilterContexts, |context| matches(context, owner, instance).then_some(context))
 }
 
 /// Takes it off the stream and returns it. Source: FsRtlRemovePerStreamContext. IRQL: <= APC_LEVEL
@@ -122,7 +182,7 @@ pub fn remove_per_stream_context(
         return None;
     }
     let _lock = nt_ke::subsystem::<FsRtl>().contexts.lock();
-    let found = find(header, |context| matches(context, owner, instance).then_some(context));
+    let found = find(&header.FilterContexts, |context| matches(context, owner, instance).then_some(context));
     if let Some(context) = found {
         unlink(context);
     }
@@ -139,16 +199,13 @@ pub fn teardown_per_stream_contexts(header: &FSRTL_ADVANCED_FCB_HEADER) -> Resul
     loop {
         let next = {
             let _lock = nt_ke::subsystem::<FsRtl>().contexts.lock();
-            let first = find(header, Some);
+            let first = find(&header.FilterContexts, Some);
             if let Some(context) = first {
                 unlink(context);
             }
             first
         };
         let Some(context) = next else { return Ok(()) };
-        let free = context.FreeCallback.get();
-        if !free.is_null() {
-            boundary::call(free, [from_ref(context) as u64])?;
-        }
+        free(context)?;
     }
 }

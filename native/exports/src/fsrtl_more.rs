@@ -1,4 +1,6 @@
-//! FsRtl: names, pool that raises, contexts of streams, MDLs through the cache, what a file is.
+//! FsRtl: names, pool that raises, contexts of streams and files, MDLs through the cache, what a file is.
+//!
+//! UNSAFETY: the word in which a file system keeps the contexts of a file is used through its address.
 
 use boundary::{Raise, export};
 use nt_abi::irql::{APC_LEVEL, DISPATCH_LEVEL, PASSIVE_LEVEL};
@@ -34,6 +36,10 @@ rows! { "ntoskrnl.exe", "nt-fsrtl";
     FsRtlInsertPerStreamContext done "";
     FsRtlLookupPerStreamContextInternal done "";
     FsRtlRemovePerStreamContext done "";
+    FsRtlInsertPerFileContext done "CTX-57";
+    FsRtlLookupPerFileContext done "CTX-57";
+    FsRtlRemovePerFileContext done "CTX-57";
+    FsRtlTeardownPerFileContexts done "CTX-57";
 }
 
 /// FileStandardInformation.
@@ -113,6 +119,12 @@ fn is_paging_file(file: &FILE_OBJECT) -> Result<bool, Raise> {
     let header = file.FsContext.get().cast::<FSRTL_ADVANCED_FCB_HEADER>();
     let header = optional(header, "FsRtlIsPagingFile", "FileObject->FsContext")?;
     Ok(header.is_some_and(|header| header.Flags2.get() & FSRTL_FLAG2_IS_PAGING_FILE != 0))
+}
+
+/// A file system's pointer to the contexts of a file; null when the file supports none.
+fn file_pointer(pointer: *mut usize) -> Option<&'static nt_fsrtl::FilePointer> {
+    // SAFETY: a file system keeps it for the call; it is one word, changed by the routines behind these exports only.
+    unsafe { pointer.cast::<nt_fsrtl::FilePointer>().as_ref() }
 }
 
 export! {
@@ -254,5 +266,31 @@ export! {
     pub fn FsRtlRemovePerStreamContext(header: *mut FSRTL_ADVANCED_FCB_HEADER, owner: usize, instance: usize) -> usize [irql <= APC_LEVEL] {
         arg!(FsRtlRemovePerStreamContext: header);
         Ok(address(nt_fsrtl::remove_per_stream_context(header, given(owner), given(instance))))
+    }
+
+    /// Attaches a filter's context to a file.
+    pub fn FsRtlInsertPerFileContext(pointer: *mut usize, context: *mut FSRTL_PER_STREAM_CONTEXT) -> NtStatus [irql <= APC_LEVEL] {
+        arg!(FsRtlInsertPerFileContext: context);
+        Ok(match file_pointer(pointer) {
+            Some(pointer) => nt_fsrtl::insert_per_file_context(pointer, context),
+            None => NtStatus::INVALID_DEVICE_REQUEST,
+        })
+    }
+
+    /// A filter's context of a file; null when there is none.
+    pub fn FsRtlLookupPerFileContext(pointer: *mut usize, owner: usize, instance: usize) -> usize [irql <= APC_LEVEL] {
+        Ok(file_pointer(pointer)
+            .map_or(0, |pointer| address(nt_fsrtl::lookup_per_file_context(pointer, given(owner), given(instance)))))
+    }
+
+    /// Takes a filter's context off a file; null when there was none.
+    pub fn FsRtlRemovePerFileContext(pointer: *mut usize, owner: usize, instance: usize) -> usize [irql <= APC_LEVEL] {
+        Ok(file_pointer(pointer)
+            .map_or(0, |pointer| address(nt_fsrtl::remove_per_file_context(pointer, given(owner), given(instance)))))
+    }
+
+    /// Frees what filters keep with a file.
+    pub fn FsRtlTeardownPerFileContexts(pointer: *mut usize) -> () [irql <= APC_LEVEL] {
+        file_pointer(pointer).map_or(Ok(()), nt_fsrtl::teardown_per_file_contexts)
     }
 }
