@@ -22,6 +22,7 @@ use nt_ke::current_core;
 use crate::altitude::Altitude;
 use crate::anchor::{self, Anchored};
 use crate::completion;
+use crate::contexts::objects;
 use crate::definitions::NO_AUTOMATIC_ATTACHMENT;
 use crate::filter::Filter;
 use crate::instance::{ACTIVE, GOING, GONE, Instance};
@@ -97,7 +98,7 @@ fn settle(instance: &Arc<Instance>, flags: u32) -> Result<Result<(), NtStatus>, 
         if !answer.is_success() {
             instance.set_stage(GONE);
             instance.anchor().mark_deleting();
-            instance.contexts.close()?;
+            objects::forget_instance(instance)?;
             forget(instance);
             return Ok(Err(answer));
         }
@@ -317,7 +318,7 @@ pub fn tear_down(instance: &Arc<Instance>, reason: u32) -> Result<bool, Raise> {
     }
     frame::drain(instance)?;
     notify(instance, registration.teardown_complete, reason)?;
-    instance.contexts.close()?;
+    objects::forget_instance(instance)?;
     instance.set_stage(GONE);
     flt().keep_statistics(instance);
     forget(instance);

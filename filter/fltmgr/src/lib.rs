@@ -99,6 +99,7 @@ pub struct Flt {
     pub(crate) findings: Lock<findings::Counts>,
     /// Held while contexts are linked and unlinked.
     pub(crate) linking: Lock<()>,
+    pub(crate) hosts: contexts::hosts::Hosts,
     counting: AtomicBool,
     pub(crate) finished: Lock<Vec<statistics::InstanceStatistics>>,
     driver: OnceLock<&'static DRIVER_OBJECT>,
@@ -123,6 +124,7 @@ impl Flt {
             frames: frame::Frames::default(),
             findings: Lock::new(Rank::Leaf, BTreeMap::new()),
             linking: Lock::new(Rank::FltVolume, ()),
+            hosts: contexts::hosts::Hosts::default(),
             counting: AtomicBool::new(false),
             finished: Lock::new(Rank::Leaf, Vec::new()),
             driver: OnceLock::new(),
@@ -139,6 +141,7 @@ impl Flt {
         if self.driver.set(driver).is_err() {
             return Ok(NtStatus::INVALID_PARAMETER);
         }
+        contexts::hosts::start();
         nt_io::io_register_fs_registration_change(driver, Arc::new(mount::file_system_changed))
     }
 

@@ -42,6 +42,7 @@ use nt_ke::{BugCheck, Core, current_core, current_thread, dispatcher, epoch};
 use crate::altitude::Altitude;
 use crate::callback;
 use crate::completion;
+use crate::contexts;
 use crate::descend::{Outcome, descend};
 use crate::flt;
 use crate::frame::{COMPLETED, DETACHED, DISPATCHING, Operation, WAITING};
@@ -124,6 +125,7 @@ pub fn run(volume: &Arc<Volume>, irp: &'static IRP, origin: Origin<'_>) -> Resul
         Some(altitude) => list.iter().position(|n| n.instance.altitude < *altitude).unwrap_or(list.len()),
     };
     if !interested(&list[start..], kinds) {
+        end_handle(stack)?;
         return forward(lower, irp, origin);
     }
     let Some(operation) = flt().frames.take(2 * list.len()) else {
@@ -131,6 +133,7 @@ pub fn run(volume: &Arc<Volume>, irp: &'static IRP, origin: Origin<'_>) -> Resul
     };
     fill(operation, volume, irp, stack, table, origin);
     let outcome = descend(core, operation, list, start, kinds).inspect_err(|_| operation.leave())?;
+    end_handle(stack)?;
     match outcome {
         Outcome::Send => send(core, operation, irp, origin),
         Outcome::Answered => {
@@ -139,6 +142,15 @@ pub fn run(volume: &Arc<Volume>, irp: &'static IRP, origin: Origin<'_>) -> Resul
             finish(operation, irp, origin)
         }
     }
+}
+
+/// A file object goes once the pre callbacks of its CLOSE have run: so do the contexts of its handle. Source: CTX-56.
+#[inline]
+fn end_handle(stack: &IO_STACK_LOCATION) -> Result<(), Raise> {
+    if stack.MajorFunction.get() != IRP_MJ_CLOSE {
+        return Ok(());
+    }
+    contexts::hosts::close_file(stack.FileObject.get())
 }
 
 fn refuse(irp: &'static IRP, origin: Origin<'_>, status: NtStatus) -> Result<NtStatus, Raise> {

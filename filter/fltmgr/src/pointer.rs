@@ -2,7 +2,10 @@
 //!
 //! UNSAFETY: each function says whose promise it relies on.
 
-use nt_abi::{DEVICE_OBJECT, DRIVER_OBJECT, FILE_OBJECT, FLT_CALLBACK_DATA, FLT_IO_PARAMETER_BLOCK, VPB};
+use nt_abi::{
+    DEVICE_OBJECT, DRIVER_OBJECT, FILE_OBJECT, FLT_CALLBACK_DATA, FLT_IO_PARAMETER_BLOCK,
+    FSRTL_ADVANCED_FCB_HEADER, VPB,
+};
 
 /// A device that some structure names.
 #[inline]
@@ -22,6 +25,14 @@ pub fn driver(pointer: *mut DRIVER_OBJECT) -> Option<&'static DRIVER_OBJECT> {
 pub fn file(pointer: *mut FILE_OBJECT) -> Option<&'static FILE_OBJECT> {
     // SAFETY: an operation keeps its file object; drivers that redirect to another must do the same.
     unsafe { pointer.as_ref() }
+}
+
+/// The stream header that a file system gave an open file.
+#[inline]
+pub fn header(file: &FILE_OBJECT) -> Option<&'static FSRTL_ADVANCED_FCB_HEADER> {
+    // SAFETY: a file system keeps the block until the last CLOSE. One that is no advanced header has at least the first
+    // words of one, whose flags say so.
+    unsafe { file.FsContext.get().cast::<FSRTL_ADVANCED_FCB_HEADER>().as_ref() }
 }
 
 /// A volume parameter block that a device or a file object names.

@@ -253,6 +253,7 @@ fn with_file(flags: u32, f: impl FnOnce(&Arc<Core>, usize)) {
         nt_cm::Cm::boot(&core).expect("no raise").expect("registry");
         let io = core.install(Io::new());
         assert_eq!(io.initialize(), Ok(NtStatus::SUCCESS));
+        core.install(nt_fsrtl::FsRtl::new());
         let flt = core.install(Box::new(fltmgr::Flt::new()));
         assert_eq!(flt.start(), Ok(NtStatus::SUCCESS));
         let driver = io_create_driver(&units(r"\FileSystem\Fast"), Arc::new(FastFs)).unwrap().unwrap();

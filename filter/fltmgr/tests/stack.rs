@@ -172,6 +172,7 @@ fn in_machine(f: impl FnOnce(&Arc<Core>)) {
         nt_cm::Cm::boot(&core).expect("no raise").expect("registry");
         let io = core.install(Io::new());
         assert_eq!(io.initialize(), Ok(NtStatus::SUCCESS));
+        core.install(nt_fsrtl::FsRtl::new());
         let flt = core.install(Box::new(fltmgr::Flt::new()));
         assert_eq!(flt.start(), Ok(NtStatus::SUCCESS));
         let driver = io_create_driver(&units(r"\FileSystem\Log"), Arc::new(LogFs)).unwrap().unwrap();

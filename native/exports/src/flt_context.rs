@@ -1,14 +1,16 @@
-//! Contexts: allocation, references, those of volumes and instances.
+//! Contexts: allocation, references, those of volumes, instances, files, streams and handles.
 
 use boundary::{Raise, export};
+use fltmgr::contexts::files::{self, Target};
 use fltmgr::contexts::links::Exchanged;
 use fltmgr::contexts::{block, links, objects};
 use nt_abi::irql::{APC_LEVEL, DISPATCH_LEVEL};
 use nt_abi::{
-    FLT_INSTANCE_CONTEXT, FLT_RELATED_CONTEXTS_EX, FLT_RELATED_OBJECTS, FLT_VOLUME_CONTEXT, NtStatus,
+    FILE_OBJECT, FLT_FILE_CONTEXT, FLT_INSTANCE_CONTEXT, FLT_RELATED_CONTEXTS_EX, FLT_RELATED_OBJECTS,
+    FLT_STREAM_CONTEXT, FLT_STREAMHANDLE_CONTEXT, FLT_VOLUME_CONTEXT, NtStatus,
 };
 
-use crate::argument::{arg, load, rows, store, store_if};
+use crate::argument::{arg, load, optional, rows, store, store_if};
 use crate::flt_filter::{filter, instance, volume};
 
 rows! { "fltmgr.sys", "fltmgr";
@@ -22,7 +24,20 @@ rows! { "fltmgr.sys", "fltmgr";
     FltGetInstanceContext done "CTX-58";
     FltDeleteInstanceContext done "CTX-45 to CTX-48";
     FltDeleteContext done "CTX-44 to CTX-46";
-    FltGetContexts done "CTX-51, CTX-53; contexts of volumes and instances are all that can be set";
+    FltSetFileContext done "CTX-26 to CTX-33, CTX-36, CTX-37";
+    FltGetFileContext done "CTX-58";
+    FltDeleteFileContext done "CTX-45 to CTX-48";
+    FltSetStreamContext done "CTX-26 to CTX-33, CTX-36, CTX-37";
+    FltGetStreamContext done "CTX-58";
+    FltDeleteStreamContext done "CTX-45 to CTX-48";
+    FltSetStreamHandleContext done "CTX-26 to CTX-33, CTX-36, CTX-37";
+    FltGetStreamHandleContext done "CTX-58";
+    FltDeleteStreamHandleContext done "CTX-45 to CTX-48";
+    FltSupportsFileContexts done "CTX-55 to CTX-57";
+    FltSupportsFileContextsEx done "CTX-55 to CTX-57";
+    FltSupportsStreamContexts done "CTX-56, CTX-57";
+    FltSupportsStreamHandleContexts done "CTX-56, CTX-57";
+    FltGetContexts done "CTX-51, CTX-53";
     FltGetContextsEx done "CTX-52; as FltGetContexts";
     FltReleaseContexts done "CTX-54";
     FltReleaseContextsEx done "CTX-54";
@@ -61,6 +76,19 @@ fn get_contexts(
     if desired & FLT_INSTANCE_CONTEXT != 0 && !objects.Instance.get().is_null() {
         let instance = instance(objects.Instance.get() as usize)?;
         found[1] = objects::flt_get_instance_context(&instance).unwrap_or(0);
+    }
+    let file = optional(objects.FileObject.get(), "FltGetContexts", "FltObjects->FileObject")?;
+    if let Some(file) = file.filter(|_| !objects.Instance.get().is_null()) {
+        let instance = instance(objects.Instance.get() as usize)?;
+        for (member, kind, target) in [
+            (2, FLT_FILE_CONTEXT, Target::File),
+            (3, FLT_STREAM_CONTEXT, Target::Stream),
+            (4, FLT_STREAMHANDLE_CONTEXT, Target::Handle),
+        ] {
+            if desired & kind != 0 {
+                found[member] = files::flt_get_context(target, &instance, file).unwrap_or(0);
+            }
+        }
     }
     for (index, context) in found[..members].iter().enumerate() {
         store((out + index * 8) as *mut usize, *context, "FltGetContexts", "Contexts")?;
@@ -158,5 +186,83 @@ export! {
     /// Releases what FltGetContextsEx found.
     pub fn FltReleaseContextsEx(_bytes: usize, contexts: usize) -> () [irql <= DISPATCH_LEVEL] {
         release_contexts(contexts, MEMBERS_EX)
+    }
+
+    /// Links a context to a file.
+    pub fn FltSetFileContext(address: usize, file: *mut FILE_OBJECT, operation: u32, context: usize, old: *mut usize) -> NtStatus [irql <= APC_LEVEL] {
+        arg!(FltSetFileContext: file);
+        exchanged(files::flt_set_context(Target::File, &*instance(address)?, file, operation, context, !old.is_null()), old)
+    }
+
+    /// The context of a file.
+    pub fn FltGetFileContext(address: usize, file: *mut FILE_OBJECT, out: *mut usize) -> NtStatus [irql <= APC_LEVEL] {
+        arg!(FltGetFileContext: file);
+        found(files::flt_get_context(Target::File, &*instance(address)?, file), out, "FltGetFileContext")
+    }
+
+    /// Unlinks the context of a file.
+    pub fn FltDeleteFileContext(address: usize, file: *mut FILE_OBJECT, old: *mut usize) -> NtStatus [irql <= APC_LEVEL] {
+        arg!(FltDeleteFileContext: file);
+        exchanged(files::flt_delete_context_of(Target::File, &*instance(address)?, file, !old.is_null()), old)
+    }
+
+    /// Links a context to a stream.
+    pub fn FltSetStreamContext(address: usize, file: *mut FILE_OBJECT, operation: u32, context: usize, old: *mut usize) -> NtStatus [irql <= APC_LEVEL] {
+        arg!(FltSetStreamContext: file);
+        exchanged(files::flt_set_context(Target::Stream, &*instance(address)?, file, operation, context, !old.is_null()), old)
+    }
+
+    /// The context of a stream.
+    pub fn FltGetStreamContext(address: usize, file: *mut FILE_OBJECT, out: *mut usize) -> NtStatus [irql <= APC_LEVEL] {
+        arg!(FltGetStreamContext: file);
+        found(files::flt_get_context(Target::Stream, &*instance(address)?, file), out, "FltGetStreamContext")
+    }
+
+    /// Unlinks the context of a stream.
+    pub fn FltDeleteStreamContext(address: usize, file: *mut FILE_OBJECT, old: *mut usize) -> NtStatus [irql <= APC_LEVEL] {
+        arg!(FltDeleteStreamContext: file);
+        exchanged(files::flt_delete_context_of(Target::Stream, &*instance(address)?, file, !old.is_null()), old)
+    }
+
+    /// Links a context to an open file.
+    pub fn FltSetStreamHandleContext(address: usize, file: *mut FILE_OBJECT, operation: u32, context: usize, old: *mut usize) -> NtStatus [irql <= APC_LEVEL] {
+        arg!(FltSetStreamHandleContext: file);
+        exchanged(files::flt_set_context(Target::Handle, &*instance(address)?, file, operation, context, !old.is_null()), old)
+    }
+
+    /// The context of an open file.
+    pub fn FltGetStreamHandleContext(address: usize, file: *mut FILE_OBJECT, out: *mut usize) -> NtStatus [irql <= APC_LEVEL] {
+        arg!(FltGetStreamHandleContext: file);
+        found(files::flt_get_context(Target::Handle, &*instance(address)?, file), out, "FltGetStreamHandleContext")
+    }
+
+    /// Unlinks the context of an open file.
+    pub fn FltDeleteStreamHandleContext(address: usize, file: *mut FILE_OBJECT, old: *mut usize) -> NtStatus [irql <= APC_LEVEL] {
+        arg!(FltDeleteStreamHandleContext: file);
+        exchanged(files::flt_delete_context_of(Target::Handle, &*instance(address)?, file, !old.is_null()), old)
+    }
+
+    /// Whether the file system has a place for contexts of a file.
+    pub fn FltSupportsFileContexts(file: *mut FILE_OBJECT) -> bool [irql <= APC_LEVEL] {
+        arg!(FltSupportsFileContexts: file);
+        Ok(files::flt_supports_file_contexts(file, false))
+    }
+
+    /// Whether a file can have contexts, of an instance in any case.
+    pub fn FltSupportsFileContextsEx(file: *mut FILE_OBJECT, address: usize) -> bool [irql <= APC_LEVEL] {
+        arg!(FltSupportsFileContextsEx: file);
+        Ok(files::flt_supports_file_contexts(file, address != 0))
+    }
+
+    /// Whether a stream can have contexts.
+    pub fn FltSupportsStreamContexts(file: *mut FILE_OBJECT) -> bool [irql <= APC_LEVEL] {
+        arg!(FltSupportsStreamContexts: file);
+        Ok(files::flt_supports_stream_contexts(file))
+    }
+
+    /// Whether an open file can have contexts.
+    pub fn FltSupportsStreamHandleContexts(file: *mut FILE_OBJECT) -> bool [irql <= APC_LEVEL] {
+        arg!(FltSupportsStreamHandleContexts: file);
+        Ok(files::flt_supports_stream_contexts(file))
     }
 }

@@ -53,7 +53,9 @@ pub(super) struct Header {
     filter: Cell<*const Filter>,
     /// What it is linked to, or 0. Changes under the manager's link lock.
     pub(super) owner: AtomicUsize,
-    spare: [Cell<u64>; 2],
+    /// For whom it is linked: a filter or an instance. Changes under the manager's link lock.
+    pub(super) key: Cell<usize>,
+    spare: Cell<u64>,
 }
 
 const HEADER: usize = size_of::<Header>();
@@ -80,6 +82,7 @@ impl Context {
         unsafe { &*self.0.filter.get() }
     }
 
+    #[inline]
     pub(super) fn header(self) -> &'static Header {
         self.0
     }
@@ -97,6 +100,9 @@ impl Context {
         self.0.references.fetch_add(1, Ordering::AcqRel);
     }
 }
+
+// SAFETY: a context is shared by all threads; its cells are set before it is published, or under the link lock.
+unsafe impl Send for Context {}
 
 /// The context at an address that a driver passed, if one lives there.
 pub fn from_address(address: usize) -> Option<Context> {
@@ -124,14 +130,21 @@ pub fn expect(address: usize, routine: &str) -> Option<Context> {
 
 /// The live contexts of a filter.
 pub struct Live {
+    /// Those that have not lost their last reference.
     addresses: Lock<BTreeSet<usize>>,
+    /// Those whose memory is not freed.
+    count: AtomicUsize,
     /// The filter's image may be gone: no callbacks any more.
     orphaned: AtomicBool,
 }
 
 impl Default for Live {
     fn default() -> Self {
-        Self { addresses: Lock::new(Rank::Leaf, BTreeSet::new()), orphaned: AtomicBool::new(false) }
+        Self {
+            addresses: Lock::new(Rank::Leaf, BTreeSet::new()),
+            count: AtomicUsize::new(0),
+            orphaned: AtomicBool::new(false),
+        }
     }
 }
 
@@ -215,7 +228,8 @@ pub fn flt_allocate_context(
         bytes: Cell::new(bytes),
         filter: Cell::new(Arc::into_raw(Arc::clone(filter))),
         owner: AtomicUsize::new(0),
-        spare: [const { Cell::new(0) }; 2],
+        key: Cell::new(0),
+        spare: Cell::new(0),
     };
     // SAFETY: a fresh block of at least that size, 16-aligned: from pool, or from the filter's own routine, which
     // was asked for that many bytes.
@@ -230,6 +244,7 @@ pub fn flt_allocate_context(
         );
         return Ok(Err(NtStatus::INSUFFICIENT_RESOURCES));
     }
+    filter.contexts.count.fetch_add(1, Ordering::AcqRel);
     filter.contexts.addresses.lock().insert(address);
     Ok(Ok(address))
 }
@@ -279,6 +294,8 @@ fn destroy(context: Context) -> Result<(), Raise> {
         call(definition.cleanup, [address as u64, kind])?;
     }
     context.0.magic.set(0);
+    // Before the memory goes, which another context may get.
+    filter.contexts.addresses.lock().remove(&address);
     let owned = context.0.filter.get();
     let start = address - HEADER;
     if definition.free.is_null() {
@@ -287,10 +304,21 @@ fn destroy(context: Context) -> Result<(), Raise> {
         call(definition.free, [start as u64, kind])?;
     }
     // From here on the filter may be unloaded.
-    filter.contexts.addresses.lock().remove(&address);
+    filter.contexts.count.fetch_sub(1, Ordering::AcqRel);
     // SAFETY: the count that the header owned, taken from it before its memory went.
     drop(unsafe { Arc::from_raw(owned) });
     Ok(())
+}
+
+/// The contexts of `filter` that are linked for `key`, with a reference each for the caller to take over from their
+/// links. Under the link lock.
+pub(super) fn linked_of(filter: &Filter, key: usize) -> Vec<Context> {
+    let addresses = filter.contexts.addresses.lock();
+    addresses
+        .iter()
+        .filter_map(|address| from_address(*address))
+        .filter(|context| context.0.owner.load(Ordering::Acquire) != 0 && context.0.key.get() == key)
+        .collect()
 }
 
 /// The filter goes: waits a while for its contexts to be let go, and reports those that are not.
@@ -299,7 +327,7 @@ fn destroy(context: Context) -> Result<(), Raise> {
 pub(crate) fn report_leaks(filter: &Filter) -> Result<(), Raise> {
     let core = current_core();
     for _ in 0..1000 {
-        if filter.contexts.addresses.lock().is_empty() {
+        if filter.contexts.count.load(Ordering::Acquire) == 0 {
             return Ok(());
         }
         if core.stopping() {

@@ -1,7 +1,8 @@
 //! Which contexts hang on an object: at most one for each key (a filter, or an instance).
 //!
 //! An object carries one [`Links`]. Getting takes that object's lock only; linking and unlinking also takes the
-//! manager's link lock, under which a context's owner is known to live. Nothing is called under either.
+//! manager's link lock, under which a context's owner is known to live. Nothing is called under either. A link holds a
+//! reference, so what is linked is alive under the object's lock.
 //! Statements: CTX-26 to CTX-34, CTX-44 to CTX-50.
 
 use std::sync::atomic::Ordering;
@@ -11,6 +12,7 @@ use nt_abi::NtStatus;
 use nt_ke::{Lock, Rank};
 
 use super::block::{self, Context};
+use crate::filter::Filter;
 use crate::flt;
 
 /// `FLT_SET_CONTEXT_REPLACE_IF_EXISTS` and `FLT_SET_CONTEXT_KEEP_IF_EXISTS`.
@@ -20,7 +22,7 @@ const KEEP: u32 = 1;
 #[derive(Default)]
 struct State {
     /// Key and context; each entry holds a reference.
-    linked: Vec<(usize, usize)>,
+    linked: Vec<(usize, Context)>,
     closed: bool,
 }
 
@@ -44,19 +46,28 @@ impl Links {
     /// The context of `key`, referenced.
     ///
     /// Source: CTX-58
+    #[inline]
     pub fn get(&self, key: usize) -> Option<usize> {
         let state = self.0.lock();
-        let (_, address) = state.linked.iter().find(|(other, _)| *other == key)?;
-        block::from_address(*address)?.reference();
-        Some(*address)
+        let (_, context) = state.linked.iter().find(|(other, _)| *other == key)?;
+        context.reference();
+        Some(context.address())
     }
 
-    /// Links `new` for `key`. With `wanted` the context in its way goes to the caller with a reference.
+    /// Links `new` for `key`, unless `refused` says that the object or the key's owner goes. With `wanted` the context
+    /// in its way goes to the caller with a reference.
     ///
     /// Source:  CTX-26 to CTX-31, CTX-33, CTX-38
     /// Errors:  INVALID_PARAMETER (operation) · FLT_CONTEXT_ALREADY_LINKED · FLT_CONTEXT_ALREADY_DEFINED ·
     ///          FLT_DELETING_OBJECT
-    pub fn set(&self, key: usize, operation: u32, new: Context, wanted: bool) -> Exchanged {
+    pub fn set(
+        &self,
+        key: usize,
+        operation: u32,
+        new: Context,
+        wanted: bool,
+        refused: impl FnOnce() -> bool,
+    ) -> Exchanged {
         if operation != REPLACE && operation != KEEP {
             return Ok((NtStatus::INVALID_PARAMETER, 0));
         }
@@ -66,27 +77,25 @@ impl Links {
                 return Ok((NtStatus::FLT_CONTEXT_ALREADY_LINKED, 0));
             }
             let mut state = self.0.lock();
-            if state.closed {
+            if state.closed || refused() {
                 return Ok((NtStatus::FLT_DELETING_OBJECT, 0));
             }
             let place = state.linked.iter().position(|(other, _)| *other == key);
             if let (Some(place), KEEP) = (place, operation) {
                 let old = state.linked[place].1;
-                if wanted && let Some(context) = block::from_address(old) {
-                    context.reference();
-                    return Ok((NtStatus::FLT_CONTEXT_ALREADY_DEFINED, old));
+                if wanted {
+                    old.reference();
+                    return Ok((NtStatus::FLT_CONTEXT_ALREADY_DEFINED, old.address()));
                 }
                 return Ok((NtStatus::FLT_CONTEXT_ALREADY_DEFINED, 0));
             }
             new.reference();
+            new.header().key.set(key);
             new.header().owner.store(address_of(self), Ordering::Release);
             match place {
-                Some(place) => {
-                    let old = std::mem::replace(&mut state.linked[place].1, new.address());
-                    unlinked(old)
-                }
+                Some(place) => Some(unlinked(std::mem::replace(&mut state.linked[place].1, new))),
                 None => {
-                    state.linked.push((key, new.address()));
+                    state.linked.push((key, new));
                     None
                 }
             }
@@ -103,7 +112,7 @@ impl Links {
             let _linking = flt().linking.lock();
             let mut state = self.0.lock();
             let place = state.linked.iter().position(|(other, _)| *other == key);
-            place.map(|place| state.linked.swap_remove(place).1).and_then(unlinked)
+            place.map(|place| unlinked(state.linked.swap_remove(place).1))
         };
         if old.is_none() {
             return Ok((NtStatus::NOT_FOUND, 0));
@@ -122,20 +131,42 @@ impl Links {
             let _linking = flt().linking.lock();
             let mut state = self.0.lock();
             state.closed = true;
-            std::mem::take(&mut state.linked)
-                .into_iter()
-                .filter_map(|(_, address)| unlinked(address))
-                .collect()
+            std::mem::take(&mut state.linked).into_iter().map(|(_, context)| unlinked(context)).collect()
         };
         all.into_iter().try_for_each(block::release)
     }
+
+    /// Another object uses it from now on. Nothing is linked.
+    pub(super) fn reopen(&self) {
+        self.0.lock().closed = false;
+    }
 }
 
-/// The context at `address` hangs on nothing any more. Under the link lock.
-fn unlinked(address: usize) -> Option<Context> {
-    let context = block::from_address(address)?;
+/// The context hangs on nothing any more. Under the link lock.
+fn unlinked(context: Context) -> Context {
     context.header().owner.store(0, Ordering::Release);
-    Some(context)
+    context
+}
+
+/// Takes a context off whatever it hangs on. Under the link lock. Whether it did hang on something.
+fn detach(context: Context) -> bool {
+    let Some(owner) = context.owner() else { return false };
+    owner.0.lock().linked.retain(|(_, other)| other.address() != context.address());
+    unlinked(context);
+    true
+}
+
+/// The instance behind `key` goes: unlinks its contexts from every object. Source: CTX-49.
+pub(crate) fn forget_key(filter: &Filter, key: usize) -> Result<(), Raise> {
+    let all: Vec<Context> = {
+        let _linking = flt().linking.lock();
+        let all = block::linked_of(filter, key);
+        all.iter().for_each(|context| {
+            detach(*context);
+        });
+        all
+    };
+    all.into_iter().try_for_each(block::release)
 }
 
 /// The link's reference goes to the caller, or away.
@@ -161,11 +192,9 @@ pub fn flt_delete_context(address: usize) -> Result<(), Raise> {
         );
         return Ok(());
     }
-    {
+    let was_linked = {
         let _linking = flt().linking.lock();
-        let Some(owner) = context.owner() else { return Ok(()) };
-        owner.0.lock().linked.retain(|(_, other)| *other != address);
-        context.header().owner.store(0, Ordering::Release);
-    }
-    block::release(context)
+        detach(context)
+    };
+    if was_linked { block::release(context) } else { Ok(()) }
 }

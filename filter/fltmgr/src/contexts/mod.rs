@@ -6,13 +6,15 @@
 //! ```
 //!
 //! Owns: the blocks ([`block`]), which of them hang on which object ([`links`]), and the routines for the objects
-//! that have them: volumes and instances ([`objects`]). Files, streams, handles, transactions and sections: their
-//! contexts can be allocated, but this version exports no routine that attaches one.
+//! that have them: volumes and instances ([`objects`]), files, streams and handles ([`files`], which hang on [`hosts`]).
+//! When an instance goes, its contexts are taken off all of them.
 //!
 //! Refuses: nothing is found through an address alone; a context that is not live is a finding (CTX-43), never a
-//! crash of the engine. Statements: CTX-11 to CTX-34, CTX-38 to CTX-54, CTX-58, CTX-59.
+//! crash of the engine. Statements: CTX-11 to CTX-59.
 
 pub mod block;
+pub mod files;
+pub mod hosts;
 pub mod links;
 pub mod objects;
 

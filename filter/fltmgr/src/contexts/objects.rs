@@ -15,7 +15,7 @@ use crate::filter::Filter;
 use crate::instance::Instance;
 use crate::volume::Volume;
 
-fn key<T: Anchored>(object: &T) -> usize {
+pub(super) fn key<T: Anchored>(object: &T) -> usize {
     object.anchor().address()
 }
 
@@ -35,7 +35,7 @@ pub fn flt_set_volume_context(volume: &Volume, operation: u32, new: usize, wante
     if volume.anchor().is_deleting() {
         return Ok((NtStatus::FLT_DELETING_OBJECT, 0));
     }
-    volume.contexts.set(key(context.filter()), operation, context, wanted)
+    volume.contexts.set(key(context.filter()), operation, context, wanted, || volume.anchor().is_deleting())
 }
 
 /// The filter's context of a volume, referenced.
@@ -69,7 +69,7 @@ pub fn flt_set_instance_context(instance: &Instance, operation: u32, new: usize,
     if instance.anchor().is_deleting() {
         return Ok((NtStatus::FLT_DELETING_OBJECT, 0));
     }
-    instance.contexts.set(key(instance), operation, context, wanted)
+    instance.contexts.set(key(instance), operation, context, wanted, || instance.anchor().is_deleting())
 }
 
 /// Source: FltGetInstanceContext; CTX-58. IRQL: <= APC_LEVEL. Errors: NOT_FOUND.
@@ -80,6 +80,12 @@ pub fn flt_get_instance_context(instance: &Instance) -> Result<usize, NtStatus> 
 /// Source: FltDeleteInstanceContext; CTX-45, CTX-47, CTX-48. IRQL: <= APC_LEVEL. Errors: NOT_FOUND.
 pub fn flt_delete_instance_context(instance: &Instance, wanted: bool) -> Exchanged {
     instance.contexts.delete(key(instance), wanted)
+}
+
+/// The instance is torn down: none of its contexts hangs on anything any more. Source: CTX-49.
+pub(crate) fn forget_instance(instance: &Instance) -> Result<(), Raise> {
+    instance.contexts.close()?;
+    super::links::forget_key(&instance.filter, key(instance))
 }
 
 /// The filter goes: its contexts hang on no volume any more, and those that are not let go are reported.

@@ -22,3 +22,4 @@ mod replay;
 mod resources;
 mod stopping;
 mod support;
+mod tracker;

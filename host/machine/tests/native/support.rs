@@ -191,7 +191,7 @@ impl SwapResults {
     }
 }
 
-fn service_qword(machine: &Machine, name: &str, value: &str) -> Option<u64> {
+pub fn service_qword(machine: &Machine, name: &str, value: &str) -> Option<u64> {
     let key = format!(r"\Registry\Machine\System\CurrentControlSet\Services\{name}");
     machine
         .registry_qword(&format!(r"{key}\Parameters"), value)

@@ -1,0 +1,140 @@
+//! Contexts of files, streams and handles, and instances that come and go: what tracker finds.
+
+use altimeter::session::OpenRequest;
+use altimeter::{DriverSource, Machine, Options, utf16};
+
+use crate::support::*;
+
+const VOLUME: usize = 0;
+const INSTANCE: usize = 1;
+const FILE: usize = 2;
+const STREAM: usize = 3;
+const HANDLE: usize = 4;
+
+/// What tracker found; results.h has the layout.
+struct Tracked {
+    checks: u64,
+    failed_lines: Vec<u32>,
+    allocated: [u64; 7],
+    cleaned: [u64; 7],
+    found: [u64; 7],
+}
+
+fn tracked(machine: &Machine) -> Tracked {
+    let address =
+        service_qword(machine, "tracker", "Results").expect("the driver wrote where its results are");
+    let bytes = machine.read_memory(address as usize, 0x200).expect("the image is there");
+    let u64_at = |at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().expect("eight"));
+    assert_eq!(u64_at(0) as u32, 0x4B41_5254, "the magic");
+    let seven = |at: usize| std::array::from_fn(|kind| u64_at(at + 8 * kind));
+    Tracked {
+        checks: u64_at(8),
+        failed_lines: (0..32).map(|i| u64_at(0x18 + 8 * i) as u32).filter(|line| *line != 0).collect(),
+        allocated: seven(0x118),
+        cleaned: seven(0x150),
+        found: seven(0x188),
+    }
+}
+
+fn with_tracker() -> Machine {
+    let machine = Machine::boot(Options::default()).expect("a machine in memory boots");
+    let source = DriverSource::from_path(&driver_path("tracker.sys")).expect("the sample is there");
+    machine.load(&source).unwrap_or_else(|error| panic!("tracker: {error}"));
+    machine
+}
+
+/// Unloads it, after which nothing may be left and no check have failed.
+fn unload(machine: &Machine) {
+    let seen = tracked(machine);
+    assert_eq!(seen.failed_lines, Vec::<u32>::new(), "lines of rules.c count from 10000");
+    assert!(seen.checks > 0);
+    machine.unload_all();
+    assert_eq!(service_qword(machine, "tracker", "Failed"), Some(0));
+    assert_eq!(service_qword(machine, "tracker", "Leaked"), Some(0));
+}
+
+#[test]
+fn contexts_of_open_files_keep_every_rule() {
+    // spec: CTX-25, CTX-26, CTX-27, CTX-28, CTX-29, CTX-30, CTX-31, CTX-32, CTX-36, CTX-38, CTX-39, CTX-44, CTX-45
+    // spec: CTX-47, CTX-48, CTX-55, CTX-56, CTX-57, CTX-58
+    let machine = with_tracker();
+    with_file(&machine, "rules", |session, handle| session.write(handle, Some(0), b"0123456789"));
+    let seen = tracked(&machine);
+    assert_eq!(seen.failed_lines, Vec::<u32>::new());
+    assert!(seen.checks > 150, "the checks ran: {}", seen.checks);
+    unload(&machine);
+    assert_clean(&machine);
+}
+
+#[test]
+fn a_handle_has_its_own_context_a_stream_and_a_file_share_theirs() {
+    // spec: CTX-24, CTX-49, CTX-51, CTX-57
+    let machine = with_tracker();
+    let paths = [utf16("\\shared"), utf16("\\shared"), utf16("\\shared:other")];
+    with_file(&machine, "shared", |session, handle| session.write(handle, Some(0), b"0123456789"));
+    let before = tracked(&machine);
+    machine
+        .run(|session| {
+            let mut handles = Vec::new();
+            for path in &paths {
+                let request = OpenRequest::on_volume(path)
+                    .access(nt_abi::GENERIC_READ | nt_abi::GENERIC_WRITE)
+                    .disposition(nt_abi::FILE_OPEN_IF)
+                    .share(7);
+                handles.push(session.open(&request)?.expect("the file").handle);
+            }
+            for handle in &handles {
+                session.write(handle, Some(0), b"more")?;
+            }
+            let open = tracked(&machine);
+            let live = |kind: usize| open.allocated[kind] - open.cleaned[kind];
+            // The first open's objects may still be kept by the cache.
+            let kept = before.allocated[HANDLE] - before.cleaned[HANDLE];
+            assert_eq!(live(HANDLE), 3 + kept);
+            assert_eq!((live(STREAM), live(FILE)), (2, 1));
+            assert_eq!((live(VOLUME), live(INSTANCE)), (1, 1));
+            for handle in handles {
+                session.close(handle)?;
+            }
+            Ok(())
+        })
+        .expect("the machine runs");
+    let seen = tracked(&machine);
+    for kind in [VOLUME, INSTANCE, FILE, STREAM, HANDLE] {
+        assert!(seen.found[kind] > 3, "kind {kind}: {:?}", seen.found);
+    }
+    unload(&machine);
+    assert_clean(&machine);
+}
+
+#[test]
+fn a_context_that_is_held_outlives_its_file_and_its_instance() {
+    // spec: CTX-41, CTX-49, CTX-50
+    let machine = with_tracker();
+    with_file(&machine, "held", |session, handle| session.write(handle, Some(0), b"0123456789"));
+    unload(&machine);
+    assert_clean(&machine);
+}
+
+#[test]
+fn contexts_are_gone_when_the_instance_is_while_files_are_open() {
+    // spec: CTX-49
+    let machine = with_tracker();
+    with_file(&machine, "open", |session, handle| {
+        session.write(handle, Some(0), b"0123456789")?;
+        machine.unload_all();
+        session.write(handle, Some(0), b"9876543210")
+    });
+    assert_eq!(service_qword(&machine, "tracker", "Failed"), Some(0));
+    assert_eq!(service_qword(&machine, "tracker", "Leaked"), Some(0));
+    assert_clean(&machine);
+}
+
+#[test]
+fn a_context_set_before_the_file_is_open_is_reported() {
+    // spec: CTX-37
+    let machine = with_tracker();
+    with_file(&machine, "early", |session, handle| session.write(handle, Some(0), b"0123456789"));
+    assert_eq!(rules(&machine), ["CTX-37"]);
+    unload(&machine);
+}
