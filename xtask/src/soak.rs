@@ -47,6 +47,11 @@ const SOAKS: &[Soak] = &[
         run: &["run", "--release", "--quiet", "--package", "altimeter", "--example", "soak_replay", "--"],
     },
     Soak {
+        name: "explore",
+        about: "300 short schedules of the default drivers from each seed on, none of which may fail",
+        run: &["run", "--release", "--quiet", "--", "explore", "--schedules", "300", "--first"],
+    },
+    Soak {
         name: "exceptions",
         about: "200,000 exceptions that a driver catches and 500 machines stopped inside a callback, in each scheduler",
         run: &["run", "--release", "--quiet", "--package", "altimeter", "--example", "soak_exceptions", "--"],

@@ -48,6 +48,11 @@ const EMBEDDED: &[(&str, &[u8], &[u8])] = &[
         include_bytes!("../../../drivers/bin/swapall.inf"),
     ),
     (
+        "deadlock",
+        include_bytes!("../../../drivers/bin/deadlock.sys"),
+        include_bytes!("../../../drivers/bin/deadlock.inf"),
+    ),
+    (
         "kselftest",
         include_bytes!("../../../drivers/bin/kselftest.sys"),
         include_bytes!("../../../drivers/bin/kselftest.inf"),

@@ -179,3 +179,25 @@ fn missing_release_and_extra_leave_are_found_where_they_happen() {
     assert_eq!(check["name"], "APC_INDEX_MISMATCH", "{check:#}");
     assert!(check["symbol"].to_string().contains("LeaveTwice"), "{check:#}");
 }
+
+#[test]
+fn failing_seeds_give_the_same_trace_from_whatever_folder_they_are_replayed() {
+    let (here, elsewhere) = (folder(), folder());
+    let mut failed = 0;
+    for seed in (1..40).map(|seed: u32| seed.to_string()) {
+        let replay = |folder: &TempDir| {
+            let output = std::process::Command::new(env!("CARGO_BIN_EXE_altimeter"))
+                .args(["explore", text(&driver("deadlock.sys")), "--replay", &seed, "--trace", "trace"])
+                .current_dir(folder.path())
+                .output()
+                .expect("the program starts");
+            (output.status.code(), std::fs::read(folder.path().join("trace")).expect("a trace"))
+        };
+        let first = replay(&here);
+        if first.0 == Some(1) {
+            assert!(first == replay(&elsewhere), "seed {seed}: the traces differ");
+            failed += 1;
+        }
+    }
+    assert!(failed > 3, "{failed} of 39 seeds failed");
+}
