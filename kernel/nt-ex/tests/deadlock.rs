@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
-use nt_abi::{ERESOURCE, FAST_MUTEX, KEVENT, KMUTEX, NtStatus};
-use nt_ex::{Ex, fast_mutex, pool, push_lock, resource};
+use nt_abi::{ERESOURCE, EX_RUNDOWN_REF, FAST_MUTEX, KEVENT, KMUTEX, NtStatus};
+use nt_ex::{Ex, fast_mutex, pool, push_lock, resource, rundown};
 use nt_ke::bugcheck::{DEADLOCK, HANG};
 use nt_ke::dispatcher::{self, object_type};
 use nt_ke::scheduler::{Schedule, point};
@@ -304,6 +304,19 @@ fn loop_that_nobody_can_end_any_more_is_a_hang() {
     });
     assert_eq!(check.code, HANG);
     assert!(check.threads.iter().any(|thread| thread.waits_for == "what never comes"), "{check:?}");
+}
+
+#[test]
+fn wait_for_rundown_protection_that_the_thread_holds_itself_is_a_hang() {
+    let (check, _) = first_failure(EX_RUNDOWN_REF::default, |protection, number| {
+        if number == 0 {
+            assert!(rundown::acquire(protection, 1));
+            rundown::wait(protection)?;
+        }
+        Ok(())
+    });
+    assert_eq!(check.code, HANG);
+    assert!(check.message.contains("waits for the release of rundown protection"), "{}", check.message);
 }
 
 #[test]

@@ -228,7 +228,9 @@ pub(super) fn hang(state: &State, check: BugCheck) -> BugCheck {
     let explained = waiting
         .iter()
         .find_map(|key| holds_and_waits(state, *key, &waiting))
-        .or_else(|| waiting.iter().find_map(|key| nobody_signals(state, *key)));
+        .or_else(|| waiting.iter().find_map(|key| nobody_signals(state, *key)))
+        .or_else(|| waiting.iter().find_map(|key| nobody_does(state, *key, true)))
+        .or_else(|| waiting.iter().find_map(|key| nobody_does(state, *key, false)));
     let message = match explained {
         Some(text) => format!("{}: {text}", check.message),
         None => check.message.clone(),
@@ -326,6 +328,15 @@ fn nobody_signals(state: &State, key: usize) -> Option<String> {
         },
     }
     Some(text)
+}
+
+/// A thread that waits for something of the engine's, in a driver's call or not.
+fn nobody_does(state: &State, key: usize, called_by_driver: bool) -> Option<String> {
+    let waiter = state.threads.get(&key)?;
+    let wait = waiter.wait().filter(|wait| wait.site.is_empty() != called_by_driver)?;
+    let Target::Engine(what, _) = wait.target else { return None };
+    let who = called(waiter.number, &waiter.name);
+    Some(format!("{who} waits for {what}{}, which nobody is left to bring about", at(&wait.site)))
 }
 
 /// A lock was released by a thread that does not hold it.
