@@ -1,7 +1,7 @@
 /*
  * iopbtest: records what a minifilter is shown and does to operations what the registry value Mode says.
  *
- * results.h describes the record and how a test finds it; modes.c holds the behaviours. An unknown mode makes
+ * results.h describes the record and how a test finds it; modes.c and pending.c hold the behaviours. An unknown mode makes
  * DriverEntry fail with STATUS_INVALID_PARAMETER. One binary can be loaded under several service names at
  * several altitudes, each with its own mode.
  */
@@ -136,6 +136,18 @@ static NTSTATUS FLTAPI InstanceSetup(PCFLT_RELATED_OBJECTS FltObjects, FLT_INSTA
     return STATUS_SUCCESS;
 }
 
+/* Manual detach is welcome. */
+static NTSTATUS FLTAPI InstanceQueryTeardown(PCFLT_RELATED_OBJECTS FltObjects,
+                                             FLT_INSTANCE_QUERY_TEARDOWN_FLAGS Flags)
+{
+    return STATUS_SUCCESS;
+}
+
+static VOID FLTAPI InstanceTeardownStart(PCFLT_RELATED_OBJECTS FltObjects, FLT_INSTANCE_TEARDOWN_FLAGS Reason)
+{
+    CompleteHeld();
+}
+
 static VOID FLTAPI InstanceTeardownComplete(PCFLT_RELATED_OBJECTS FltObjects, FLT_INSTANCE_TEARDOWN_FLAGS Reason)
 {
     InterlockedIncrement64(&Results.TeardownCalls);
@@ -167,6 +179,8 @@ static const FLT_REGISTRATION Registration = {
     .OperationRegistration = Operations,
     .FilterUnloadCallback = Unload,
     .InstanceSetupCallback = InstanceSetup,
+    .InstanceQueryTeardownCallback = InstanceQueryTeardown,
+    .InstanceTeardownStartCallback = InstanceTeardownStart,
     .InstanceTeardownCompleteCallback = InstanceTeardownComplete,
 };
 
@@ -193,10 +207,11 @@ static NTSTATUS ChooseMode(PPARAMETER_KEYS Keys)
         Mode = &Modes[0];
         return STATUS_SUCCESS;
     }
-    for (i = 0; i < ModeCount && Mode == NULL; i++) {
-        RtlInitUnicodeString(&name, Modes[i].Name);
+    for (i = 0; i < ModeCount + PendingModeCount && Mode == NULL; i++) {
+        const BEHAVIOUR *mode = i < ModeCount ? &Modes[i] : &PendingModes[i - ModeCount];
+        RtlInitUnicodeString(&name, mode->Name);
         if (RtlEqualUnicodeString(&name, &chosen, TRUE)) {
-            Mode = &Modes[i];
+            Mode = mode;
         }
     }
     if (Mode == NULL) {

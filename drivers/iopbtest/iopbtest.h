@@ -11,7 +11,7 @@
 typedef struct _SETTINGS {
     ULONG Status; /* complete-pre: the status to complete with */
     ULONG Major;  /* the major function that a mode acts on; 0x100 means any */
-    ULONG Return; /* bad-return: what preoperation returns; post-return: what postoperation returns */
+    ULONG Return; /* bad-return: what preoperation returns; post-return: what postoperation returns; pend: the answer */
     ULONG Offset; /* change-*: added to ByteOffset */
     ULONG Length; /* change-*: when not 0, the new Length */
     ULONG OperationFlags; /* FLTFL_OPERATION_REGISTRATION_ flags of every registered operation */
@@ -31,6 +31,11 @@ typedef struct _BEHAVIOUR {
 
 extern const BEHAVIOUR Modes[];
 extern const ULONG ModeCount;
+/* pending.c */
+extern const BEHAVIOUR PendingModes[];
+extern const ULONG PendingModeCount;
+/* Completes the operation that a hold mode holds. */
+VOID CompleteHeld(VOID);
 extern SETTINGS Settings;
 extern RESULTS Results;
 /* The first instances, in the order of their setup. */

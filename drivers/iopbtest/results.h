@@ -52,7 +52,7 @@ typedef struct _LOG_ENTRY {
 
 /* 8 bytes. */
 typedef struct _FAILED_ASSERTION {
-    ULONG Line;  /* in iopbtest.c or modes.c */
+    ULONG Line;  /* in iopbtest.c, modes.c or pending.c */
     ULONG Count;
 } FAILED_ASSERTION;
 

@@ -136,6 +136,9 @@ pub fn from_address<T: Anchored>(address: usize) -> Result<Arc<T>, Raise> {
     }
 }
 
+/// A filter, and the instance of it that was meant.
+pub type FilterAndInstance = (Arc<crate::filter::Filter>, Option<Arc<crate::instance::Instance>>);
+
 /// The volume behind a pointer that a driver passed: its own, or that of an instance.
 ///
 /// Errors: a pointer to anything else is a bug check.
@@ -143,6 +146,19 @@ pub fn volume_at(address: usize) -> Result<Arc<crate::volume::Volume>, Raise> {
     match read(address) {
         Some((INSTANCE, _)) => Ok(Arc::clone(&from_address::<crate::instance::Instance>(address)?.volume)),
         _ => from_address(address),
+    }
+}
+
+/// The filter behind a pointer to it, or to one of its instances, which is named as well.
+///
+/// Errors: a pointer to anything else is a bug check.
+pub fn filter_at(address: usize) -> Result<FilterAndInstance, Raise> {
+    match read(address) {
+        Some((INSTANCE, _)) => {
+            let instance = from_address::<crate::instance::Instance>(address)?;
+            Ok((Arc::clone(&instance.filter), Some(instance)))
+        }
+        _ => Ok((from_address(address)?, None)),
     }
 }
 

@@ -293,9 +293,10 @@ fn notify(instance: &Instance, callback: NativeFn, reason: u32) -> Result<(), Ra
 /// Tears an instance down. `false` when somebody else does.
 ///
 /// Operations whose dispatcher is still below the instance complete normally and are waited for; those that
-/// pend below are drained with FLTFL_POST_OPERATION_DRAINING. Never waits for callbacks of other instances.
+/// pend below or above are drained with FLTFL_POST_OPERATION_DRAINING; those that this instance holds are waited
+/// for. Never waits for callbacks of other instances.
 ///
-/// Source: LIFE-13 to LIFE-18, LIFE-20, POST-11
+/// Source: LIFE-13 to LIFE-20, POST-11
 pub fn tear_down(instance: &Arc<Instance>, reason: u32) -> Result<bool, Raise> {
     if !instance.begin_going() {
         return Ok(false);
@@ -305,12 +306,21 @@ pub fn tear_down(instance: &Arc<Instance>, reason: u32) -> Result<bool, Raise> {
     instance.volume.publish(core);
     let registration = &instance.filter.registration;
     notify(instance, registration.teardown_start, reason)?;
+    let held = instance.pended.lock().len();
+    if held != 0 {
+        let message = format!(
+            "{held} operation(s) that the filter pends on {} are not completed when InstanceTeardownStart returns",
+            instance.label()
+        );
+        findings::warning("LIFE-16", &instance.filter.label, message);
+    }
     completion::drain_parked(instance)?;
     frame::drain(instance)?;
-    // One that pended meanwhile. What cannot be drained has to complete.
-    let _waiting =
-        nt_ke::locks::waiting_for("the completion of operations that pend below an instance that goes");
-    while !completion::drain_parked(instance)? {
+    // One that pended meanwhile. What cannot be drained, or is held by the instance, has to complete.
+    let _waiting = nt_ke::locks::waiting_for(
+        "the completion of operations that pend below an instance that goes, or are held by it",
+    );
+    while !completion::drain_parked(instance)? || !instance.pended.lock().is_empty() {
         if core.stopping() {
             return Err(Raise::Stop);
         }

@@ -6,7 +6,7 @@
 //! those that pend below are ever drained.
 //!
 //! Statements: CBD-07, CBD-13 to CBD-16, POST-01 to POST-16, IOPB-09, SEED-IOPB-48, SEED-IOPB-49,
-//! SEED-IOPB-58, LIFE-17, LIFE-18.
+//! SEED-IOPB-58, LIFE-17, LIFE-18. Callbacks that hold an operation are in [`crate::pend`].
 
 use std::sync::atomic::Ordering;
 
@@ -22,11 +22,21 @@ use nt_ke::{BugCheck, Severity, current_core, dispatcher, epoch};
 
 use crate::callback::{self, report};
 use crate::flt;
-use crate::frame::{COMPLETED, DETACHED, DISPATCHING, Operation, Owed, Phase, WAITING};
+use crate::frame::{COMPLETED, DISPATCHING, Operation, Owed, Phase, WAITING};
 use crate::instance::{GONE, Instance};
-use crate::nodes::{self, Node};
+use crate::nodes::Node;
 use crate::parameters::Snapshot;
-use crate::{rows, safe, swap};
+use crate::pend::{self, Held, Leg};
+use crate::{safe, swap};
+
+/// Whether this thread is through with the way up.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Climb {
+    /// All post callbacks have run; the result stands in the data.
+    Done,
+    /// Another thread goes on with the operation.
+    Left,
+}
 
 /// Completion routine of every operation that is watched: wakes its dispatcher, or goes on in its place.
 pub fn arrived(
@@ -48,54 +58,48 @@ pub fn arrived(
             Ok(NtStatus::MORE_PROCESSING_REQUIRED)
         }
         _ => {
-            // Nobody else looks at it any more; a post callback may be put off.
-            operation.state.store(DETACHED, Ordering::Release);
+            // Nobody else looks at it any more.
             let _pin = epoch::pin(current_core());
-            if !climb(operation, irp, true)? {
-                safe::hand_over(operation);
+            come_back(operation, irp);
+            if up(operation, Leg::COMPLETER)? == Climb::Left {
                 return Ok(NtStatus::MORE_PROCESSING_REQUIRED);
             }
-            end_parked(operation, irp);
+            store_result(operation, irp);
+            end_detached(operation, irp);
             Ok(NtStatus::SUCCESS)
         }
     }
 }
 
-/// A parked operation is through: gives its frame back. The IRP goes on.
-fn end_parked(operation: &'static Operation, irp: &IRP) {
-    unpark(operation);
-    operation.tables[..operation.tables_used.get()].iter().for_each(|table| nodes::let_go(table.get()));
+/// An operation whose dispatcher has left is through: gives its frame back. The IRP goes on.
+pub fn end_detached(operation: &'static Operation, irp: &IRP) {
     flt().frames.give(operation);
     if irp.PendingReturned.get() != 0 {
         io_mark_pending(irp);
     }
 }
 
-/// Goes on after a post callback that was put off: it has run by now, and set its result in the data. `before` is
-/// the status that it was given. The caller has pinned an epoch and entered the operation's presence.
+/// Takes over what a post callback left that held the operation. The caller is present.
 ///
-/// Source: PEND-05, PEND-17
-pub fn go_on(operation: &'static Operation, index: usize, before: NtStatus) -> Result<(), Raise> {
-    let Some(irp) = operation.irp.get() else { return Ok(()) };
+/// Source: PEND-05
+pub fn after_held(operation: &Operation, index: usize, before: NtStatus) -> Result<(), Raise> {
     let owed = operation.owed(index);
     let flags = operation.base_flags.get() | FLTFL_CALLBACK_DATA_POST_OPERATION;
     consider(operation, owed, operation.node(owed), flags, (FLT_POSTOP_FINISHED_PROCESSING, before))?;
     owed.done();
-    if !up_from(operation, index, true)? {
-        safe::hand_over(operation);
-        return Ok(());
-    }
-    store_result(operation, irp);
-    end_parked(operation, irp);
-    nt_io::io_complete_request(irp, 0)
+    Ok(())
 }
 
-/// Notes the operation with every instance that it owes a post callback, and gives up this thread's presence.
+/// This thread leaves the operation: notes it with every instance that it owes a post callback, keeps its tables, and
+/// gives up this thread's presence.
 pub fn park(operation: &Operation) {
+    operation.extras.set(true);
+    operation.shared.set(true);
+    operation.hold_tables();
     let address = std::ptr::from_ref(operation) as usize;
-    for index in 0..operation.used() {
-        let owed = operation.owed(index);
-        operation.node(owed).instance.parked.lock().push(address);
+    let used = operation.used();
+    for index in operation.parked.replace(used)..used {
+        operation.node(operation.owed(index)).instance.parked.lock().push(address);
     }
     operation.leave();
 }
@@ -103,24 +107,19 @@ pub fn park(operation: &Operation) {
 /// Ends [`park`]. Afterwards no drain can see the operation.
 pub fn unpark(operation: &Operation) {
     let address = std::ptr::from_ref(operation) as usize;
-    for index in 0..operation.used() {
+    for index in 0..operation.parked.replace(0) {
         operation.node(operation.owed(index)).instance.parked.lock().retain(|parked| *parked != address);
     }
 }
 
-/// From the file system's result in the IRP to the result of all post callbacks there. `false`: one of them was put
-/// off, see [`safe`].
-pub fn climb(operation: &Operation, irp: &IRP, parked: bool) -> Result<bool, Raise> {
+/// Takes the file system's result out of the IRP.
+#[inline]
+pub fn come_back(operation: &Operation, irp: &IRP) {
     if operation.modified.get() || swap::came_back_different(operation, irp) {
         swap::come_back(operation, irp);
     }
     operation.data.IoStatus.Status.set(irp.IoStatus.Status.get());
     operation.data.IoStatus.Information.set(irp.IoStatus.Information.get());
-    let done = up(operation, parked)?;
-    if done {
-        store_result(operation, irp);
-    }
-    Ok(done)
 }
 
 /// Leaves the result of the operation in the IRP.
@@ -129,37 +128,69 @@ pub fn store_result(operation: &Operation, irp: &IRP) {
     irp.IoStatus.Information.set(operation.data.IoStatus.Information.get());
 }
 
-/// Calls the post callbacks that are owed. The result stands in the data, before and after. `false`: one of them was
-/// put off, and this thread has nothing more to do with the operation than [`safe::hand_over`].
-pub fn up(operation: &Operation, parked: bool) -> Result<bool, Raise> {
+/// Calls the post callbacks that are owed. The result stands in the data, before and after.
+#[inline]
+pub fn up(operation: &'static Operation, leg: Leg) -> Result<Climb, Raise> {
     let used = operation.used();
-    if used == 0 {
-        return Ok(true);
+    if operation.shared.get() {
+        if !operation.is_present() {
+            // A drain claims without presence, so enter first: what is claimed here, a later drain waits for.
+            operation.arrive();
+        }
+    } else if used == 0 {
+        return Ok(Climb::Done);
     }
-    if parked {
-        // A drain claims without presence, so enter first: what is claimed here, a later drain waits for.
-        operation.arrive();
-    }
-    up_from(operation, used, parked)
+    up_from(operation, used, leg)
 }
 
-fn up_from(operation: &Operation, used: usize, parked: bool) -> Result<bool, Raise> {
+/// Goes on after this thread was woken in its seat.
+#[cold]
+pub fn back(operation: &'static Operation, leg: Leg) -> Result<Climb, Raise> {
+    let rest = operation.buffers.borrow().rest;
+    up_from(operation, rest, Leg { waits: true, ..leg })
+}
+
+/// The same for the first `rest` records.
+pub fn up_from(operation: &'static Operation, rest: usize, leg: Leg) -> Result<Climb, Raise> {
     operation.data.Flags.set(operation.base_flags.get() | FLTFL_CALLBACK_DATA_POST_OPERATION);
     operation.phase.set(Phase::Post);
     let moved = operation.tables_used.get() != 1;
-    for index in (0..used).rev() {
+    let (mut rest, mut leg) = (rest, leg);
+    loop {
+        if operation.shared.get() && pend::is_due(operation, rest, leg) {
+            pend::hand_over(operation, rest);
+            return Ok(Climb::Left);
+        }
+        let Some(index) = rest.checked_sub(1) else { break };
+        rest = index;
         let flags = operation.base_flags.get() | FLTFL_CALLBACK_DATA_POST_OPERATION;
         let owed = operation.owed(index);
         let node = operation.node(owed);
-        let mine = !parked || owed.claimed.swap(1, Ordering::AcqRel) == 0;
+        let mine = !operation.shared.get() || owed.claimed.swap(1, Ordering::AcqRel) == 0;
         if mine && node.instance.stage() != GONE && !node.post.is_null() {
             if moved {
                 operation.name_volume(&node.instance.volume);
             }
-            if !deliver(operation, owed, node, flags).inspect_err(|_| operation.leave())? {
-                safe::put_off(operation, index);
-                operation.leave();
-                return Ok(false);
+            match deliver(operation, owed, node, flags).inspect_err(|_| operation.leave())? {
+                Delivered::Done => {}
+                Delivered::Held { before, put_off } => {
+                    match pend::hold_post(operation, (index, before), put_off, leg)? {
+                        Held::GoOn(_) => {
+                            after_held(operation, index, before).inspect_err(|_| operation.leave())?
+                        }
+                        Held::Left => return Ok(Climb::Left),
+                        Held::Back => {
+                            leg.waits = true;
+                            rest = operation.buffers.borrow().rest;
+                            operation
+                                .data
+                                .Flags
+                                .set(operation.base_flags.get() | FLTFL_CALLBACK_DATA_POST_OPERATION);
+                            operation.phase.set(Phase::Post);
+                            continue;
+                        }
+                    }
+                }
             }
         }
         owed.done();
@@ -167,12 +198,22 @@ fn up_from(operation: &Operation, used: usize, parked: bool) -> Result<bool, Rai
     operation.phase.set(Phase::Between);
     operation.current.set(std::ptr::null());
     operation.current_owed.set(std::ptr::null());
-    Ok(true)
+    Ok(Climb::Done)
 }
 
-/// Calls one post callback. `false`: it was put off.
+/// What a post callback did.
+enum Delivered {
+    Done,
+    /// It holds the operation; it was given the status `before`.
+    Held {
+        before: NtStatus,
+        put_off: bool,
+    },
+}
+
+/// Calls one post callback.
 #[inline]
-fn deliver(operation: &Operation, owed: &Owed, node: &Node, flags: u32) -> Result<bool, Raise> {
+fn deliver(operation: &Operation, owed: &Owed, node: &Node, flags: u32) -> Result<Delivered, Raise> {
     operation.show(owed);
     operation.aim(node);
     operation.current_owed.set(owed);
@@ -188,12 +229,15 @@ fn deliver(operation: &Operation, owed: &Owed, node: &Node, flags: u32) -> Resul
         && !operation.extras.get()
         && !tagged
     {
-        return Ok(true);
+        return Ok(Delivered::Done);
     }
     if operation.extras.get() && safe::is_put_off(operation, node, answer) {
-        return Ok(false);
+        return Ok(Delivered::Held { before: status, put_off: true });
     }
-    consider(operation, owed, node, flags, (answer, status)).map(|()| true)
+    if answer == FLT_POSTOP_MORE_PROCESSING_REQUIRED && operation.irp.get().is_some() {
+        return Ok(Delivered::Held { before: status, put_off: false });
+    }
+    consider(operation, owed, node, flags, (answer, status)).map(|()| Delivered::Done)
 }
 
 /// Shows a post-create callback the reparse data. Source: CBD-15.
@@ -234,7 +278,7 @@ fn consider(
         report(node, node.post, rule, Severity::Warning, message);
         seen.restore(&operation.iopb);
     }
-    judge(operation, node, answer, before)?;
+    judge(operation, node, answer, before);
     if before == NtStatus::REPARSE
         && operation.iopb.MajorFunction.get() == IRP_MJ_CREATE
         && let Some(irp) = operation.irp.get()
@@ -249,12 +293,12 @@ fn consider(
 }
 
 /// Checks the answer of a post callback and takes its result over. Source: POST-06 to POST-10, POST-14 to POST-16.
-fn judge(operation: &Operation, node: &Node, answer: i32, before: NtStatus) -> Result<(), Raise> {
+fn judge(operation: &Operation, node: &Node, answer: i32, before: NtStatus) {
     let complain = |rule, severity, message: String| report(node, node.post, rule, severity, message);
     let status = operation.data.IoStatus.Status.get();
     match answer {
         FLT_POSTOP_FINISHED_PROCESSING => {}
-        FLT_POSTOP_MORE_PROCESSING_REQUIRED if operation.irp.get().is_none() => {
+        FLT_POSTOP_MORE_PROCESSING_REQUIRED => {
             complain(
                 "POST-08",
                 Severity::Error,
@@ -262,24 +306,9 @@ fn judge(operation: &Operation, node: &Node, answer: i32, before: NtStatus) -> R
                     .into(),
             );
         }
-        FLT_POSTOP_MORE_PROCESSING_REQUIRED => {
-            let major = rows::major_of_row(node.row);
-            return Err(current_core().bug_check(BugCheck {
-                address: node.post.0,
-                ..BugCheck::new(
-                    bugcheck::FLTMGR_FILE_SYSTEM,
-                    [u64::from(major), node.post.0 as u64, 1, 0],
-                    format!(
-                        "{} returned FLT_POSTOP_MORE_PROCESSING_REQUIRED for {}: this version cannot pend operations",
-                        node.instance.filter.label,
-                        rows::name(major)
-                    ),
-                )
-            }));
-        }
         FLT_POSTOP_DISALLOW_FSFILTER_IO if operation.iopb.MajorFunction.get() == IRP_MJ_QUERY_OPEN => {
             operation.data.IoStatus.Status.set(NtStatus::FLT_DISALLOW_FSFILTER_IO);
-            return Ok(());
+            return;
         }
         FLT_POSTOP_DISALLOW_FSFILTER_IO => {
             complain(
@@ -319,7 +348,6 @@ fn judge(operation: &Operation, node: &Node, answer: i32, before: NtStatus) -> R
             );
         }
     }
-    Ok(())
 }
 
 /// Calls the post callbacks that operations pending below owe to `instance`, on copies, with DRAINING.
@@ -401,6 +429,8 @@ fn claim(
         data.Flags.set(operation.base_flags.get() | flags);
         data.Thread.set(operation.data.Thread.get());
         data.RequestorMode.set(operation.data.RequestorMode.get());
+        // Who works on the operation further down owes it nothing any more.
+        owed.done();
         return Claim::Ours(node, owed.context.get());
     }
     Claim::Over

@@ -14,10 +14,10 @@ use boundary::Raise;
 use nt_abi::{
     FLT_PREOP_COMPLETE, FLT_PREOP_DISALLOW_FASTIO, FLT_PREOP_DISALLOW_FSFILTER_IO, FLT_PREOP_PENDING,
     FLT_PREOP_SUCCESS_NO_CALLBACK, FLT_PREOP_SUCCESS_WITH_CALLBACK, FLT_PREOP_SYNCHRONIZE,
-    FLTFL_CALLBACK_DATA_FAST_IO_OPERATION, FLTFL_CALLBACK_DATA_IRP_OPERATION, IRP_MJ_CLEANUP, IRP_MJ_CLOSE,
-    IRP_MJ_CREATE, IRP_MJ_DIRECTORY_CONTROL, IRP_MJ_FILE_SYSTEM_CONTROL, IRP_MJ_LOCK_CONTROL,
-    IRP_MJ_QUERY_OPEN, IRP_MJ_READ, IRP_MJ_VOLUME_MOUNT, IRP_MJ_WRITE, IRP_MN_LOCK,
-    IRP_MN_NOTIFY_CHANGE_DIRECTORY, NtStatus, bugcheck,
+    FLTFL_CALLBACK_DATA_FAST_IO_OPERATION, IRP_MJ_CLEANUP, IRP_MJ_CLOSE, IRP_MJ_CREATE,
+    IRP_MJ_DIRECTORY_CONTROL, IRP_MJ_FILE_SYSTEM_CONTROL, IRP_MJ_LOCK_CONTROL, IRP_MJ_QUERY_OPEN,
+    IRP_MJ_READ, IRP_MJ_VOLUME_MOUNT, IRP_MJ_WRITE, IRP_MN_LOCK, IRP_MN_NOTIFY_CHANGE_DIRECTORY, NtStatus,
+    bugcheck,
 };
 use nt_io::io_is_operation_synchronous;
 use nt_ke::{BugCheck, Core, Severity};
@@ -28,6 +28,7 @@ use crate::fs_filter;
 use crate::instance::{ACTIVE, Instance};
 use crate::nodes::Node;
 use crate::parameters::{self, Snapshot};
+use crate::pend::{self, Held, Leg, Next};
 use crate::redirect;
 use crate::rows;
 use crate::swap;
@@ -39,11 +40,13 @@ pub enum Outcome {
     Send,
     /// A filter answered it: the result stands in the data.
     Answered,
+    /// A filter holds it, and this thread has nothing more to do with it.
+    Left,
+    /// A filter held it, this thread waited, and has to go on with the post callbacks.
+    Back,
 }
 
 /// Calls the pre callbacks of `list` from `start` on.
-///
-/// Errors: a filter that pends an IRP is bug check 0xF5: this version has no pended operations
 #[inline]
 pub fn descend(
     core: &Core,
@@ -51,17 +54,36 @@ pub fn descend(
     list: &[Node],
     start: usize,
     kinds: u32,
+    leg: Leg,
 ) -> Result<Outcome, Raise> {
-    let (mut list, mut index) = (list, start);
     operation.phase.set(Phase::Pre);
+    walk(core, operation, (list, start), kinds, leg)
+}
+
+#[inline]
+fn walk(
+    core: &Core,
+    operation: &Operation,
+    (mut list, mut index): (&[Node], usize),
+    kinds: u32,
+    leg: Leg,
+) -> Result<Outcome, Raise> {
     let outcome = loop {
         let Some(node) = list.get(index) else { break Outcome::Send };
         index += 1;
         if node.skip & kinds != 0 {
             continue;
         }
-        match step(core, operation, node)? {
-            Step::Next => {}
+        let mut step = step(operation, node)?;
+        if matches!(step, Step::Held) {
+            step = match pend::hold_pre(operation, node, Next { index, kinds }, leg)? {
+                Held::GoOn(answer) => consider(operation, node, answer)?,
+                Held::Left => return Ok(Outcome::Left),
+                Held::Back => return Ok(Outcome::Back),
+            };
+        }
+        match step {
+            Step::Next | Step::Held => {}
             Step::Answered => break Outcome::Answered,
             Step::Redirected(target) => {
                 (list, index) = follow(core, operation, node.row, &target)?;
@@ -70,6 +92,28 @@ pub fn descend(
     };
     operation.end_descent();
     Ok(outcome)
+}
+
+/// Goes on after a pre callback of `node` that held the operation, as if it had returned `answer`.
+#[cold]
+pub fn resume(
+    core: &Core,
+    operation: &Operation,
+    node: &Node,
+    answer: i32,
+    next: Next,
+    leg: Leg,
+) -> Result<Outcome, Raise> {
+    operation.phase.set(Phase::Pre);
+    let place = match consider(operation, node, answer)? {
+        Step::Next | Step::Held => (operation.list(node.row), next.index),
+        Step::Redirected(target) => follow(core, operation, node.row, &target)?,
+        Step::Answered => {
+            operation.end_descent();
+            return Ok(Outcome::Answered);
+        }
+    };
+    walk(core, operation, place, next.kinds, leg)
 }
 
 /// The nodes of the volume that an operation was redirected to, and where to go on.
@@ -81,8 +125,7 @@ fn follow<'a>(
     target: &Instance,
 ) -> Result<(&'a [Node], usize), Raise> {
     // SAFETY: `redirect` loaded the table under this dispatch's pin and recorded it in the frame.
-    let table = unsafe { &*operation.tables[operation.tables_used.get() - 1].get() };
-    let list = table.row(row);
+    let list = unsafe { &*operation.tables[operation.tables_used.get() - 1].get() }.row(row);
     let index = list.iter().position(|n| n.instance.altitude < target.altitude).unwrap_or(list.len());
     if operation.room() < list.len() - index {
         return Err(core.bug_check(BugCheck::new(
@@ -99,11 +142,12 @@ enum Step {
     Next,
     Answered,
     Redirected(Arc<Instance>),
+    Held,
 }
 
 /// One instance on the way down.
 #[inline]
-fn step(core: &Core, operation: &Operation, node: &Node) -> Result<Step, Raise> {
+fn step(operation: &Operation, node: &Node) -> Result<Step, Raise> {
     operation.enter(&node.instance);
     if node.instance.stage() != ACTIVE {
         return Ok(Step::Next);
@@ -129,12 +173,20 @@ fn step(core: &Core, operation: &Operation, node: &Node) -> Result<Step, Raise> 
             return Ok(Step::Next);
         }
     }
-    consider(core, operation, node, answer)
+    if answer == FLT_PREOP_PENDING && may_hold(operation) {
+        return Ok(Step::Held);
+    }
+    consider(operation, node, answer)
+}
+
+/// Only IRPs can be held. Source: PRE-10.
+fn may_hold(operation: &Operation) -> bool {
+    operation.irp.get().is_some()
 }
 
 /// A pre callback that changed something, or gave a rarer answer.
 #[cold]
-fn consider(core: &Core, operation: &Operation, node: &Node, answer: i32) -> Result<Step, Raise> {
+fn consider(operation: &Operation, node: &Node, answer: i32) -> Result<Step, Raise> {
     let (version, before) = (operation.version(), operation.seen_by(node));
     let dirty = operation.repair(node, operation.base_flags.get(), |rule, message| {
         report(node, node.pre, rule, Severity::Error, message);
@@ -142,7 +194,7 @@ fn consider(core: &Core, operation: &Operation, node: &Node, answer: i32) -> Res
     let after = Snapshot::of(&operation.iopb);
     let redirected =
         if after == before { None } else { changed(operation, node, &before, &after, dirty, answer) };
-    let answer = judge(core, operation, node, answer, operation.context.get())?;
+    let answer = judge(operation, node, answer, operation.context.get());
     let owes = answer == FLT_PREOP_SUCCESS_WITH_CALLBACK;
     let now = Snapshot::of(&operation.iopb);
     if now != before {
@@ -248,7 +300,7 @@ fn stay(operation: &Operation, node: &Node, before: &Snapshot, after: &Snapshot)
 
 /// Checks the answer of a pre callback and returns what is done: with callback, without, or complete.
 #[allow(clippy::too_many_lines, reason = "one arm for each answer")]
-fn judge(core: &Core, operation: &Operation, node: &Node, answer: i32, context: usize) -> Result<i32, Raise> {
+fn judge(operation: &Operation, node: &Node, answer: i32, context: usize) -> i32 {
     let complain = |rule, severity, message: String| report(node, node.pre, rule, severity, message);
     let major = rows::major_of_row(node.row);
     let status = operation.data.IoStatus.Status.get();
@@ -277,7 +329,7 @@ fn judge(core: &Core, operation: &Operation, node: &Node, answer: i32, context: 
         operation.data.IoStatus.Status.set(NtStatus::SUCCESS);
         FLT_PREOP_SUCCESS_NO_CALLBACK
     };
-    Ok(match answer {
+    match answer {
         FLT_PREOP_SUCCESS_NO_CALLBACK => answer,
         FLT_PREOP_SUCCESS_WITH_CALLBACK | FLT_PREOP_SYNCHRONIZE => {
             // PRE-19: nothing more than "with callback" for anything but an IRP.
@@ -290,7 +342,7 @@ fn judge(core: &Core, operation: &Operation, node: &Node, answer: i32, context: 
                     Severity::Error,
                     format!("the pre callback returned {answer}, but no post callback is registered"),
                 );
-                return Ok(FLT_PREOP_SUCCESS_NO_CALLBACK);
+                return FLT_PREOP_SUCCESS_NO_CALLBACK;
             }
             FLT_PREOP_SUCCESS_WITH_CALLBACK
         }
@@ -311,7 +363,7 @@ fn judge(core: &Core, operation: &Operation, node: &Node, answer: i32, context: 
             );
             without_post(operation)
         }
-        FLT_PREOP_PENDING if operation.base_flags.get() & FLTFL_CALLBACK_DATA_IRP_OPERATION == 0 => {
+        FLT_PREOP_PENDING => {
             complain(
                 "PRE-10",
                 Severity::Error,
@@ -319,20 +371,6 @@ fn judge(core: &Core, operation: &Operation, node: &Node, answer: i32, context: 
                     .into(),
             );
             disallowed(operation)
-        }
-        FLT_PREOP_PENDING => {
-            return Err(core.bug_check(BugCheck {
-                address: node.pre.0,
-                ..BugCheck::new(
-                    bugcheck::FLTMGR_FILE_SYSTEM,
-                    [u64::from(major), node.pre.0 as u64, 0, 0],
-                    format!(
-                        "{} returned FLT_PREOP_PENDING for {}: this version cannot pend operations",
-                        node.instance.filter.label,
-                        rows::name(major)
-                    ),
-                )
-            }));
         }
         FLT_PREOP_DISALLOW_FASTIO if is_fast(operation) && major != IRP_MJ_VOLUME_MOUNT => {
             if status != NtStatus::SUCCESS || operation.data.IoStatus.Information.get() != 0 {
@@ -369,7 +407,7 @@ fn judge(core: &Core, operation: &Operation, node: &Node, answer: i32, context: 
             );
             without_post(operation)
         }
-    })
+    }
 }
 
 /// `FLT_PREOP_DISALLOW_FASTIO`, and `FLT_PREOP_DISALLOW_FSFILTER_IO`, which has the same status: whoever issued the
@@ -388,6 +426,8 @@ fn synchronize(operation: &Operation, node: &Node, major: u8) {
     let code = operation.iopb.Parameters.FileSystemControl().Common().FsControlCode.get();
     if major == IRP_MJ_CREATE {
         complain("PRE-20", Severity::Warning, "FLT_PREOP_SYNCHRONIZE is not needed for a create");
+        // Whoever issued it waits and calls the post callback.
+        return;
     } else if matches!(major, IRP_MJ_READ | IRP_MJ_WRITE) && !synchronous {
         complain("PRE-21", Severity::Error, "FLT_PREOP_SYNCHRONIZE for an asynchronous read or write");
     } else if (major == IRP_MJ_FILE_SYSTEM_CONTROL && oplock(code))

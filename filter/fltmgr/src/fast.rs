@@ -35,6 +35,7 @@ use crate::frame::Operation;
 use crate::nodes::CallbackTable;
 use crate::operation::{interested, kinds_of_file};
 use crate::parameters::Snapshot;
+use crate::pend::Leg;
 use crate::volume::Volume;
 use crate::{callback, flt, generated, rows};
 
@@ -157,7 +158,8 @@ fn run(volume: &Arc<Volume>, file: &'static FILE_OBJECT, call: &Call) -> Result<
     let Some(operation) = flt.frames.take(2 * list.len()) else { return Ok(None) };
     operation.watched.set(callback::is_watched(core, flt));
     fill(operation, volume, file, call, table);
-    let outcome = descend(core, operation, list, 0, kinds).inspect_err(|_| operation.leave())?;
+    let outcome =
+        descend(core, operation, list, 0, kinds, Leg::DISPATCHER).inspect_err(|_| operation.leave())?;
     if outcome == Outcome::Send {
         let answer = if operation.modified.get() {
             let file = crate::pointer::file(operation.iopb.TargetFileObject.get());
@@ -185,7 +187,8 @@ fn run(volume: &Arc<Volume>, file: &'static FILE_OBJECT, call: &Call) -> Result<
             }
         }
     }
-    completion::up(operation, false)?;
+    // Without an IRP nobody can hold it.
+    completion::up(operation, Leg::DISPATCHER)?;
     let status = &operation.data.IoStatus;
     let result = IoStatus { status: status.Status.get(), information: status.Information.get() };
     flt.frames.give(operation);

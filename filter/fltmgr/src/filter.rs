@@ -46,6 +46,8 @@ pub struct Filter {
     pub(crate) contexts: crate::contexts::block::Live,
     operations: Box<[Option<OperationCallbacks>]>,
     stage: AtomicU32,
+    /// Work items that are queued or run.
+    pub(crate) work: AtomicU32,
     unload_reason: AtomicU32,
 }
 
@@ -122,6 +124,7 @@ pub fn flt_register_filter(
         contexts: crate::contexts::block::Live::default(),
         operations,
         stage: AtomicU32::new(REGISTERED),
+        work: AtomicU32::new(0),
         unload_reason: AtomicU32::new(FLTFL_INSTANCE_TEARDOWN_FILTER_UNLOAD),
     });
     anchor::bind(&filter);
@@ -171,6 +174,15 @@ pub fn flt_unregister_filter(filter: &Arc<Filter>) -> Result<(), Raise> {
     for instance in flt().instances_of(filter) {
         attach::tear_down(&instance, reason)?;
     }
+    // Work that was queued before it was going.
+    let waiting = nt_ke::locks::waiting_for("the work items of a filter that goes");
+    while filter.work.load(Ordering::SeqCst) != 0 {
+        if current_core().stopping() {
+            return Err(Raise::Stop);
+        }
+        current_core().scheduler().pause();
+    }
+    drop(waiting);
     flt().tables.lock().filters.retain(|f| !Arc::ptr_eq(f, filter));
     // Another filter may get the same address.
     for volume in flt().volumes() {

@@ -11,7 +11,8 @@
 //! A frame stands in the presence list of the thread that it runs on: whom it is inside (`running`, and the
 //! instances of its records) is read there by a side that detaches. So frames are freed by epoch.
 //!
-//! A frame can outlive the dispatch that took it.
+//! A frame can outlive the dispatch that took it: then it is *shared*, its records are noted with their instances,
+//! and one thread after the other works on it ([`crate::pend`]).
 //!
 //! UNSAFETY: frames are pool blocks reached through addresses; `Owed` records and versions lie behind the
 //! `Operation`.
@@ -31,7 +32,7 @@ pub use list::Frames;
 
 use crate::anchor::Anchored;
 use crate::instance::Instance;
-use crate::nodes::{CallbackTable, Node};
+use crate::nodes::{self, CallbackTable, Node};
 use crate::parameters::{SavedIrp, Snapshot};
 use crate::swap::Buffers;
 use crate::volume::Volume;
@@ -100,6 +101,17 @@ impl Owed {
     }
 }
 
+/// How a held operation goes on, written by who completes it.
+#[derive(Default)]
+pub struct Verdict {
+    /// The answer of the callback.
+    pub answer: AtomicU32,
+    /// Its completion context.
+    pub context: AtomicUsize,
+    /// Address of the node whose callback it stands for.
+    pub node: AtomicUsize,
+}
+
 /// One operation on its way.
 #[repr(C)]
 pub struct Operation {
@@ -149,11 +161,21 @@ pub struct Operation {
     pub tables_used: Cell<usize>,
     /// See the constants of this module.
     pub state: AtomicU32,
+    /// See [`crate::pend`]: where a callback that holds the operation and whoever completes it meet.
+    pub pend: AtomicU32,
+    /// What the completer answered, before `pend` says so.
+    pub verdict: Verdict,
+    /// Whether it was left by a thread that worked on it, so that records have to be claimed.
+    pub shared: Cell<bool>,
+    /// How many records are noted with their instances.
+    pub parked: Cell<usize>,
+    /// How many of its tables are held.
+    pub held: Cell<usize>,
     /// Signaled by the completion when the dispatcher waits.
     pub event: DISPATCHER_HEADER,
     /// The IRP's fields from before the changes.
     pub saved: Cell<SavedIrp>,
-    /// What few operations have: locked and swapped buffers, a post callback that was put off.
+    /// What few operations have: locked and swapped buffers, a callback that holds it, threads that wait for it.
     pub buffers: RefCell<Buffers>,
     next_free: Cell<usize>,
 }
@@ -445,9 +467,15 @@ impl Operation {
     /// Enters the current thread's presence list. `false`: operations nest too deeply.
     #[inline]
     pub fn arrive(&self) -> bool {
+        debug_assert_eq!(self.presence.get(), 0, "an operation is present once");
         let slot = presence::enter_slot(std::ptr::from_ref(self) as usize);
         self.presence.set(slot.map_or(0, |slot| slot + 1));
         slot.is_some()
+    }
+
+    /// Whether it is in the presence list of the thread that works on it.
+    pub fn is_present(&self) -> bool {
+        self.presence.get() != 0
     }
 
     /// Leaves the thread's presence list.
@@ -456,6 +484,27 @@ impl Operation {
         if let Some(slot) = self.presence.replace(0).checked_sub(1) {
             presence::leave_slot(slot);
         }
+    }
+
+    /// Keeps the tables that it uses alive beyond the epoch pins of the threads that work on it.
+    #[cold]
+    pub fn hold_tables(&self) {
+        let used = self.tables_used.get();
+        self.tables[self.held.get()..used].iter().for_each(|table| nodes::hold(table.get()));
+        self.held.set(used);
+    }
+
+    /// Ends [`Operation::hold_tables`].
+    #[cold]
+    fn let_tables_go(&self) {
+        let held = self.held.replace(0);
+        self.tables[..held].iter().for_each(|table| nodes::let_go(table.get()));
+    }
+
+    /// The callbacks of the volume that it is on, for the operation's row.
+    pub fn list(&self, row: usize) -> &[Node] {
+        // SAFETY: tables in use are pinned or held while the operation is on its way.
+        unsafe { &*self.tables[self.tables_used.get() - 1].get() }.row(row)
     }
 
     /// Starts to use `table`. `false` when the operation has been on too many volumes.

@@ -40,6 +40,7 @@ use crate::generated::Opener;
 use crate::nodes::{CallbackTable, Node};
 use crate::operation::{interested, kinds_of_file};
 use crate::parameters::Snapshot;
+use crate::pend::Leg;
 use crate::volume::Volume;
 use crate::{callback, flt, generated, rows};
 
@@ -167,7 +168,8 @@ fn run(
     };
     operation.watched.set(callback::is_watched(core, flt));
     fill(operation, volume, call, table);
-    let outcome = descend(core, operation, list, start, kinds).inspect_err(|_| operation.leave())?;
+    let outcome =
+        descend(core, operation, list, start, kinds, Leg::DISPATCHER).inspect_err(|_| operation.leave())?;
     let result = Cell::new(operation.data.IoStatus.Status.get());
     if outcome == Outcome::Send {
         match below() {
@@ -183,7 +185,8 @@ fn run(
         // Nothing below may take the locks that the filter says it has.
         result.set(NtStatus::FSFILTER_OP_COMPLETED_SUCCESSFULLY);
     }
-    completion::up(operation, false)?;
+    // Without an IRP nobody can hold it.
+    completion::up(operation, Leg::DISPATCHER)?;
     if call.Operation.get() == IRP_MJ_QUERY_OPEN {
         result.set(operation.data.IoStatus.Status.get());
     }

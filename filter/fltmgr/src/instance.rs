@@ -5,7 +5,7 @@
 //!     └────setup callback refuses──────────────────────────────────────────┘
 //! ```
 //!
-//! Owns: identity, stage, the operations parked on it, its counters. Publishing its callbacks is the volume's.
+//! Owns: identity, stage, the operations parked on it or held by it, its counters. Publishing its callbacks is the volume's.
 
 use std::cmp::Ordering as Order;
 use std::sync::Arc;
@@ -55,6 +55,8 @@ pub struct Instance {
     stage: AtomicU32,
     /// Operations that are pending below and owe this instance a post callback: addresses of frames.
     pub(crate) parked: Lock<Vec<usize>>,
+    /// Operations that a pre callback of this instance holds.
+    pub(crate) pended: Lock<Vec<usize>>,
     pub(crate) counters: Box<[Counter]>,
     pub(crate) contexts: crate::contexts::links::Links,
 }
@@ -83,6 +85,7 @@ impl Instance {
             altitude: altitude.clone(),
             stage: AtomicU32::new(SETTLING),
             parked: Lock::new(Rank::FltObject, Vec::new()),
+            pended: Lock::new(Rank::FltObject, Vec::new()),
             counters: (0..ROWS).map(|_| Counter::default()).collect(),
             contexts: crate::contexts::links::Links::default(),
         });

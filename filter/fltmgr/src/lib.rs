@@ -9,8 +9,7 @@
 //! Owns: filters, volumes, instances, callback data. Its public functions carry the names of the `Flt` routines
 //! in Rust style; `exports` binds drivers to them. It is a Rust driver for `nt-io` and knows no file system.
 //!
-//! Refuses, in this version: operations that a filter pends (bug check 0xF5 that says so), FSFilter operations
-//! (none are issued), ports, name caching.
+//! Refuses, in this version: ports, name caching.
 //!
 //! UNSAFETY: opaque objects, frames and callback tables are reached through addresses that drivers hold or that
 //! are published without locks; `anchor`, `frame`, `nodes`, `operation`, `fast`, `pointer` say why they may.
@@ -49,6 +48,7 @@ pub mod names;
 mod nodes;
 mod operation;
 mod parameters;
+pub mod pend;
 mod pointer;
 pub mod properties;
 mod redirect;
@@ -62,6 +62,7 @@ pub mod statistics;
 pub mod swap;
 mod text;
 pub mod volume;
+pub mod work;
 
 pub use anchor::{flt_object_dereference, flt_object_reference, from_address};
 pub use attach::{flt_attach_volume, flt_attach_volume_at_altitude, flt_detach_volume, instance_for_driver};
@@ -75,8 +76,9 @@ pub use filter::{
 pub use frame::Operation;
 pub use instance::{Instance, flt_compare_instance_altitudes};
 pub use mount::flt_dismount_volume;
+pub use pend::{flt_complete_pended_post_operation, flt_complete_pended_pre_operation};
 pub use requestor::{flt_get_requestor_process, flt_get_requestor_process_id, flt_is_operation_synchronous};
-pub use safe::{flt_complete_pended_post_operation, flt_do_completion_processing_when_safe};
+pub use safe::flt_do_completion_processing_when_safe;
 pub use swap::{
     flt_get_new_system_buffer_address, flt_get_swapped_buffer_mdl_address, flt_lock_user_buffer,
     flt_retain_swapped_buffer_mdl_address,

@@ -5,9 +5,10 @@
 //!   no callback registered ───────────────────────────► skip location, call the device below
 //!   pre, pre, … ─ all passed, nobody wants post ──────► the same
 //!              ├─ someone wants post, or changed it ──► copy location, completion routine, call below
-//!              │      completed inline, or waited for ► `completion::climb` in this thread, complete the IRP
-//!              │      pending and asynchronous ───────► parked: `completion::climb` in the completing thread
-//!              └─ answered by a filter ───────────────► `completion::up`, complete the IRP
+//!              │      completed inline, or waited for ► `completion::up` in this thread, complete the IRP
+//!              │      pending and asynchronous ───────► parked: `completion::up` in the completing thread
+//!              ├─ answered by a filter ───────────────► `completion::up`, complete the IRP
+//!              └─ held by a filter ───────────────────► `pend`
 //! ```
 //!
 //! [`crate::fast`] is the same for operations without an IRP; both walk down by [`crate::descend`] and up by
@@ -30,24 +31,24 @@ use nt_abi::{
     FLTFL_OPERATION_REGISTRATION_SKIP_NON_CACHED_NON_PAGING_IO,
     FLTFL_OPERATION_REGISTRATION_SKIP_NON_DASD_IO, FLTFL_OPERATION_REGISTRATION_SKIP_PAGING_IO,
     FO_VOLUME_OPEN, IO_STACK_LOCATION, IRP, IRP_MJ_CLEANUP, IRP_MJ_CLOSE, IRP_MJ_CREATE, IRP_MJ_READ,
-    IRP_MJ_WRITE, IRP_NOCACHE, IRP_PAGING_IO, NtStatus, bugcheck,
+    IRP_MJ_WRITE, IRP_NOCACHE, IRP_PAGING_IO, NtStatus, SL_PENDING_RETURNED, bugcheck,
 };
 use nt_io::{
     Completion, io_call_driver, io_call_driver_and_wait, io_complete_request, io_complete_with,
-    io_copy_current_to_next, io_current_stack, io_is_operation_synchronous, io_next_stack, io_set_completion,
-    io_skip_current,
+    io_copy_current_to_next, io_current_stack, io_next_stack, io_set_completion, io_skip_current,
 };
 use nt_ke::{BugCheck, Core, current_core, current_thread, dispatcher, epoch};
 
 use crate::altitude::Altitude;
 use crate::callback;
-use crate::completion;
+use crate::completion::{self, Climb};
 use crate::contexts;
 use crate::descend::{Outcome, descend};
 use crate::flt;
 use crate::frame::{COMPLETED, DETACHED, DISPATCHING, Operation, WAITING};
-use crate::nodes::{self, CallbackTable, Node};
+use crate::nodes::{CallbackTable, Node};
 use crate::parameters::{self, SavedIrp};
+use crate::pend::Leg;
 use crate::rows;
 use crate::volume::Volume;
 
@@ -101,7 +102,6 @@ pub fn interested(nodes: &[Node], kinds: u32) -> bool {
 /// Takes an IRP whose current stack location is the volume device's through the volume's instances.
 ///
 /// Returns: as a dispatch routine; with `kept` the status in the IRP
-/// Errors:  a filter that pends is bug check 0xF5: this version has no pended operations
 pub fn run(volume: &Arc<Volume>, irp: &'static IRP, origin: Origin<'_>) -> Result<NtStatus, Raise> {
     let core = current_core();
     let stack = io_current_stack(irp);
@@ -132,21 +132,31 @@ pub fn run(volume: &Arc<Volume>, irp: &'static IRP, origin: Origin<'_>) -> Resul
         return refuse(irp, origin, NtStatus::INSUFFICIENT_RESOURCES);
     };
     fill(operation, volume, irp, stack, table, origin);
-    let outcome = descend(core, operation, list, start, kinds).inspect_err(|_| operation.leave())?;
-    end_handle(stack)?;
-    match outcome {
-        Outcome::Send => send(core, operation, irp, origin),
-        Outcome::Answered => {
-            completion::up(operation, false)?;
-            completion::store_result(operation, irp);
-            finish(operation, irp, origin)
-        }
+    let leg = Leg::DISPATCHER;
+    let outcome = descend(core, operation, list, start, kinds, leg).inspect_err(|_| operation.leave())?;
+    if matches!(outcome, Outcome::Send | Outcome::Answered) {
+        end_handle(stack)?;
     }
+    let climb = match outcome {
+        Outcome::Send if operation.used() == 0 && !operation.modified.get() && !operation.shared.get() => {
+            flt().frames.give(operation);
+            return forward(lower, irp, origin);
+        }
+        Outcome::Send => send_on(core, operation, leg)?,
+        Outcome::Answered => completion::up(operation, leg)?,
+        Outcome::Back => completion::back(operation, leg)?,
+        Outcome::Left => Climb::Left,
+    };
+    if climb == Climb::Left {
+        return Ok(NtStatus::PENDING);
+    }
+    completion::store_result(operation, irp);
+    finish(operation, irp, origin)
 }
 
 /// A file object goes once the pre callbacks of its CLOSE have run: so do the contexts of its handle. Source: CTX-56.
 #[inline]
-fn end_handle(stack: &IO_STACK_LOCATION) -> Result<(), Raise> {
+pub fn end_handle(stack: &IO_STACK_LOCATION) -> Result<(), Raise> {
     if stack.MajorFunction.get() != IRP_MJ_CLOSE {
         return Ok(());
     }
@@ -203,20 +213,13 @@ fn fill(
 }
 
 /// To the file system and, when it is done there, up again.
-fn send(
-    core: &Core,
-    operation: &'static Operation,
-    irp: &'static IRP,
-    origin: Origin<'_>,
-) -> Result<NtStatus, Raise> {
+pub fn send_on(core: &Core, operation: &'static Operation, mut leg: Leg) -> Result<Climb, Raise> {
+    let Some(irp) = operation.irp.get() else { return Ok(Climb::Done) };
     let Some(lower) = operation.volume().lower() else {
-        flt().frames.give(operation);
-        return refuse(irp, origin, NtStatus::VOLUME_DISMOUNTED);
+        operation.data.IoStatus.Status.set(NtStatus::VOLUME_DISMOUNTED);
+        operation.data.IoStatus.Information.set(0);
+        return completion::up(operation, leg);
     };
-    if operation.used() == 0 && !operation.modified.get() {
-        flt().frames.give(operation);
-        return forward(lower, irp, origin);
-    }
     io_copy_current_to_next(irp);
     if operation.modified.get() {
         operation.saved.set(SavedIrp::of(irp));
@@ -243,43 +246,39 @@ fn send(
                 ),
             )));
         }
-        if !settle(operation, irp)? {
-            return Ok(NtStatus::PENDING);
+        if !settle(operation, &mut leg)? {
+            return Ok(Climb::Left);
         }
-        completion::climb(operation, irp, true)?;
-        completion::unpark(operation);
-    } else {
-        completion::climb(operation, irp, false)?;
+    } else if operation.shared.get() {
+        leg.waits = leg.stays(operation);
     }
-    finish(operation, irp, origin)
+    completion::come_back(operation, irp);
+    completion::up(operation, leg)
 }
 
 /// The operation pends below. Waits for it, or leaves it to the completing thread: then `false`.
 #[cold]
-fn settle(operation: &'static Operation, irp: &IRP) -> Result<bool, Raise> {
+fn settle(operation: &'static Operation, leg: &mut Leg) -> Result<bool, Raise> {
+    leg.waits = leg.stays(operation);
+    dispatcher::initialize_header(&operation.event, dispatcher::object_type::NOTIFICATION_EVENT, 0);
     completion::park(operation);
-    if operation.synchronous.get() || io_is_operation_synchronous(irp) {
-        dispatcher::initialize_header(&operation.event, dispatcher::object_type::NOTIFICATION_EVENT, 0);
+    if leg.waits {
         if operation.state.swap(WAITING, Ordering::AcqRel) == DISPATCHING {
             let _waiting = nt_ke::locks::waiting_for("the completion of an operation that pends below");
             dispatcher::wait(&operation.event, false, None)?;
         }
         return Ok(true);
     }
-    let tables = &operation.tables[..operation.tables_used.get()];
-    tables.iter().for_each(|table| nodes::hold(table.get()));
-    if operation.state.swap(DETACHED, Ordering::AcqRel) == DISPATCHING {
-        return Ok(false);
-    }
-    tables.iter().for_each(|table| nodes::let_go(table.get()));
-    Ok(true)
+    Ok(operation.state.swap(DETACHED, Ordering::AcqRel) != DISPATCHING)
 }
 
 fn finish(operation: &'static Operation, irp: &'static IRP, origin: Origin<'_>) -> Result<NtStatus, Raise> {
+    // A callback may have held it for a moment: then it is marked, and the answer has to be the same.
+    let marked = operation.shared.get() && io_current_stack(irp).Control.get() & SL_PENDING_RETURNED != 0;
     flt().frames.give(operation);
     let status = irp.IoStatus.Status.get();
     if !origin.kept {
         io_complete_request(irp, 0)?;
     }
-    Ok(status)
+    Ok(if marked { NtStatus::PENDING } else { status })
 }

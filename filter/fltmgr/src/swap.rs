@@ -32,6 +32,7 @@ use crate::frame::{Operation, Owed, Phase};
 use crate::nodes::Node;
 use crate::parameters::Snapshot;
 use crate::parameters::decode::{self, READ_ACCESS};
+use crate::pend::{Seat, Stop};
 use crate::safe::Deferred;
 
 /// What few operations have.
@@ -46,6 +47,14 @@ pub struct Buffers {
     owns_system: bool,
     /// A post callback that was put off.
     pub(crate) deferred: Option<Deferred>,
+    /// Its work was not queued.
+    pub(crate) not_queued: bool,
+    /// The callback that holds the operation.
+    pub(crate) stop: Option<Stop>,
+    /// Threads that wait for the operation, the last one first.
+    pub(crate) seats: Vec<Seat>,
+    /// How many records are left for the thread that is woken.
+    pub(crate) rest: usize,
 }
 
 fn mdl(address: usize) -> Option<&'static MDL> {

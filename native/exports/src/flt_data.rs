@@ -21,7 +21,6 @@ rows! { "fltmgr.sys", "fltmgr";
     FltGetNewSystemBufferAddress done "SWAP-25";
     FltLockUserBuffer done "SWAP-11 to SWAP-15";
     FltDoCompletionProcessingWhenSafe done "PEND-15 to PEND-19";
-    FltCompletePendedPostOperation partial "only operations that FltDoCompletionProcessingWhenSafe has put off; PEND-17";
 }
 
 export! {
@@ -117,11 +116,6 @@ export! {
         let (runs, result) = fltmgr::flt_do_completion_processing_when_safe(data, objects, context, flags, NativeFn(callback))?;
         store(answer, result, "FltDoCompletionProcessingWhenSafe", "RetPostOperationStatus")?;
         Ok(runs)
-    }
-
-    /// Completes an operation that was put off.
-    pub fn FltCompletePendedPostOperation(data: usize) -> () [irql <= DISPATCH_LEVEL] {
-        fltmgr::flt_complete_pended_post_operation(fltmgr::operation_from(data)?)
     }
 }
 

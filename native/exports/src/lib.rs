@@ -24,6 +24,7 @@ mod ex_misc;
 mod ex_more;
 mod ex_resource;
 mod ex_spin_lock;
+mod flt_async;
 mod flt_context;
 mod flt_control;
 mod flt_data;
@@ -82,6 +83,7 @@ const TABLES: &[&[Export]] = &[
     flt_filter::ROWS,
     flt_context::ROWS,
     flt_control::ROWS,
+    flt_async::ROWS,
     flt_data::ROWS,
     flt_io::ROWS,
     flt_lock::ROWS,

@@ -12,7 +12,7 @@ use nt_abi::{DISPATCHER_HEADER, FLT_CALLBACK_DATA, FLT_IO_PARAMETER_BLOCK, FLT_R
 use nt_ex::pool::{self, PoolKind};
 use nt_ke::{current_core, current_thread};
 
-use super::{DISPATCHING, MAGIC, OBJECTS_SIZE, Operation, Owed, Phase, TABLES, frame_bytes};
+use super::{DISPATCHING, MAGIC, OBJECTS_SIZE, Operation, Owed, Phase, TABLES, Verdict, frame_bytes};
 use crate::parameters::SavedIrp;
 use crate::swap::Buffers;
 
@@ -82,7 +82,10 @@ impl Frames {
     pub fn give(&self, operation: &'static Operation) {
         operation.leave();
         if operation.extras.get() {
-            crate::swap::end(operation);
+            end(operation);
+        }
+        if operation.pend.load(Ordering::Relaxed) != crate::pend::FREE {
+            crate::pend::not_consumed(operation);
         }
         operation.magic.set(0);
         operation.used.store(0, Ordering::Relaxed);
@@ -96,6 +99,16 @@ impl Frames {
             None => free(operation),
         }
     }
+}
+
+/// Ends what few operations have.
+#[cold]
+fn end(operation: &Operation) {
+    if operation.shared.replace(false) {
+        crate::completion::unpark(operation);
+        operation.let_tables_go();
+    }
+    crate::swap::end(operation);
 }
 
 /// Frees a frame once no detaching side can look at it any more.
@@ -139,6 +152,11 @@ fn allocate(records: usize) -> Option<&'static Operation> {
         tables: [const { Cell::new(std::ptr::null()) }; TABLES],
         tables_used: Cell::new(0),
         state: AtomicU32::new(DISPATCHING),
+        pend: AtomicU32::new(crate::pend::FREE),
+        verdict: Verdict::default(),
+        shared: Cell::new(false),
+        parked: Cell::new(0),
+        held: Cell::new(0),
         event: DISPATCHER_HEADER::default(),
         saved: Cell::new(SavedIrp::default()),
         buffers: RefCell::new(Buffers::default()),

@@ -15,6 +15,7 @@ mod fs_filter;
 mod mapped;
 mod other_volume;
 mod parameter_block;
+mod pended;
 mod post_operation;
 mod pre_operation;
 mod registration;

@@ -238,19 +238,6 @@ fn synchronizing_a_create_is_discouraged_and_works() {
 }
 
 #[test]
-fn pending_says_that_this_version_cannot() {
-    let machine = with_recorder(&["Mode=sz:bad-return", "Major=dword:4", "Return=dword:2"]);
-    let stopped = machine.run(|session| {
-        let handle = create(session, "file")?.expect("a file");
-        session.write(&handle, Some(0), b"x")?;
-        session.close(handle)
-    });
-    assert!(stopped.is_err());
-    let check = machine.report().bug_check.expect("pending is refused loudly");
-    assert!(check.message.to_lowercase().contains("pend"), "{}", check.message);
-}
-
-#[test]
 fn no_operation_arrives_as_anything_but_an_irp_yet() {
     // spec: CBD-02
     let machine = with_recorder(&["Mode=sz:observe"]);
