@@ -9,6 +9,7 @@
 #define FIRST_LINE 0
 
 RESULTS Results;
+ULONG Spin;
 static PFLT_FILTER Filter;
 
 DRIVER_INITIALIZE DriverEntry;
@@ -130,6 +131,7 @@ static NTSTATUS PublishResults(PDRIVER_OBJECT DriverObject, PUNICODE_STRING Regi
     NTSTATUS status = OpenParameters(DriverObject, RegistryPath, KEY_READ | KEY_WRITE, &keys);
 
     if (NT_SUCCESS(status)) {
+        (VOID)ReadUlongParameter(&keys, L"Spin", &Spin);
         Results.Magic = RESULTS_MAGIC;
         RtlInitUnicodeString(&name, L"Results");
         status = ZwSetValueKey(keys.Parameters != NULL ? keys.Parameters : keys.Service, &name, 0, REG_QWORD, &address,

@@ -8,6 +8,8 @@
 #include "results.h"
 
 extern RESULTS Results;
+/* Registry value Spin: the callback of a write waits for the release of an earlier one in a loop without calls. */
+extern ULONG Spin;
 
 VOID Fail(ULONG Line);
 #define CHECK(Condition)                                                                                             \

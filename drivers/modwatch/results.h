@@ -53,12 +53,13 @@ typedef struct _RESULTS {
     LONG64 FlushWrites;                               /* 0x1c8, paging writes between acquire and release for a flush */
     LONG64 Interrupted;                               /* 0x1d0, callbacks of its writes that its own releases interrupted */
     LONG64 InterruptedRegions;                        /* 0x1d8, of those inside a critical region */
-    LONG64 Sequence;                                  /* 0x1e0 */
-    LOG_ENTRY Log[RESULTS_LOG_ENTRIES];               /* 0x1e8 */
+    LONG64 InterruptedLoops;                          /* 0x1e0, inside a loop that calls nothing */
+    LONG64 Sequence;                                  /* 0x1e8 */
+    LOG_ENTRY Log[RESULTS_LOG_ENTRIES];               /* 0x1f0 */
 } RESULTS;
 
 _Static_assert(FIELD_OFFSET(RESULTS, Operations) == 0x118, "a test reads this layout");
-_Static_assert(FIELD_OFFSET(RESULTS, Log) == 0x1e8, "a test reads this layout");
+_Static_assert(FIELD_OFFSET(RESULTS, Log) == 0x1f0, "a test reads this layout");
 _Static_assert(sizeof(LOG_ENTRY) == 48, "a test reads this layout");
 
 #endif

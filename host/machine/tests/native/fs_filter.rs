@@ -1,7 +1,7 @@
 //! File system filter operations as modwatch sees them.
 
 use altimeter::session::OpenRequest;
-use altimeter::{DriverSource, Machine, NtStatus, Options, Schedule, utf16};
+use altimeter::{DriverSource, Machine, NtStatus, Options, Schedule, Setting, utf16};
 use nt_abi::{
     IRP_MJ_ACQUIRE_FOR_CC_FLUSH, IRP_MJ_ACQUIRE_FOR_MOD_WRITE, IRP_MJ_ACQUIRE_FOR_SECTION_SYNCHRONIZATION,
     IRP_MJ_RELEASE_FOR_CC_FLUSH, IRP_MJ_RELEASE_FOR_MOD_WRITE, IRP_MJ_RELEASE_FOR_SECTION_SYNCHRONIZATION,
@@ -220,4 +220,22 @@ fn releases_interrupt_the_page_writers_callbacks() {
     }
     assert!(interrupted > 0, "no schedule had a release inside a callback");
     assert!(in_regions > 0, "no schedule had one inside a critical region");
+}
+
+#[test]
+fn a_release_interrupts_a_loop_that_calls_nothing_where_that_is_switched_on() {
+    // spec: SEED-MODW-07, SEED-MODW-08, SEED-MODW-09
+    let options = Options { schedule: Schedule::Free, preempt: true, ..Options::default() };
+    let machine = Machine::boot(options).expect("a machine in memory boots");
+    let mut source = DriverSource::from_path(&driver_path("modwatch.sys")).expect("the sample is there");
+    source.settings = vec![Setting::parse("Spin=dword:1").expect("a setting")];
+    machine.load(&source).expect("modwatch");
+    store_mapped(&machine, "file", 100);
+    machine.write_cache();
+    let watch = watch_results(&machine, "modwatch");
+    assert_kept(&watch);
+    // The first write has no earlier one, and an earlier one may be through before the loop begins.
+    assert!(watch.interrupted_loops > 0, "{} writes", watch.mapped_writes);
+    assert_eq!(loaded(&machine, "file", 100), (2..102).collect::<Vec<u8>>());
+    assert_clean(&machine);
 }

@@ -316,6 +316,8 @@ pub struct WatchResults {
     pub flush_writes: u64,
     /// Callbacks of the page writer's writes that its releases interrupted; of those inside critical regions.
     pub interrupted: (u64, u64),
+    /// Of those inside a loop that calls nothing.
+    pub interrupted_loops: u64,
     pub log: Vec<WatchEntry>,
     operations: Vec<WatchCounts>,
 }
@@ -329,12 +331,12 @@ impl WatchResults {
 pub fn watch_results(machine: &Machine, name: &str) -> WatchResults {
     let address = service_qword(machine, name, "Results").expect("the driver wrote where its results are");
     const ENTRIES: usize = 256;
-    let bytes = machine.read_memory(address as usize, 0x1E8 + ENTRIES * 48).expect("the image is there");
+    let bytes = machine.read_memory(address as usize, 0x1F0 + ENTRIES * 48).expect("the image is there");
     let u64_at = |at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().expect("eight"));
     let u32_at = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().expect("four"));
     assert_eq!(u32_at(0), 0x5744_4F4D, "the magic");
     let entry = |index: usize| {
-        let at = 0x1E8 + index * 48;
+        let at = 0x1F0 + index * 48;
         WatchEntry {
             major: bytes[at + 8],
             post: bytes[at + 9] == 1,
@@ -358,7 +360,8 @@ pub fn watch_results(machine: &Machine, name: &str) -> WatchResults {
         mapped_writes: u64_at(0x1C0),
         flush_writes: u64_at(0x1C8),
         interrupted: (u64_at(0x1D0), u64_at(0x1D8)),
-        log: (0..(u64_at(0x1E0) as usize).min(ENTRIES)).map(entry).collect(),
+        interrupted_loops: u64_at(0x1E0),
+        log: (0..(u64_at(0x1E8) as usize).min(ENTRIES)).map(entry).collect(),
         operations: (0..7).map(counts).collect(),
     }
 }
