@@ -36,6 +36,9 @@ pub enum Event<'a> {
     },
     /// Another thread runs from now on; only in machines with a seeded schedule.
     Switch { from: u32, to: u32, reason: &'static str, time: u64 },
+    /// The thread begins to wait for something that is not there yet, held by `holder` (0: nobody is known); only in machines
+    /// with a seeded schedule. `object` is 0 for something of the engine's.
+    Waits { what: &'static str, object: usize, holder: u32 },
     /// A DPC routine is about to run.
     DpcEntered { thread: u32, routine: usize },
     /// A kernel APC is about to be delivered.

@@ -71,6 +71,16 @@ fn replay_shows_the_last_steps_and_is_the_same_each_time() {
 }
 
 #[test]
+fn replay_shows_who_waits_for_which_lock_of_whom() {
+    let driver = driver("deadlock.sys");
+    let words = ["explore", text(&driver), "--set", "Mistake=sz:inversion", "--replay", "1", "--steps", "0"];
+    let ran = altimeter(words);
+    let waits =
+        |line: &&str| line.contains("waits for resource deadlock.sys+0x") && line.contains("which thread ");
+    assert!(ran.stdout.lines().any(|line| waits(&line)), "{ran}");
+}
+
+#[test]
 fn replay_of_a_failure_ends_with_its_report() {
     let (ran, _) = badapples("crash", &["--replay", "30", "--steps", "3"]);
     let ran = ran.ends_with(1);

@@ -176,6 +176,16 @@ impl Observer for Tracer {
                 state.begin(false, false);
                 let _ = write!(state.line, "switch {from} -> {to} {reason} at {time}");
             }
+            Event::Waits { what, object, holder } => {
+                state.begin(false, false);
+                let _ = write!(state.line, "waits for {what} ");
+                if object != 0 {
+                    let _ = state.places.pointer(object, &mut state.line);
+                }
+                if holder != 0 {
+                    let _ = write!(state.line, ", which thread {holder} holds");
+                }
+            }
             Event::DpcEntered { routine, .. } => {
                 state.begin(false, false);
                 state.line.push_str("dpc ");

@@ -126,6 +126,12 @@ impl State {
 }
 
 impl State {
+    /// Number of a thread that holds a lock; 0: none.
+    pub(super) fn holder(&self, lock: usize) -> u32 {
+        let holds = |thread: &&ThreadState| thread.holds.iter().any(|hold| hold.lock == lock);
+        self.threads.values().find(holds).map_or(0, |thread| thread.number)
+    }
+
     pub(super) fn release(&mut self, owner: usize, lock: usize) -> bool {
         let Some(thread) = self.threads.get_mut(&owner) else { return false };
         let Some(at) = thread.holds.iter().position(|hold| hold.lock == lock) else { return false };

@@ -24,8 +24,8 @@ use std::ptr::from_ref;
 use std::sync::atomic::Ordering;
 
 use book::{Birth, CALLS, Hold, Orphan, Signal, Site, State, Target, ThreadState, Wait};
-use boundary::Raise;
 use boundary::processor::watch;
+use boundary::{Event, Raise};
 use parking_lot::Mutex;
 
 use crate::bugcheck::{BugCheck, DEADLOCK};
@@ -353,6 +353,15 @@ pub fn spinning(lock: usize, mode: Mode) -> Result<Waiting, Raise> {
 
 fn begin_wait(core: &Core, thread: &KTHREAD, target: Target) {
     let site = site(core);
+    if core.observed() {
+        let (what, object) = match &target {
+            Target::Lock { lock, kind, .. } => (kind.name(), *lock),
+            Target::Objects { objects, .. } => ("object", objects.first().map_or(0, |object| object.0)),
+            Target::Engine(what, _) => (*what, 0),
+        };
+        let holder = core.locks.state.lock().holder(object);
+        core.observe(&Event::Waits { what, object, holder });
+    }
     let mut state = core.locks.state.lock();
     state.waits += 1;
     let since = state.waits;
