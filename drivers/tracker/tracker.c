@@ -180,6 +180,9 @@ static FLT_POSTOP_CALLBACK_STATUS FLTAPI PostCreate(PFLT_CALLBACK_DATA Data, PCF
     if (FltSupportsStreamHandleContexts(file)) {
         Set(instance, file, FLT_STREAMHANDLE_CONTEXT, file);
     }
+    if (NameContains(file, L"scan")) {
+        Scan(FltObjects);
+    }
     if (Held == NULL && NameContains(file, L"held")) {
         FltGetStreamContext(instance, file, (PFLT_CONTEXT *)&Held);
     }
@@ -371,6 +374,7 @@ static const FLT_REGISTRATION Registration = {
     .InstanceQueryTeardownCallback = InstanceQueryTeardown,
     .InstanceTeardownStartCallback = InstanceTeardownStart,
     .InstanceTeardownCompleteCallback = InstanceTeardownComplete,
+    .SectionNotificationCallback = Conflict,
 };
 
 NTSTATUS DriverEntry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING RegistryPath)

@@ -42,5 +42,8 @@ BOOLEAN NameContains(PFILE_OBJECT FileObject, PCWSTR Word);
 VOID CheckRules(PCFLT_RELATED_OBJECTS FltObjects);
 /* rules.c: tries to set contexts before the file is open. */
 VOID CheckEarly(PCFLT_RELATED_OBJECTS FltObjects);
+/* scan.c: makes a section of the file and checks what is promised about it. */
+VOID Scan(PCFLT_RELATED_OBJECTS FltObjects);
+NTSTATUS FLTAPI Conflict(PFLT_INSTANCE Instance, PFLT_CONTEXT SectionContext, PFLT_CALLBACK_DATA Data);
 
 #endif

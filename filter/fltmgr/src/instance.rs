@@ -9,7 +9,7 @@
 
 use std::cmp::Ordering as Order;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use nt_abi::{FILE_OBJECT, FLT_RELATED_OBJECTS};
 use nt_ke::{Lock, Rank};
@@ -59,6 +59,8 @@ pub struct Instance {
     pub(crate) pended: Lock<Vec<usize>>,
     pub(crate) counters: Box<[Counter]>,
     pub(crate) contexts: crate::contexts::links::Links,
+    /// It has announced that it scans files.
+    pub(crate) scans: AtomicBool,
 }
 
 impl Anchored for Instance {
@@ -88,6 +90,7 @@ impl Instance {
             pended: Lock::new(Rank::FltObject, Vec::new()),
             counters: (0..ROWS).map(|_| Counter::default()).collect(),
             contexts: crate::contexts::links::Links::default(),
+            scans: AtomicBool::new(false),
         });
         anchor::bind(&instance);
         Some(instance)

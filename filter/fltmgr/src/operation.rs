@@ -31,7 +31,8 @@ use nt_abi::{
     FLTFL_OPERATION_REGISTRATION_SKIP_NON_CACHED_NON_PAGING_IO,
     FLTFL_OPERATION_REGISTRATION_SKIP_NON_DASD_IO, FLTFL_OPERATION_REGISTRATION_SKIP_PAGING_IO,
     FO_VOLUME_OPEN, IO_STACK_LOCATION, IRP, IRP_MJ_CLEANUP, IRP_MJ_CLOSE, IRP_MJ_CREATE, IRP_MJ_READ,
-    IRP_MJ_WRITE, IRP_NOCACHE, IRP_PAGING_IO, NtStatus, SL_PENDING_RETURNED, bugcheck,
+    IRP_MJ_SET_INFORMATION, IRP_MJ_WRITE, IRP_NOCACHE, IRP_PAGING_IO, NtStatus, SL_PENDING_RETURNED,
+    bugcheck,
 };
 use nt_io::{
     Completion, io_call_driver, io_call_driver_and_wait, io_complete_request, io_complete_with,
@@ -154,13 +155,15 @@ pub fn run(volume: &Arc<Volume>, irp: &'static IRP, origin: Origin<'_>) -> Resul
     finish(operation, irp, origin)
 }
 
-/// A file object goes once the pre callbacks of its CLOSE have run: so do the contexts of its handle. Source: CTX-56.
+/// What is due when the pre callbacks have run: contexts of a handle go with its CLOSE (CTX-56), and scanners hear of what
+/// conflicts with their sections (SEC-05).
 #[inline]
 pub fn end_handle(stack: &IO_STACK_LOCATION) -> Result<(), Raise> {
-    if stack.MajorFunction.get() != IRP_MJ_CLOSE {
-        return Ok(());
+    match stack.MajorFunction.get() {
+        IRP_MJ_CLOSE => contexts::hosts::close_file(stack.FileObject.get()),
+        IRP_MJ_SET_INFORMATION => contexts::sections::conflict(stack),
+        _ => Ok(()),
     }
-    contexts::hosts::close_file(stack.FileObject.get())
 }
 
 fn refuse(irp: &'static IRP, origin: Origin<'_>, status: NtStatus) -> Result<NtStatus, Raise> {

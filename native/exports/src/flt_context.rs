@@ -7,7 +7,7 @@ use fltmgr::contexts::{block, links, objects};
 use nt_abi::irql::{APC_LEVEL, DISPATCH_LEVEL};
 use nt_abi::{
     FILE_OBJECT, FLT_FILE_CONTEXT, FLT_INSTANCE_CONTEXT, FLT_RELATED_CONTEXTS_EX, FLT_RELATED_OBJECTS,
-    FLT_STREAM_CONTEXT, FLT_STREAMHANDLE_CONTEXT, FLT_VOLUME_CONTEXT, NtStatus,
+    FLT_SECTION_CONTEXT, FLT_STREAM_CONTEXT, FLT_STREAMHANDLE_CONTEXT, FLT_VOLUME_CONTEXT, NtStatus,
 };
 
 use crate::argument::{arg, load, optional, rows, store, store_if};
@@ -38,7 +38,7 @@ rows! { "fltmgr.sys", "fltmgr";
     FltSupportsStreamContexts done "CTX-56, CTX-57";
     FltSupportsStreamHandleContexts done "CTX-56, CTX-57";
     FltGetContexts done "CTX-51, CTX-53";
-    FltGetContextsEx done "CTX-52; as FltGetContexts";
+    FltGetContextsEx done "CTX-52";
     FltReleaseContexts done "CTX-54";
     FltReleaseContextsEx done "CTX-54";
 }
@@ -78,7 +78,8 @@ fn get_contexts(
         found[1] = objects::flt_get_instance_context(&instance).unwrap_or(0);
     }
     let file = optional(objects.FileObject.get(), "FltGetContexts", "FltObjects->FileObject")?;
-    if let Some(file) = file.filter(|_| !objects.Instance.get().is_null()) {
+    let file = file.filter(|_| !objects.Instance.get().is_null());
+    if let Some(file) = file {
         let instance = instance(objects.Instance.get() as usize)?;
         for (member, kind, target) in [
             (2, FLT_FILE_CONTEXT, Target::File),
@@ -89,6 +90,10 @@ fn get_contexts(
                 found[member] = files::flt_get_context(target, &instance, file).unwrap_or(0);
             }
         }
+    }
+    if let Some(file) = file.filter(|_| members == MEMBERS_EX && desired & FLT_SECTION_CONTEXT != 0) {
+        let instance = instance(objects.Instance.get() as usize)?;
+        found[6] = fltmgr::contexts::sections::flt_get_section_context(&instance, file).unwrap_or(0);
     }
     for (index, context) in found[..members].iter().enumerate() {
         store((out + index * 8) as *mut usize, *context, "FltGetContexts", "Contexts")?;

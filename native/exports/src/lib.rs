@@ -33,6 +33,7 @@ mod flt_io;
 mod flt_lock;
 mod flt_lookup;
 mod flt_names;
+mod flt_section;
 mod flt_string;
 mod fsrtl;
 mod fsrtl_filter;
@@ -89,6 +90,7 @@ const TABLES: &[&[Export]] = &[
     flt_lock::ROWS,
     flt_lookup::ROWS,
     flt_names::ROWS,
+    flt_section::ROWS,
     cc::ROWS,
     crt_format::ROWS,
     crt_more::ROWS,

@@ -22,7 +22,7 @@ rows! { "ntoskrnl.exe", "nt-section";
 /// MmFlushForDelete.
 const FLUSH_FOR_DELETE: u32 = 0;
 
-fn scan_section(
+pub(crate) fn scan_section(
     handle: *mut usize,
     object: *mut usize,
     size: *mut i64,

@@ -55,7 +55,8 @@ pub(super) struct Header {
     pub(super) owner: AtomicUsize,
     /// For whom it is linked: a filter or an instance. Changes under the manager's link lock.
     pub(super) key: Cell<usize>,
-    spare: Cell<u64>,
+    /// What a section context has been through, see [`super::sections`].
+    pub(super) scan: AtomicUsize,
 }
 
 const HEADER: usize = size_of::<Header>();
@@ -229,7 +230,7 @@ pub fn flt_allocate_context(
         filter: Cell::new(Arc::into_raw(Arc::clone(filter))),
         owner: AtomicUsize::new(0),
         key: Cell::new(0),
-        spare: Cell::new(0),
+        scan: AtomicUsize::new(0),
     };
     // SAFETY: a fresh block of at least that size, 16-aligned: from pool, or from the filter's own routine, which
     // was asked for that many bytes.

@@ -136,6 +136,12 @@ impl Links {
         all.into_iter().try_for_each(block::release)
     }
 
+    /// All contexts, referenced.
+    pub(super) fn all(&self) -> Vec<Context> {
+        let state = self.0.lock();
+        state.linked.iter().map(|(_, context)| *context).inspect(|context| context.reference()).collect()
+    }
+
     /// Another object uses it from now on. Nothing is linked.
     pub(super) fn reopen(&self) {
         self.0.lock().closed = false;
@@ -192,6 +198,11 @@ pub fn flt_delete_context(address: usize) -> Result<(), Raise> {
         );
         return Ok(());
     }
+    unlink(context)
+}
+
+/// Takes a context off whatever it hangs on, and gives the link's reference up.
+pub(super) fn unlink(context: Context) -> Result<(), Raise> {
     let was_linked = {
         let _linking = flt().linking.lock();
         detach(context)

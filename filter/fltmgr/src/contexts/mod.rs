@@ -6,7 +6,8 @@
 //! ```
 //!
 //! Owns: the blocks ([`block`]), which of them hang on which object ([`links`]), and the routines for the objects
-//! that have them: volumes and instances ([`objects`]), files, streams and handles ([`files`], which hang on [`hosts`]).
+//! that have them: volumes and instances ([`objects`]), files, streams and handles ([`files`], which hang on [`hosts`]),
+//! sections for scans ([`sections`]).
 //! When an instance goes, its contexts are taken off all of them.
 //!
 //! Refuses: nothing is found through an address alone; a context that is not live is a finding (CTX-43), never a
@@ -17,6 +18,7 @@ pub mod files;
 pub mod hosts;
 pub mod links;
 pub mod objects;
+pub mod sections;
 
 use nt_abi::{
     FLT_FILE_CONTEXT, FLT_INSTANCE_CONTEXT, FLT_SECTION_CONTEXT, FLT_STREAM_CONTEXT,

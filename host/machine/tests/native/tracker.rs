@@ -1,7 +1,7 @@
 //! Contexts of files, streams and handles, and instances that come and go: what tracker finds.
 
 use altimeter::session::OpenRequest;
-use altimeter::{DriverSource, Machine, Options, utf16};
+use altimeter::{DriverSource, Machine, NtStatus, Options, utf16};
 
 use crate::support::*;
 
@@ -18,6 +18,8 @@ struct Tracked {
     allocated: [u64; 7],
     cleaned: [u64; 7],
     found: [u64; 7],
+    /// With sections.
+    conflicts: u64,
 }
 
 fn tracked(machine: &Machine) -> Tracked {
@@ -33,14 +35,19 @@ fn tracked(machine: &Machine) -> Tracked {
         allocated: seven(0x118),
         cleaned: seven(0x150),
         found: seven(0x188),
+        conflicts: u64_at(0x1E8),
     }
 }
 
 fn with_tracker() -> Machine {
     let machine = Machine::boot(Options::default()).expect("a machine in memory boots");
+    load(&machine);
+    machine
+}
+
+fn load(machine: &Machine) {
     let source = DriverSource::from_path(&driver_path("tracker.sys")).expect("the sample is there");
     machine.load(&source).unwrap_or_else(|error| panic!("tracker: {error}"));
-    machine
 }
 
 /// Unloads it, after which nothing may be left and no check have failed.
@@ -137,4 +144,46 @@ fn a_context_set_before_the_file_is_open_is_reported() {
     with_file(&machine, "early", |session, handle| session.write(handle, Some(0), b"0123456789"));
     assert_eq!(rules(&machine), ["CTX-37"]);
     unload(&machine);
+}
+
+#[test]
+fn a_file_is_scanned_through_a_section() {
+    // spec: SEC-01, SEC-02, SEC-03, SEC-04, SEC-06, CTX-46, CTX-52, CTX-58
+    let machine = Machine::boot(Options::default()).expect("a machine in memory boots");
+    with_file(&machine, "scan", |session, handle| session.write(handle, Some(0), b"0123456789"));
+    load(&machine);
+    with_existing(&machine, "scan", |_, _| Ok(()));
+    let before = tracked(&machine).checks;
+    with_file(&machine, "scanempty", |_, _| Ok(()));
+    machine
+        .run(|session| {
+            let path = utf16("\\scanfolder");
+            let request = OpenRequest::on_volume(&path)
+                .access(nt_abi::GENERIC_READ)
+                .disposition(nt_abi::FILE_CREATE)
+                .options(nt_abi::FILE_DIRECTORY_FILE);
+            session.open(&request)?.map(drop).expect("a folder");
+            Ok(())
+        })
+        .expect("the machine runs");
+    assert!(tracked(&machine).checks > before);
+    unload(&machine);
+    assert_clean(&machine);
+}
+
+#[test]
+fn a_scanner_hears_of_a_file_that_is_cut_and_closes_its_section() {
+    // spec: SEC-05, CTX-49
+    let machine = Machine::boot(Options::default()).expect("a machine in memory boots");
+    with_file(&machine, "scankeep", |session, handle| session.write(handle, Some(0), b"0123456789"));
+    load(&machine);
+    with_existing(&machine, "scankeep", |session, handle| {
+        assert_eq!(tracked(&machine).conflicts, 0);
+        let class = nt_abi::file_information_class::FileEndOfFileInformation;
+        assert_eq!(session.set_information(handle, class, &4u64.to_le_bytes())?.status, NtStatus::SUCCESS);
+        assert_eq!(tracked(&machine).conflicts, 1);
+        Ok(())
+    });
+    unload(&machine);
+    assert_clean(&machine);
 }
