@@ -34,6 +34,7 @@ const DRIVERS: &[Driver] = &[
     Driver { name: "sehtest", folder: "sehtest", defines: &[] },
     Driver { name: "iopbtest", folder: "iopbtest", defines: &[] },
     Driver { name: "modwatch", folder: "modwatch", defines: &[] },
+    Driver { name: "names", folder: "names", defines: &[] },
     Driver { name: "tracker", folder: "tracker", defines: &[] },
     Driver { name: "deadlock", folder: "deadlock", defines: &[] },
     Driver { name: "attachtest", folder: "attachtest", defines: &[] },

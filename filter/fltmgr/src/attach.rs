@@ -99,6 +99,7 @@ fn settle(instance: &Arc<Instance>, flags: u32) -> Result<Result<(), NtStatus>, 
             instance.set_stage(GONE);
             instance.anchor().mark_deleting();
             objects::forget_instance(instance)?;
+            crate::names::flt_purge_file_name_information_cache(instance, None)?;
             forget(instance);
             return Ok(Err(answer));
         }

@@ -15,7 +15,7 @@ use nt_abi::{
     DEVICE_OBJECT, FLT_CALLBACK_DATA, FLT_IO_PARAMETER_BLOCK, FLT_POSTOP_DISALLOW_FSFILTER_IO,
     FLT_POSTOP_FINISHED_PROCESSING, FLT_POSTOP_MORE_PROCESSING_REQUIRED, FLTFL_CALLBACK_DATA_DRAINING_IO,
     FLTFL_CALLBACK_DATA_POST_OPERATION, FLTFL_POST_OPERATION_DRAINING, FO_FILE_OPEN_CANCELLED, IRP,
-    IRP_MJ_CREATE, IRP_MJ_QUERY_OPEN, NtStatus, bugcheck,
+    IRP_MJ_CREATE, IRP_MJ_QUERY_OPEN, IRP_MJ_SET_INFORMATION, NtStatus, bugcheck,
 };
 use nt_io::io_mark_pending;
 use nt_ke::{BugCheck, Severity, current_core, dispatcher, epoch};
@@ -24,6 +24,7 @@ use crate::callback::{self, report};
 use crate::flt;
 use crate::frame::{COMPLETED, DISPATCHING, Operation, Owed, Phase, WAITING};
 use crate::instance::{GONE, Instance};
+use crate::names::cache;
 use crate::nodes::Node;
 use crate::parameters::Snapshot;
 use crate::pend::{self, Held, Leg};
@@ -120,6 +121,9 @@ pub fn come_back(operation: &Operation, irp: &IRP) {
     }
     operation.data.IoStatus.Status.set(irp.IoStatus.Status.get());
     operation.data.IoStatus.Information.set(irp.IoStatus.Information.get());
+    if operation.iopb.MajorFunction.get() == IRP_MJ_SET_INFORMATION {
+        cache::came_back(operation.volume(), &operation.iopb, irp.IoStatus.Status.get());
+    }
 }
 
 /// Leaves the result of the operation in the IRP.

@@ -129,6 +129,9 @@ pub fn flt_register_filter(
     });
     anchor::bind(&filter);
     let address = filter.anchor.address();
+    if !filter.registration.generate_file_name.is_null() {
+        flt.providers.fetch_add(1, Ordering::Relaxed);
+    }
     flt.tables.lock().filters.push(filter);
     Ok(Ok(address))
 }
@@ -184,9 +187,13 @@ pub fn flt_unregister_filter(filter: &Arc<Filter>) -> Result<(), Raise> {
     }
     drop(waiting);
     flt().tables.lock().filters.retain(|f| !Arc::ptr_eq(f, filter));
+    if !filter.registration.generate_file_name.is_null() {
+        flt().providers.fetch_sub(1, Ordering::Relaxed);
+    }
     // Another filter may get the same address.
     for volume in flt().volumes() {
         volume.members.lock().considered.retain(|considered| *considered != filter.anchor.address());
+        volume.names.forget_filter(filter.anchor.address())?;
     }
     crate::contexts::objects::forget_filter(filter)?;
     findings::report_held_references(&**filter, &filter.label, &filter.label)?;

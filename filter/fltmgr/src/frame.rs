@@ -150,6 +150,8 @@ pub struct Operation {
     pub current: Cell<*const Node>,
     /// The record of that node on the way up.
     pub current_owed: Cell<*const Owed>,
+    /// The name provider that asks in the place of that instance, while its callback runs.
+    pub asking: Cell<*const Instance>,
     /// Entry in the presence list of the thread that it runs on, counted from 1; 0: none.
     presence: Cell<usize>,
     /// The IRP, for operations that have one.

@@ -9,13 +9,13 @@
 //! Owns: filters, volumes, instances, callback data. Its public functions carry the names of the `Flt` routines
 //! in Rust style; `exports` binds drivers to them. It is a Rust driver for `nt-io` and knows no file system.
 //!
-//! Refuses, in this version: ports, name caching.
+//! Refuses, in this version: ports.
 //!
 //! UNSAFETY: opaque objects, frames and callback tables are reached through addresses that drivers hold or that
 //! are published without locks; `anchor`, `frame`, `nodes`, `operation`, `fast`, `pointer` say why they may.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use boundary::Raise;
@@ -102,6 +102,8 @@ pub struct Flt {
     /// Held while contexts are linked and unlinked.
     pub(crate) linking: Lock<()>,
     pub(crate) hosts: contexts::hosts::Hosts,
+    /// How many filters make names for those above them.
+    pub(crate) providers: AtomicU32,
     counting: AtomicBool,
     pub(crate) finished: Lock<Vec<statistics::InstanceStatistics>>,
     driver: OnceLock<&'static DRIVER_OBJECT>,
@@ -127,6 +129,7 @@ impl Flt {
             findings: Lock::new(Rank::Leaf, BTreeMap::new()),
             linking: Lock::new(Rank::FltVolume, ()),
             hosts: contexts::hosts::Hosts::default(),
+            providers: AtomicU32::new(0),
             counting: AtomicBool::new(false),
             finished: Lock::new(Rank::Leaf, Vec::new()),
             driver: OnceLock::new(),

@@ -256,6 +256,7 @@ pub fn flt_dismount_volume(disk: &DEVICE_OBJECT) -> Result<(), Raise> {
         attach::tear_down(&instance, FLTFL_INSTANCE_TEARDOWN_VOLUME_DISMOUNT)?;
     }
     volume.contexts.close()?;
+    volume.names.clear()?;
     flt().tables.lock().volumes.retain(|other| !Arc::ptr_eq(other, &volume));
     if let (Some(device), Some(lower)) = (volume.device(), volume.lower()) {
         io_detach_device(lower);

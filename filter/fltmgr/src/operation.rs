@@ -47,6 +47,7 @@ use crate::contexts;
 use crate::descend::{Outcome, descend};
 use crate::flt;
 use crate::frame::{COMPLETED, DETACHED, DISPATCHING, Operation, WAITING};
+use crate::names::cache;
 use crate::nodes::{CallbackTable, Node};
 use crate::parameters::{self, SavedIrp};
 use crate::pend::Leg;
@@ -116,7 +117,7 @@ pub fn run(volume: &Arc<Volume>, irp: &'static IRP, origin: Origin<'_>) -> Resul
     let _pin = epoch::pin(core);
     let table = volume.table.load();
     let Some(row) = rows::row(major) else {
-        return forward(lower, irp, origin);
+        return forward(volume, lower, irp, origin);
     };
     // SAFETY: loaded under the pin taken above, which lasts until this function returns.
     let list = unsafe { &*table }.row(row);
@@ -126,8 +127,8 @@ pub fn run(volume: &Arc<Volume>, irp: &'static IRP, origin: Origin<'_>) -> Resul
         Some(altitude) => list.iter().position(|n| n.instance.altitude < *altitude).unwrap_or(list.len()),
     };
     if !interested(&list[start..], kinds) {
-        end_handle(stack)?;
-        return forward(lower, irp, origin);
+        end_handle(volume, stack)?;
+        return forward(volume, lower, irp, origin);
     }
     let Some(operation) = flt().frames.take(2 * list.len()) else {
         return refuse(irp, origin, NtStatus::INSUFFICIENT_RESOURCES);
@@ -136,12 +137,12 @@ pub fn run(volume: &Arc<Volume>, irp: &'static IRP, origin: Origin<'_>) -> Resul
     let leg = Leg::DISPATCHER;
     let outcome = descend(core, operation, list, start, kinds, leg).inspect_err(|_| operation.leave())?;
     if matches!(outcome, Outcome::Send | Outcome::Answered) {
-        end_handle(stack)?;
+        end_handle(volume, stack)?;
     }
     let climb = match outcome {
         Outcome::Send if operation.used() == 0 && !operation.modified.get() && !operation.shared.get() => {
             flt().frames.give(operation);
-            return forward(lower, irp, origin);
+            return forward(volume, lower, irp, origin);
         }
         Outcome::Send => send_on(core, operation, leg)?,
         Outcome::Answered => completion::up(operation, leg)?,
@@ -155,12 +156,15 @@ pub fn run(volume: &Arc<Volume>, irp: &'static IRP, origin: Origin<'_>) -> Resul
     finish(operation, irp, origin)
 }
 
-/// What is due when the pre callbacks have run: contexts of a handle go with its CLOSE (CTX-56), and scanners hear of what
+/// What is due when the pre callbacks have run: contexts of a handle and names go with its CLOSE (CTX-56), and scanners hear of what
 /// conflicts with their sections (SEC-05).
 #[inline]
-pub fn end_handle(stack: &IO_STACK_LOCATION) -> Result<(), Raise> {
+pub fn end_handle(volume: &Volume, stack: &IO_STACK_LOCATION) -> Result<(), Raise> {
     match stack.MajorFunction.get() {
-        IRP_MJ_CLOSE => contexts::hosts::close_file(stack.FileObject.get()),
+        IRP_MJ_CLOSE => {
+            cache::leaving(volume, stack)?;
+            contexts::hosts::close_file(stack.FileObject.get())
+        }
         IRP_MJ_SET_INFORMATION => contexts::sections::conflict(stack),
         _ => Ok(()),
     }
@@ -176,9 +180,23 @@ fn refuse(irp: &'static IRP, origin: Origin<'_>, status: NtStatus) -> Result<NtS
 }
 
 /// Sends the IRP on as if the manager were not there.
-fn forward(lower: &'static DEVICE_OBJECT, irp: &'static IRP, origin: Origin<'_>) -> Result<NtStatus, Raise> {
+fn forward(
+    volume: &Arc<Volume>,
+    lower: &'static DEVICE_OBJECT,
+    irp: &'static IRP,
+    origin: Origin<'_>,
+) -> Result<NtStatus, Raise> {
+    let rename = cache::is_rename(io_current_stack(irp));
     if origin.kept {
-        return io_call_driver_and_wait(lower, irp);
+        let status = io_call_driver_and_wait(lower, irp)?;
+        if rename {
+            volume.names.renamed();
+        }
+        return Ok(status);
+    }
+    if rename {
+        cache::watch_rename(volume, irp);
+        return io_call_driver(lower, irp);
     }
     io_skip_current(irp);
     io_call_driver(lower, irp)

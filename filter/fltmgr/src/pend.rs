@@ -364,7 +364,7 @@ pub fn flt_complete_pended_pre_operation(
     if let Some(irp) = operation.irp.get()
         && matches!(outcome, Outcome::Send | Outcome::Answered)
     {
-        operation::end_handle(nt_io::io_current_stack(irp))?;
+        operation::end_handle(operation.volume(), nt_io::io_current_stack(irp))?;
     }
     let climb = match outcome {
         Outcome::Left => return Ok(()),

@@ -55,6 +55,8 @@ pub struct Buffers {
     pub(crate) seats: Vec<Seat>,
     /// How many records are left for the thread that is woken.
     pub(crate) rest: usize,
+    /// Names that were asked for while the file was not open yet.
+    pub(crate) names: Vec<crate::names::CreateName>,
 }
 
 fn mdl(address: usize) -> Option<&'static MDL> {
@@ -330,6 +332,9 @@ pub(crate) fn end(operation: &Operation) {
     }
     if buffers.owns_system {
         let _ = pool::free(buffers.system as *const u8, None);
+    }
+    for name in buffers.names {
+        let _ = name.release();
     }
 }
 

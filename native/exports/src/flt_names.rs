@@ -10,7 +10,11 @@ use crate::flt_filter::{answer, instance};
 use crate::flt_string::units;
 
 rows! { "fltmgr.sys", "fltmgr";
-    FltGetFileNameInformation partial "no name cache and no name providers yet; NAME-04 to NAME-11";
+    FltGetFileNameInformation done "NAME-01 to NAME-28";
+    FltGetFileNameInformationUnsafe done "NAME-35 to NAME-38";
+    FltPurgeFileNameInformationCache done "NAME-44, NAME-45";
+    FltGetTunneledName done "NAME-46 to NAME-48";
+    FltCheckAndGrowNameControl done "NAME-56";
     FltReleaseFileNameInformation done "NAME-44";
     FltReferenceFileNameInformation done "NAME-44";
     FltParseFileNameInformation done "NAME-29 to NAME-33";
@@ -26,6 +30,33 @@ export! {
             return Ok(NtStatus::INVALID_PARAMETER);
         }
         answer(names::flt_get_file_name_information(operation_from(data)?, options)?, out, "FltGetFileNameInformation")
+    }
+
+    /// The name of an open file, outside any operation.
+    pub fn FltGetFileNameInformationUnsafe(file: *mut FILE_OBJECT, address: usize, options: u32, out: *mut usize) -> NtStatus [irql <= APC_LEVEL] {
+        if out.is_null() {
+            return Ok(NtStatus::INVALID_PARAMETER);
+        }
+        arg!(FltGetFileNameInformationUnsafe: file);
+        let instance = if address == 0 { None } else { Some(instance(address)?) };
+        let found = names::flt_get_file_name_information_unsafe(file, instance.as_deref(), options)?;
+        answer(found, out, "FltGetFileNameInformationUnsafe")
+    }
+
+    /// Forgets the names that a name provider made.
+    pub fn FltPurgeFileNameInformationCache(address: usize, file: *mut FILE_OBJECT) -> NtStatus [irql <= APC_LEVEL] {
+        let file = optional(file, "FltPurgeFileNameInformationCache", "FileObject")?;
+        names::flt_purge_file_name_information_cache(&*instance(address)?, file)
+    }
+
+    /// The name that a file got from the tunnel cache, or NULL.
+    pub fn FltGetTunneledName(data: usize, name: usize, out: *mut usize) -> NtStatus [irql <= APC_LEVEL] {
+        answer(names::flt_get_tunneled_name(operation_from(data)?, name)?, out, "FltGetTunneledName")
+    }
+
+    /// Makes room in the name that a name provider fills in.
+    pub fn FltCheckAndGrowNameControl(control: usize, bytes: u16) -> NtStatus [irql <= APC_LEVEL] {
+        names::provider::flt_check_and_grow_name_control(control, bytes)
     }
 
     /// Gives a name back.

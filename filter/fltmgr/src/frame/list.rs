@@ -145,6 +145,7 @@ fn allocate(records: usize) -> Option<&'static Operation> {
         thread: Cell::new(0),
         volume_block: Cell::new(0),
         current: Cell::new(std::ptr::null()),
+        asking: Cell::new(std::ptr::null()),
         current_owed: Cell::new(std::ptr::null()),
         presence: Cell::new(0),
         irp: Cell::new(None),

@@ -13,6 +13,7 @@ mod exceptions;
 mod fast_io;
 mod fs_filter;
 mod mapped;
+mod names;
 mod other_volume;
 mod parameter_block;
 mod pended;

@@ -108,6 +108,11 @@ fn load_as(machine: &Machine, image: &str, name: &str, altitude: &str, settings:
     machine.load(&source).unwrap_or_else(|error| panic!("{name}: {error}"));
 }
 
+/// Loads a sample as service `name` at `altitude`.
+pub fn load_plain(machine: &Machine, image: &str, name: &str, altitude: &str) {
+    load_as(machine, image, name, altitude, &[]);
+}
+
 /// Loads swaptest as service `name` at `altitude`.
 pub fn swapper(machine: &Machine, name: &str, altitude: &str, settings: &[&str]) {
     load_as(machine, "swaptest.sys", name, altitude, settings);

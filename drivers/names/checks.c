@@ -1,0 +1,172 @@
+/*
+ * The checks of names: what each query method promises.
+ */
+#include "names.h"
+#define FIRST_LINE 10000
+
+static NTSTATUS Ask(PFLT_CALLBACK_DATA Data, FLT_FILE_NAME_OPTIONS Options, PFLT_FILE_NAME_INFORMATION *Name)
+{
+    *Name = NULL;
+    return FltGetFileNameInformation(Data, Options, Name);
+}
+
+/* The status of a query whose result nobody needs. */
+static NTSTATUS StatusOf(PFLT_CALLBACK_DATA Data, FLT_FILE_NAME_OPTIONS Options)
+{
+    PFLT_FILE_NAME_INFORMATION name;
+    NTSTATUS status = Ask(Data, Options, &name);
+
+    if (NT_SUCCESS(status)) {
+        FltReleaseFileNameInformation(name);
+    }
+    return status;
+}
+
+static NTSTATUS UnsafeStatusOf(PFILE_OBJECT FileObject, PFLT_INSTANCE Instance, FLT_FILE_NAME_OPTIONS Options)
+{
+    PFLT_FILE_NAME_INFORMATION name = NULL;
+    NTSTATUS status = FltGetFileNameInformationUnsafe(FileObject, Instance, Options, &name);
+
+    if (NT_SUCCESS(status)) {
+        FltReleaseFileNameInformation(name);
+    }
+    return status;
+}
+
+VOID CheckBeforeCreate(PFLT_CALLBACK_DATA Data)
+{
+    // spec: NAME-01, NAME-03, NAME-04, NAME-08
+    PFLT_FILE_NAME_INFORMATION name = NULL;
+
+    CHECK(FltGetFileNameInformation(NULL, FLT_FILE_NAME_OPENED | FLT_FILE_NAME_QUERY_DEFAULT, &name)
+          == STATUS_INVALID_PARAMETER);
+    CHECK(FltGetFileNameInformation(Data, FLT_FILE_NAME_OPENED | FLT_FILE_NAME_QUERY_DEFAULT, NULL)
+          == STATUS_INVALID_PARAMETER);
+    CHECK(StatusOf(Data, FLT_FILE_NAME_QUERY_DEFAULT) == STATUS_INVALID_PARAMETER);
+    CHECK(StatusOf(Data, FLT_FILE_NAME_OPENED) == STATUS_INVALID_PARAMETER);
+    CHECK(StatusOf(Data, 0x04 | FLT_FILE_NAME_QUERY_DEFAULT) == STATUS_INVALID_PARAMETER);
+    CHECK(StatusOf(Data, FLT_FILE_NAME_OPENED | 0x0500) == STATUS_INVALID_PARAMETER);
+    CHECK(StatusOf(Data, FLT_FILE_NAME_SHORT | FLT_FILE_NAME_QUERY_DEFAULT) == STATUS_FLT_INVALID_NAME_REQUEST);
+    CHECK(StatusOf(Data, FLT_FILE_NAME_SHORT | FLT_FILE_NAME_QUERY_CACHE_ONLY) == STATUS_FLT_INVALID_NAME_REQUEST);
+    CHECK(UnsafeStatusOf(Data->Iopb->TargetFileObject, Data->Iopb->TargetInstance,
+                         FLT_FILE_NAME_OPENED | FLT_FILE_NAME_QUERY_DEFAULT)
+          == STATUS_FLT_INVALID_NAME_REQUEST);
+}
+
+VOID CheckColdCache(PFLT_CALLBACK_DATA Data, PCFLT_RELATED_OBJECTS FltObjects)
+{
+    // spec: NAME-09, NAME-10, NAME-11, NAME-12, NAME-13, NAME-35
+    const FLT_FILE_NAME_OPTIONS n = FLT_FILE_NAME_NORMALIZED;
+
+    CHECK(StatusOf(Data, n | FLT_FILE_NAME_QUERY_CACHE_ONLY) == STATUS_FLT_NAME_CACHE_MISS);
+    CHECK(UnsafeStatusOf(FltObjects->FileObject, FltObjects->Instance, n | FLT_FILE_NAME_QUERY_CACHE_ONLY)
+          == STATUS_FLT_NAME_CACHE_MISS);
+    CHECK(StatusOf(Data, n | FLT_FILE_NAME_QUERY_DEFAULT | FLT_FILE_NAME_DO_NOT_CACHE) == STATUS_SUCCESS);
+    CHECK(StatusOf(Data, n | FLT_FILE_NAME_QUERY_CACHE_ONLY) == STATUS_FLT_NAME_CACHE_MISS);
+    CHECK(StatusOf(Data, n | FLT_FILE_NAME_QUERY_FILESYSTEM_ONLY) == STATUS_SUCCESS);
+    CHECK(StatusOf(Data, n | FLT_FILE_NAME_QUERY_CACHE_ONLY) == STATUS_FLT_NAME_CACHE_MISS);
+    IoSetTopLevelIrp((PIRP)(ULONG_PTR)FSRTL_FSP_TOP_LEVEL_IRP);
+    CHECK(StatusOf(Data, n | FLT_FILE_NAME_QUERY_ALWAYS_ALLOW_CACHE_LOOKUP) == STATUS_FLT_NAME_CACHE_MISS);
+    CHECK(StatusOf(Data, n | FLT_FILE_NAME_QUERY_DEFAULT) == STATUS_FLT_INVALID_NAME_REQUEST);
+    IoSetTopLevelIrp(NULL);
+    CHECK(StatusOf(Data, n | FLT_FILE_NAME_QUERY_ALWAYS_ALLOW_CACHE_LOOKUP) == STATUS_SUCCESS);
+    CHECK(StatusOf(Data, n | FLT_FILE_NAME_QUERY_CACHE_ONLY) == STATUS_SUCCESS);
+}
+
+VOID CheckWarmCache(PFLT_CALLBACK_DATA Data, PCFLT_RELATED_OBJECTS FltObjects)
+{
+    // spec: NAME-05, NAME-09, NAME-11, NAME-35, NAME-36, NAME-44, NAME-45
+    const FLT_FILE_NAME_OPTIONS n = FLT_FILE_NAME_NORMALIZED;
+    PFLT_FILE_NAME_INFORMATION first;
+    PFLT_FILE_NAME_INFORMATION second;
+
+    if (!NT_SUCCESS(Ask(Data, n | FLT_FILE_NAME_QUERY_DEFAULT, &first))) {
+        CHECK(FALSE);
+        return;
+    }
+    CHECK(first->Format == n && first->Size == sizeof(*first));
+    IoSetTopLevelIrp((PIRP)(ULONG_PTR)FSRTL_FSP_TOP_LEVEL_IRP);
+    CHECK(StatusOf(Data, n | FLT_FILE_NAME_QUERY_DEFAULT) == STATUS_FLT_INVALID_NAME_REQUEST);
+    CHECK(StatusOf(Data, n | FLT_FILE_NAME_QUERY_FILESYSTEM_ONLY) == STATUS_FLT_INVALID_NAME_REQUEST);
+    CHECK(StatusOf(Data, n | FLT_FILE_NAME_QUERY_CACHE_ONLY) == STATUS_SUCCESS);
+    CHECK(Ask(Data, n | FLT_FILE_NAME_QUERY_ALWAYS_ALLOW_CACHE_LOOKUP, &second) == STATUS_SUCCESS);
+    IoSetTopLevelIrp(NULL);
+    if (second != NULL) {
+        CHECK(RtlEqualUnicodeString(&first->Name, &second->Name, FALSE));
+        FltReferenceFileNameInformation(second);
+        FltReleaseFileNameInformation(second);
+        FltReleaseFileNameInformation(second);
+    }
+    CHECK(FltGetFileNameInformationUnsafe(FltObjects->FileObject, FltObjects->Instance,
+                                          n | FLT_FILE_NAME_QUERY_CACHE_ONLY, &second)
+          == STATUS_SUCCESS);
+    CHECK(RtlEqualUnicodeString(&first->Name, &second->Name, FALSE));
+    FltReleaseFileNameInformation(second);
+    CHECK(UnsafeStatusOf(FltObjects->FileObject, NULL, n | FLT_FILE_NAME_QUERY_DEFAULT) == STATUS_SUCCESS);
+    CHECK(UnsafeStatusOf(FltObjects->FileObject, FltObjects->Instance, n | FLT_FILE_NAME_QUERY_ALWAYS_ALLOW_CACHE_LOOKUP)
+          == STATUS_INVALID_PARAMETER);
+    CHECK(FltGetFileNameInformationUnsafe(FltObjects->FileObject, FltObjects->Instance,
+                                          n | FLT_FILE_NAME_QUERY_DEFAULT, NULL)
+          == STATUS_INVALID_PARAMETER);
+    /* This instance provides no names: there is nothing of it to forget. */
+    CHECK(FltPurgeFileNameInformationCache(FltObjects->Instance, NULL) == STATUS_SUCCESS);
+    CHECK(FltPurgeFileNameInformationCache(FltObjects->Instance, FltObjects->FileObject) == STATUS_SUCCESS);
+    CHECK(first->Name.Length > first->Volume.Length);
+    CheckParts(first);
+    FltReleaseFileNameInformation(first);
+}
+
+static BOOLEAN Inside(PCUNICODE_STRING Part, PCUNICODE_STRING Whole)
+{
+    return Part->Length == 0
+           || ((PUCHAR)Part->Buffer >= (PUCHAR)Whole->Buffer
+               && (PUCHAR)Part->Buffer + Part->Length <= (PUCHAR)Whole->Buffer + Whole->Length);
+}
+
+VOID CheckParts(PFLT_FILE_NAME_INFORMATION Name)
+{
+    // spec: NAME-23, NAME-24, NAME-31, NAME-32, NAME-33, NAME-34
+    FLT_FILE_NAME_INFORMATION before;
+    UNICODE_STRING extension, stream, last;
+
+    CHECK(FltParseFileNameInformation(Name) == STATUS_SUCCESS);
+    CHECK(Name->NamesParsed
+          == (FLTFL_FILE_NAME_PARSED_FINAL_COMPONENT | FLTFL_FILE_NAME_PARSED_EXTENSION | FLTFL_FILE_NAME_PARSED_STREAM
+              | FLTFL_FILE_NAME_PARSED_PARENT_DIR));
+    before = *Name;
+    CHECK(FltParseFileNameInformation(Name) == STATUS_SUCCESS);
+    CHECK(RtlCompareMemory(&before, Name, sizeof(before)) == sizeof(before));
+    CHECK(Inside(&Name->Volume, &Name->Name) && Inside(&Name->ParentDir, &Name->Name));
+    CHECK(Inside(&Name->FinalComponent, &Name->Name) && Inside(&Name->Extension, &Name->FinalComponent));
+    CHECK(Inside(&Name->Stream, &Name->FinalComponent));
+    CHECK(Name->Name.Length
+          == Name->Volume.Length + Name->Share.Length + Name->ParentDir.Length + Name->FinalComponent.Length);
+    CHECK(FltParseFileName(&Name->Name, &extension, &stream, &last) == STATUS_SUCCESS);
+    CHECK(extension.Length == Name->Extension.Length && stream.Length == Name->Stream.Length);
+    CHECK(last.Length == Name->FinalComponent.Length && last.Buffer == Name->FinalComponent.Buffer);
+}
+
+static LONG64 Time(PFLT_CALLBACK_DATA Data, FLT_FILE_NAME_OPTIONS Options)
+{
+    LONG64 start = KeQueryPerformanceCounter(NULL).QuadPart;
+    PFLT_FILE_NAME_INFORMATION name;
+    ULONG i;
+
+    for (i = 0; i < Loop; i++) {
+        if (NT_SUCCESS(FltGetFileNameInformation(Data, Options, &name))) {
+            FltReleaseFileNameInformation(name);
+        }
+    }
+    return KeQueryPerformanceCounter(NULL).QuadPart - start;
+}
+
+VOID MeasureQueries(PFLT_CALLBACK_DATA Data)
+{
+    LARGE_INTEGER frequency;
+
+    KeQueryPerformanceCounter(&frequency);
+    Results.Loop = Loop;
+    Results.Frequency = frequency.QuadPart;
+    Results.CachedTicks = Time(Data, FLT_FILE_NAME_NORMALIZED | FLT_FILE_NAME_QUERY_DEFAULT);
+    Results.UncachedTicks = Time(Data, FLT_FILE_NAME_NORMALIZED | FLT_FILE_NAME_QUERY_FILESYSTEM_ONLY);
+}

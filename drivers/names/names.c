@@ -1,0 +1,260 @@
+/*
+ * names: asks for the name of every file in every callback, checks it and writes it into a log.
+ *
+ * results.h says where a test finds the log and the checks that failed; checks.c holds those of the query methods. What a
+ * file's name contains chooses more: "cold" checks a stream that nobody has asked the name of, "warm" one that somebody
+ * has, "timed" times `Loop` (REG_DWORD) queries.
+ */
+#include "names.h"
+#define FIRST_LINE 0
+
+RESULTS Results;
+ULONG Loop;
+static PFLT_FILTER Filter;
+
+DRIVER_INITIALIZE DriverEntry;
+
+VOID Fail(ULONG Line)
+{
+    ULONG i;
+
+    InterlockedIncrement64(&Results.FailedCount);
+    for (i = 0; i < RESULTS_FAILURES; i++) {
+        LONG found = InterlockedCompareExchange((LONG volatile *)&Results.Failed[i].Line, (LONG)Line, 0);
+        if (found == 0 || found == (LONG)Line) {
+            InterlockedIncrement((LONG volatile *)&Results.Failed[i].Count);
+            break;
+        }
+    }
+    DbgPrint("names: the check in line %u failed\n", Line);
+}
+
+VOID Record(PFLT_CALLBACK_DATA Data, UCHAR Phase, UCHAR Kind, NTSTATUS Status, PCUNICODE_STRING Name)
+{
+    LONG64 sequence = InterlockedIncrement64(&Results.Sequence);
+    PLOG_ENTRY entry = &Results.Log[(ULONG64)(sequence - 1) % RESULTS_LOG_ENTRIES];
+
+    RtlZeroMemory(entry, sizeof(*entry));
+    entry->Major = Data->Iopb->MajorFunction;
+    entry->Phase = Phase;
+    entry->Kind = Kind;
+    entry->Status = (ULONG)Status;
+    if (Name != NULL) {
+        entry->Length = Name->Length;
+        RtlCopyMemory(entry->Name, Name->Buffer, min(Name->Length, sizeof(entry->Name)));
+    }
+    entry->Sequence = (ULONG64)sequence;
+}
+
+BOOLEAN NameContains(PFILE_OBJECT FileObject, PCWSTR Word)
+{
+    ULONG characters = FileObject->FileName.Length / sizeof(WCHAR);
+    ULONG i, k;
+
+    for (i = 0; i < characters; i++) {
+        for (k = 0; Word[k] != L'\0' && i + k < characters && FileObject->FileName.Buffer[i + k] == Word[k]; k++) {
+        }
+        if (Word[k] == L'\0') {
+            return TRUE;
+        }
+    }
+    return FALSE;
+}
+
+/* The two long formats, into the log. */
+static VOID AskBoth(PFLT_CALLBACK_DATA Data, UCHAR Phase)
+{
+    PFLT_FILE_NAME_INFORMATION name = NULL;
+    NTSTATUS status = FltGetFileNameInformation(Data, FLT_FILE_NAME_NORMALIZED | FLT_FILE_NAME_QUERY_DEFAULT, &name);
+
+    Record(Data, Phase, KIND_NORMALIZED, status, NT_SUCCESS(status) ? &name->Name : NULL);
+    if (NT_SUCCESS(status)) {
+        CheckParts(name);
+        FltReleaseFileNameInformation(name);
+    }
+    status = FltGetFileNameInformation(Data, FLT_FILE_NAME_OPENED | FLT_FILE_NAME_QUERY_DEFAULT, &name);
+    Record(Data, Phase, KIND_OPENED, status, NT_SUCCESS(status) ? &name->Name : NULL);
+    if (NT_SUCCESS(status)) {
+        CHECK(name->Format == FLT_FILE_NAME_OPENED);
+        FltReleaseFileNameInformation(name);
+    }
+}
+
+static BOOLEAN IsRename(PFLT_CALLBACK_DATA Data)
+{
+    FILE_INFORMATION_CLASS class = Data->Iopb->Parameters.SetFileInformation.FileInformationClass;
+
+    return Data->Iopb->MajorFunction == IRP_MJ_SET_INFORMATION
+           && (class == FileRenameInformation || class == FileLinkInformation);
+}
+
+/* The name that a rename or link will give. */
+static VOID AskDestination(PFLT_CALLBACK_DATA Data, PCFLT_RELATED_OBJECTS FltObjects, PFLT_FILE_NAME_INFORMATION *Kept)
+{
+    // spec: NAME-39
+    PFILE_RENAME_INFORMATION rename = Data->Iopb->Parameters.SetFileInformation.InfoBuffer;
+    PFLT_FILE_NAME_INFORMATION name = NULL;
+    NTSTATUS status;
+
+    CHECK(FltGetDestinationFileNameInformation(FltObjects->Instance, FltObjects->FileObject, rename->RootDirectory,
+                                               rename->FileName, rename->FileNameLength,
+                                               FLT_FILE_NAME_SHORT | FLT_FILE_NAME_QUERY_DEFAULT, &name)
+          == STATUS_FLT_INVALID_NAME_REQUEST);
+    CHECK(FltGetDestinationFileNameInformation(FltObjects->Instance, FltObjects->FileObject, rename->RootDirectory,
+                                               rename->FileName, rename->FileNameLength, FLT_FILE_NAME_QUERY_DEFAULT,
+                                               &name)
+          == STATUS_INVALID_PARAMETER);
+    IoSetTopLevelIrp((PIRP)(ULONG_PTR)FSRTL_FSP_TOP_LEVEL_IRP);
+    CHECK(FltGetDestinationFileNameInformation(FltObjects->Instance, FltObjects->FileObject, rename->RootDirectory,
+                                               rename->FileName, rename->FileNameLength,
+                                               FLT_FILE_NAME_OPENED | FLT_FILE_NAME_QUERY_DEFAULT, &name)
+          == STATUS_FLT_INVALID_NAME_REQUEST);
+    IoSetTopLevelIrp(NULL);
+    status = FltGetDestinationFileNameInformation(FltObjects->Instance, FltObjects->FileObject, rename->RootDirectory,
+                                                  rename->FileName, rename->FileNameLength,
+                                                  FLT_FILE_NAME_NORMALIZED | FLT_FILE_NAME_QUERY_DEFAULT, Kept);
+    Record(Data, PHASE_PRE, KIND_DESTINATION, status, NT_SUCCESS(status) ? &(*Kept)->Name : NULL);
+    if (!NT_SUCCESS(status)) {
+        *Kept = NULL;
+    }
+}
+
+/* Whether the data are of paging I/O, where no file system is asked. */
+static BOOLEAN IsPaging(PFLT_CALLBACK_DATA Data)
+{
+    return (Data->Iopb->MajorFunction == IRP_MJ_READ || Data->Iopb->MajorFunction == IRP_MJ_WRITE)
+           && FlagOn(Data->Iopb->IrpFlags, IRP_PAGING_IO);
+}
+
+static FLT_PREOP_CALLBACK_STATUS FLTAPI Pre(PFLT_CALLBACK_DATA Data, PCFLT_RELATED_OBJECTS FltObjects,
+                                            PVOID *CompletionContext)
+{
+    PFLT_FILE_NAME_INFORMATION name = NULL;
+
+    if (FltObjects->FileObject == NULL || KeGetCurrentIrql() != PASSIVE_LEVEL) {
+        return FLT_PREOP_SUCCESS_NO_CALLBACK;
+    }
+    if (IsPaging(Data)) {
+        // spec: NAME-06
+        CHECK(FltGetFileNameInformation(Data, FLT_FILE_NAME_NORMALIZED | FLT_FILE_NAME_QUERY_DEFAULT, &name)
+              == STATUS_FLT_INVALID_NAME_REQUEST);
+        return FLT_PREOP_SUCCESS_NO_CALLBACK;
+    }
+    if (Data->Iopb->MajorFunction == IRP_MJ_CREATE) {
+        CheckBeforeCreate(Data);
+    }
+    AskBoth(Data, PHASE_PRE);
+    if (IsRename(Data)) {
+        AskDestination(Data, FltObjects, &name);
+    }
+    *CompletionContext = name;
+    return FLT_PREOP_SUCCESS_WITH_CALLBACK;
+}
+
+static VOID AskTunneled(PFLT_CALLBACK_DATA Data, PFLT_FILE_NAME_INFORMATION Name)
+{
+    PFLT_FILE_NAME_INFORMATION tunneled = NULL;
+    NTSTATUS status = FltGetTunneledName(Data, Name, &tunneled);
+
+    Record(Data, PHASE_POST, KIND_TUNNELED, status, tunneled != NULL ? &tunneled->Name : NULL);
+    if (NT_SUCCESS(status) && tunneled != NULL) {
+        FltReleaseFileNameInformation(tunneled);
+    }
+}
+
+static FLT_POSTOP_CALLBACK_STATUS FLTAPI Post(PFLT_CALLBACK_DATA Data, PCFLT_RELATED_OBJECTS FltObjects,
+                                              PVOID CompletionContext, FLT_POST_OPERATION_FLAGS Flags)
+{
+    PFLT_FILE_NAME_INFORMATION name;
+
+    if (!FlagOn(Flags, FLTFL_POST_OPERATION_DRAINING) && KeGetCurrentIrql() == PASSIVE_LEVEL) {
+        if (Data->Iopb->MajorFunction == IRP_MJ_CLOSE) {
+            // spec: NAME-07
+            CHECK(FltGetFileNameInformation(Data, FLT_FILE_NAME_NORMALIZED | FLT_FILE_NAME_QUERY_DEFAULT, &name)
+                  == STATUS_FLT_INVALID_NAME_REQUEST);
+            CHECK(FltGetFileNameInformation(Data, FLT_FILE_NAME_NORMALIZED | FLT_FILE_NAME_QUERY_CACHE_ONLY, &name)
+                  == STATUS_FLT_INVALID_NAME_REQUEST);
+        } else if (Data->Iopb->MajorFunction == IRP_MJ_CREATE && Data->IoStatus.Status == STATUS_SUCCESS) {
+            if (NameContains(FltObjects->FileObject, L"cold")) {
+                CheckColdCache(Data, FltObjects);
+            }
+            if (NameContains(FltObjects->FileObject, L"warm")) {
+                CheckWarmCache(Data, FltObjects);
+            }
+            if (Loop != 0 && NameContains(FltObjects->FileObject, L"timed")) {
+                MeasureQueries(Data);
+            }
+            AskBoth(Data, PHASE_POST);
+        } else {
+            AskBoth(Data, PHASE_POST);
+        }
+        if (CompletionContext != NULL && NT_SUCCESS(Data->IoStatus.Status)) {
+            AskTunneled(Data, CompletionContext);
+        }
+    }
+    if (CompletionContext != NULL) {
+        FltReleaseFileNameInformation(CompletionContext);
+    }
+    return FLT_POSTOP_FINISHED_PROCESSING;
+}
+
+static NTSTATUS FLTAPI Unload(FLT_FILTER_UNLOAD_FLAGS Flags)
+{
+    FltUnregisterFilter(Filter);
+    return STATUS_SUCCESS;
+}
+
+#define BOTH(Major)                                                                                                  \
+    {                                                                                                                \
+        .MajorFunction = (Major), .PreOperation = Pre, .PostOperation = Post                                         \
+    }
+
+static const FLT_OPERATION_REGISTRATION Operations[] = {
+    BOTH(IRP_MJ_CREATE),          BOTH(IRP_MJ_CLEANUP),
+    BOTH(IRP_MJ_CLOSE),           BOTH(IRP_MJ_READ),
+    BOTH(IRP_MJ_WRITE),           BOTH(IRP_MJ_SET_INFORMATION),
+    BOTH(IRP_MJ_DIRECTORY_CONTROL), {.MajorFunction = IRP_MJ_OPERATION_END},
+};
+
+static const FLT_REGISTRATION Registration = {
+    .Size = sizeof(FLT_REGISTRATION),
+    .Version = FLT_REGISTRATION_VERSION,
+    .OperationRegistration = Operations,
+    .FilterUnloadCallback = Unload,
+};
+
+static NTSTATUS ReadParameters(PDRIVER_OBJECT DriverObject, PUNICODE_STRING RegistryPath)
+{
+    PARAMETER_KEYS keys;
+    UNICODE_STRING name;
+    ULONG64 address = (ULONG64)&Results;
+    NTSTATUS status = OpenParameters(DriverObject, RegistryPath, KEY_READ | KEY_WRITE, &keys);
+
+    if (NT_SUCCESS(status)) {
+        Results.Magic = RESULTS_MAGIC;
+        RtlInitUnicodeString(&name, L"Results");
+        status = ZwSetValueKey(keys.Parameters != NULL ? keys.Parameters : keys.Service, &name, 0, REG_QWORD, &address,
+                               sizeof(address));
+        ReadUlongParameter(&keys, L"Loop", &Loop);
+        CloseParameters(&keys);
+    }
+    return status;
+}
+
+NTSTATUS DriverEntry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING RegistryPath)
+{
+    NTSTATUS status = ReadParameters(DriverObject, RegistryPath);
+
+    if (!NT_SUCCESS(status)) {
+        return status;
+    }
+    status = FltRegisterFilter(DriverObject, &Registration, &Filter);
+    if (!NT_SUCCESS(status)) {
+        return status;
+    }
+    status = FltStartFiltering(Filter);
+    if (!NT_SUCCESS(status)) {
+        FltUnregisterFilter(Filter);
+    }
+    return status;
+}

@@ -1,0 +1,136 @@
+//! Name information as filters hold it: a pool block with a reference count and the text behind it.
+//!
+//! Owns: making, parsing, references. The cache of a volume holds one reference of each name that it keeps.
+//! Statements: NAME-21 to NAME-24, NAME-29 to NAME-33, NAME-44.
+//!
+//! UNSAFETY: name blocks are reached through the addresses that drivers hold, checked by a magic number.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use boundary::{Raise, copy};
+use nt_abi::{FLT_FILE_NAME_INFORMATION, FLT_FILE_NAME_SHORT, NtStatus};
+use nt_ex::pool::{self, PoolKind};
+
+use crate::name_parts::{self, Parts};
+use crate::text;
+
+pub(super) const TAG: u32 = u32::from_le_bytes(*b"FMfn");
+const MAGIC: u64 = 0x464D_666E_4E41_4D45;
+
+#[repr(C)]
+pub(super) struct Block {
+    magic: AtomicU64,
+    references: AtomicU64,
+    pub(super) information: FLT_FILE_NAME_INFORMATION,
+}
+
+const HEAD: usize = std::mem::offset_of!(Block, information);
+
+/// The name block that a driver means by `address`.
+pub(super) fn block(address: usize) -> Result<&'static Block, NtStatus> {
+    let base =
+        address.checked_sub(HEAD).filter(|base| base.is_multiple_of(8)).ok_or(NtStatus::INVALID_PARAMETER)?;
+    match copy::read_value::<u64>(base) {
+        // SAFETY: the magic stands only in name blocks that are in use.
+        Ok(MAGIC) => Ok(unsafe { &*(base as *const Block) }),
+        _ => Err(NtStatus::INVALID_PARAMETER),
+    }
+}
+
+/// Adds a reference to a name that its cache keeps.
+#[inline]
+pub(super) fn reference_kept(address: usize) {
+    // SAFETY: an address that `make` returned, and the cache's own reference keeps it.
+    let block = unsafe { &*((address - HEAD) as *const Block) };
+    block.references.fetch_add(1, Ordering::Relaxed);
+}
+
+/// A new name block with one reference: `name` begins with `volume` units of volume name. It belongs to whoever
+/// called the export that is being executed.
+pub(super) fn make(name: &[u16], volume: usize, format: u32) -> Result<usize, NtStatus> {
+    let bytes = text::bytes(name);
+    if bytes.len() > 0xFFFE {
+        return Err(NtStatus::NAME_TOO_LONG);
+    }
+    let size = size_of::<Block>();
+    let address = pool::allocate(PoolKind::Paged, size + bytes.len(), TAG, true)
+        .ok_or(NtStatus::INSUFFICIENT_RESOURCES)?
+        .as_ptr() as usize;
+    copy::write(address + size, &bytes).map_err(|_| NtStatus::INTERNAL_ERROR)?;
+    // SAFETY: a fresh zeroed block, large enough and aligned; all of it cells and atomics.
+    let block = unsafe { &*(address as *const Block) };
+    block.magic.store(MAGIC, Ordering::Relaxed);
+    block.references.store(1, Ordering::Relaxed);
+    let information = &block.information;
+    information.Size.set(size_of::<FLT_FILE_NAME_INFORMATION>() as u16);
+    information.Format.set(format);
+    text::set(&information.Name, address + size, bytes.len());
+    text::set(&information.Volume, address + size, volume * 2);
+    Ok(address + HEAD)
+}
+
+/// Name, units of its volume name, and format.
+pub(super) fn contents(address: usize) -> Result<(Vec<u16>, usize, u32), NtStatus> {
+    let information = &block(address)?.information;
+    let name = text::units(&information.Name).ok_or(NtStatus::INVALID_PARAMETER)?;
+    Ok((name, usize::from(information.Volume.Length.get()) / 2, information.Format.get()))
+}
+
+/// Fills in the parts of a name.
+///
+/// Source:  FltParseFileNameInformation; NAME-24, NAME-29 to NAME-33
+/// IRQL:    <= APC_LEVEL
+/// Errors:  INVALID_PARAMETER (not a name of the manager's)
+pub fn flt_parse_file_name_information(address: usize) -> NtStatus {
+    let information = match block(address) {
+        Ok(block) => &block.information,
+        Err(status) => return status,
+    };
+    let Some(name) = text::units(&information.Name) else { return NtStatus::INVALID_PARAMETER };
+    let short = information.Format.get() == FLT_FILE_NAME_SHORT;
+    let volume = if short { 0 } else { usize::from(information.Volume.Length.get()) / 2 };
+    let Parts { share, parent, component, extension, stream, .. } = name_parts::split(&name, volume, 0);
+    let base = information.Name.Buffer.get() as usize;
+    for (string, part) in [
+        (&information.Share, share),
+        (&information.ParentDir, parent),
+        (&information.FinalComponent, component),
+        (&information.Extension, extension),
+        (&information.Stream, stream),
+    ] {
+        text::set(string, base + part.start * 2, part.len() * 2);
+    }
+    information.NamesParsed.set(0xF);
+    NtStatus::SUCCESS
+}
+
+/// Source: FltReferenceFileNameInformation; NAME-44. IRQL: <= APC_LEVEL. Errors: INVALID_PARAMETER.
+pub fn flt_reference_file_name_information(address: usize) -> NtStatus {
+    match block(address) {
+        Ok(block) => {
+            block.references.fetch_add(1, Ordering::Relaxed);
+            NtStatus::SUCCESS
+        }
+        Err(status) => status,
+    }
+}
+
+/// Gives up a reference; the last one frees the block.
+///
+/// Source:  FltReleaseFileNameInformation; NAME-21, NAME-44
+/// IRQL:    <= APC_LEVEL
+/// Errors:  something that is no name, or was released, is a bug check
+pub fn flt_release_file_name_information(address: usize) -> Result<(), Raise> {
+    let Ok(block) = block(address) else {
+        return Err(nt_ke::current_core().bug_check(nt_ke::BugCheck::new(
+            nt_abi::bugcheck::FLTMGR_FILE_SYSTEM,
+            [address as u64, 0, 0, 0],
+            "FltReleaseFileNameInformation was given something that is no name information (released too often?)",
+        )));
+    };
+    if block.references.fetch_sub(1, Ordering::AcqRel) == 1 {
+        block.magic.store(0, Ordering::Relaxed);
+        pool::free(std::ptr::from_ref(block).cast(), Some(TAG))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,230 @@
+//! File names as `names` asks for them, in every callback.
+
+use altimeter::session::{OpenRequest, Session, rename_information};
+use altimeter::{Machine, NtStatus, Stopped, utf16};
+use nt_abi::{
+    FILE_DIRECTORY_FILE, FILE_OPEN_IF, GENERIC_READ, GENERIC_WRITE, IRP_MJ_CLEANUP, IRP_MJ_CLOSE,
+    IRP_MJ_CREATE, IRP_MJ_QUERY_INFORMATION, IRP_MJ_READ, IRP_MJ_SET_INFORMATION, IRP_MJ_WRITE,
+    file_information_class as class,
+};
+
+use crate::support::*;
+
+const NORMALIZED: u8 = 0;
+const OPENED: u8 = 1;
+const DESTINATION: u8 = 2;
+const TUNNELED: u8 = 3;
+
+/// One name that a callback asked for.
+#[derive(Clone, Debug)]
+struct Asked {
+    major: u8,
+    post: bool,
+    kind: u8,
+    status: NtStatus,
+    /// Below the volume; the whole of it when it does not begin with a volume.
+    path: String,
+}
+
+/// What `names` found; results.h has the layout.
+struct NameResults {
+    checks: u64,
+    failed: Vec<u32>,
+    log: Vec<Asked>,
+}
+
+impl NameResults {
+    /// Paths that were asked for, of one kind and phase of an operation.
+    fn paths(&self, major: u8, post: bool, kind: u8) -> Vec<&str> {
+        let wanted = |asked: &&Asked| (asked.major, asked.post, asked.kind) == (major, post, kind);
+        self.log.iter().filter(wanted).map(|asked| asked.path.as_str()).collect()
+    }
+}
+
+fn name_results(machine: &Machine) -> NameResults {
+    let key = r"\Registry\Machine\System\CurrentControlSet\Services\names";
+    let address = machine
+        .registry_qword(&format!(r"{key}\Parameters"), "Results")
+        .or_else(|| machine.registry_qword(key, "Results"))
+        .expect("the driver wrote where its results are") as usize;
+    let bytes = machine.read_memory(address, 0x138 + 256 * 0x100).expect("the image is there");
+    let u64_at = |at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().expect("eight"));
+    let u32_at = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().expect("four"));
+    assert_eq!(u32_at(0), 0x454D_414E, "the magic");
+    let sequence = u64_at(0x130) as usize;
+    assert!(sequence <= 256, "the test did more than the log holds");
+    let asked = |index: usize| {
+        let at = 0x138 + index * 0x100;
+        let units: Vec<u16> = bytes[at + 0x18..at + 0x18 + (u32_at(at + 0x10) as usize).min(232)]
+            .chunks(2)
+            .map(|pair| u16::from_le_bytes([pair[0], pair[1]]))
+            .collect();
+        let name = String::from_utf16_lossy(&units);
+        let path = name.strip_prefix(r"\Device\HarddiskVolume1").unwrap_or(&name).to_owned();
+        Asked {
+            major: bytes[at + 8],
+            post: bytes[at + 9] == 1,
+            kind: bytes[at + 10],
+            status: NtStatus(u32_at(at + 12) as i32),
+            path,
+        }
+    };
+    NameResults {
+        checks: u64_at(8),
+        failed: (0..32).map(|index| u32_at(0x18 + index * 8)).filter(|line| *line != 0).collect(),
+        log: (0..sequence).map(asked).collect(),
+    }
+}
+
+fn with_names() -> Machine {
+    let machine = machine();
+    load_plain(&machine, "names.sys", "names", "365100");
+    machine
+}
+
+fn assert_kept(results: &NameResults) {
+    assert!(results.checks > 0);
+    assert_eq!(results.failed, Vec::<u32>::new(), "lines of checks.c count from 10000");
+}
+
+fn directory(session: &Session, name: &str) -> Result<altimeter::session::Handle, Stopped> {
+    let path = utf16(&format!("\\{name}"));
+    let request = OpenRequest::on_volume(&path)
+        .access(GENERIC_READ | GENERIC_WRITE | nt_abi::DELETE)
+        .disposition(FILE_OPEN_IF)
+        .options(FILE_DIRECTORY_FILE);
+    Ok(session.open(&request)?.expect("a directory").handle)
+}
+
+#[test]
+fn a_name_is_known_in_every_callback_of_a_file() {
+    // spec: NAME-06, NAME-07, NAME-08, NAME-18, NAME-21, NAME-25, NAME-26
+    let machine = with_names();
+    with_file(&machine, "File.txt", |session, handle| {
+        session.write(handle, Some(0), b"0123456789")?;
+        session.read(handle, Some(0), &mut [0; 4])
+    });
+    let results = name_results(&machine);
+    assert_kept(&results);
+    for (major, post) in [
+        (IRP_MJ_CREATE, false),
+        (IRP_MJ_CREATE, true),
+        (IRP_MJ_WRITE, false),
+        (IRP_MJ_READ, true),
+        (IRP_MJ_CLEANUP, false),
+        (IRP_MJ_CLEANUP, true),
+        (IRP_MJ_CLOSE, false),
+    ] {
+        for kind in [NORMALIZED, OPENED] {
+            let paths = results.paths(major, post, kind);
+            assert!(paths.contains(&r"\File.txt"), "{major:#x} {post} {kind}: {paths:?}");
+        }
+    }
+    assert_clean(&machine);
+}
+
+#[test]
+fn the_query_methods_differ_before_a_name_is_known() {
+    // spec: NAME-05, NAME-09, NAME-10, NAME-11, NAME-12, NAME-13
+    let machine = with_names();
+    with_file(&machine, "cold", |_, _| Ok(()));
+    assert_kept(&name_results(&machine));
+    with_file(&machine, "warm.x", |_, _| Ok(()));
+    assert_kept(&name_results(&machine));
+    assert_clean(&machine);
+}
+
+#[test]
+fn a_known_name_asks_nobody_below() {
+    // spec: NAME-09, NAME-12
+    let machine = with_names();
+    recorder(&machine, "below", "300000", &["Mode=sz:observe"]);
+    let queries = |machine: &Machine| results(machine, "below").of(IRP_MJ_QUERY_INFORMATION, false).len();
+    with_file(&machine, "file", |session, handle| {
+        let opened = queries(&machine);
+        assert_eq!(opened, 2, "one for each format, after the create");
+        for _ in 0..5 {
+            session.query_volume(handle, 1, &mut [0; 64])?;
+            session.set_information(handle, class::FileEndOfFileInformation, &5u64.to_le_bytes())?;
+        }
+        assert_eq!(queries(&machine), opened);
+        Ok(())
+    });
+    assert_kept(&name_results(&machine));
+    assert_clean(&machine);
+}
+
+#[test]
+fn a_rename_makes_the_names_of_the_file_and_of_what_lies_below_it_new() {
+    // spec: NAME-09, NAME-39, NAME-42, NAME-46
+    let machine = with_names();
+    machine
+        .run(|session| {
+            let parent = directory(session, "old")?;
+            let file = create(session, r"old\file")?.expect("a new file");
+            session.set_information(&file, class::FileEndOfFileInformation, &5u64.to_le_bytes())?;
+            session.close(parent)?;
+            session.close(file)?;
+            let parent = directory(session, "old")?;
+            let renamed = session.set_information(
+                &parent,
+                class::FileRenameInformation,
+                &rename_information(&utf16("new"), false),
+            )?;
+            assert_eq!(renamed.status, NtStatus::SUCCESS);
+            session.close(parent)?;
+            let file = create(session, r"new\file")?.expect("the file");
+            let renamed = session.set_information(
+                &file,
+                class::FileRenameInformation,
+                &rename_information(&utf16("other"), false),
+            )?;
+            assert_eq!(renamed.status, NtStatus::SUCCESS);
+            session.set_information(&file, class::FileEndOfFileInformation, &6u64.to_le_bytes())?;
+            session.close(file)
+        })
+        .unwrap_or_else(|Stopped| panic!("{:?}", machine.report()));
+    let results = name_results(&machine);
+    assert_kept(&results);
+    assert_eq!(results.paths(IRP_MJ_SET_INFORMATION, false, DESTINATION), [r"\new", r"\new\other"]);
+    let before = results.paths(IRP_MJ_SET_INFORMATION, false, NORMALIZED);
+    assert_eq!(before, [r"\old\file", r"\old", r"\new\file", r"\new\other"]);
+    let after = results.paths(IRP_MJ_SET_INFORMATION, true, NORMALIZED);
+    assert_eq!(after, [r"\old\file", r"\new", r"\new\other", r"\new\other"]);
+    let tunneled = results.log.iter().filter(|asked| asked.kind == TUNNELED);
+    for asked in tunneled {
+        assert_eq!((asked.status, asked.path.as_str()), (NtStatus::SUCCESS, ""));
+    }
+    assert_clean(&machine);
+}
+
+#[test]
+fn a_short_component_gets_the_name_that_its_directory_has() {
+    // spec: NAME-19, NAME-25, NAME-26
+    let machine = with_names();
+    machine
+        .run(|session| {
+            let parent = directory(session, "Docume~1")?;
+            session.close(parent)?;
+            let file = create(session, r"DOCUME~1\NEW~1.TXT")?.expect("a new file");
+            session.close(file)
+        })
+        .unwrap_or_else(|Stopped| panic!("{:?}", machine.report()));
+    let results = name_results(&machine);
+    assert_kept(&results);
+    let last = |kind| results.paths(IRP_MJ_CREATE, false, kind).last().copied();
+    assert_eq!(last(OPENED), Some(r"\DOCUME~1\NEW~1.TXT"));
+    assert_eq!(last(NORMALIZED), Some(r"\Docume~1\NEW~1.TXT"), "what is not there yet stays as it is");
+    assert_clean(&machine);
+}
+
+#[test]
+fn names_that_a_filter_kept_are_given_back_when_it_goes() {
+    // spec: NAME-44
+    let machine = with_names();
+    // The handle stays open: the volume still has the names when the driver goes.
+    let file = machine.run(|session| create(session, "warm")).expect("it runs").expect("a new file");
+    machine.unload_all();
+    assert_clean(&machine);
+    drop(file);
+}
