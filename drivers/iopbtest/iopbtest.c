@@ -1,7 +1,7 @@
 /*
  * iopbtest: records what a minifilter is shown and does to operations what the registry value Mode says.
  *
- * results.h describes the record and how a test finds it; modes.c and pending.c hold the behaviours. An unknown mode makes
+ * results.h describes the record and how a test finds it; modes.c, pending.c and queueing.c hold the behaviours. An unknown mode makes
  * DriverEntry fail with STATUS_INVALID_PARAMETER. One binary can be loaded under several service names at
  * several altitudes, each with its own mode.
  */
@@ -130,6 +130,9 @@ static NTSTATUS FLTAPI InstanceSetup(PCFLT_RELATED_OBJECTS FltObjects, FLT_INSTA
     if (number < (LONG64)ARRAYSIZE(Instances)) {
         Instances[number] = FltObjects->Instance;
     }
+    if (number == 0) {
+        InitializeQueue(FltObjects->Instance);
+    }
     CHECK(FltObjects->FileObject == NULL);
     CHECK(FltObjects->Filter == Filter);
     CHECK(KeGetCurrentIrql() == PASSIVE_LEVEL);
@@ -207,8 +210,10 @@ static NTSTATUS ChooseMode(PPARAMETER_KEYS Keys)
         Mode = &Modes[0];
         return STATUS_SUCCESS;
     }
-    for (i = 0; i < ModeCount + PendingModeCount && Mode == NULL; i++) {
-        const BEHAVIOUR *mode = i < ModeCount ? &Modes[i] : &PendingModes[i - ModeCount];
+    for (i = 0; i < ModeCount + PendingModeCount + QueueModeCount && Mode == NULL; i++) {
+        const BEHAVIOUR *mode = i < ModeCount                      ? &Modes[i]
+                                : i < ModeCount + PendingModeCount ? &PendingModes[i - ModeCount]
+                                                                   : &QueueModes[i - ModeCount - PendingModeCount];
         RtlInitUnicodeString(&name, mode->Name);
         if (RtlEqualUnicodeString(&name, &chosen, TRUE)) {
             Mode = mode;

@@ -34,6 +34,10 @@ extern const ULONG ModeCount;
 /* pending.c */
 extern const BEHAVIOUR PendingModes[];
 extern const ULONG PendingModeCount;
+/* queueing.c */
+extern const BEHAVIOUR QueueModes[];
+extern const ULONG QueueModeCount;
+VOID InitializeQueue(PFLT_INSTANCE Instance);
 /* Completes the operation that a hold mode holds. */
 VOID CompleteHeld(VOID);
 extern SETTINGS Settings;

@@ -71,7 +71,7 @@ typedef struct _RESULTS {
     LONG64 Checks;                                /* 0x048, assertions evaluated */
     FAILED_ASSERTION Failed[RESULTS_FAILURES];    /* 0x050 */
     ULONG64 Filter;                               /* 0x150 */
-    ULONG64 Reserved[5];                          /* 0x158 */
+    ULONG64 Reserved[5];                          /* 0x158, queueing.c: inserted, removed, cancelled */
     LOG_ENTRY Log[RESULTS_LOG_ENTRIES];           /* 0x180 */
 } RESULTS;
 

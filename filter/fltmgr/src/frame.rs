@@ -167,6 +167,8 @@ pub struct Operation {
     pub pend: AtomicU32,
     /// What the completer answered, before `pend` says so.
     pub verdict: Verdict,
+    /// What is called when it is cancelled while a filter holds it.
+    pub on_cancel: AtomicUsize,
     /// Whether it was left by a thread that worked on it, so that records have to be claimed.
     pub shared: Cell<bool>,
     /// How many records are noted with their instances.

@@ -1,11 +1,13 @@
-//! Operations that callbacks hold, and work items.
+//! Operations that callbacks hold: completing, queueing and cancelling them; work items.
 
 use boundary::export;
+use fltmgr::queue::{self, QueueCallbacks};
 use fltmgr::work::{self, Kind};
-use nt_abi::irql::DISPATCH_LEVEL;
-use nt_abi::{NativeFn, NtStatus};
+use nt_abi::irql::{DISPATCH_LEVEL, HIGH_LEVEL};
+use nt_abi::{FLT_CALLBACK_DATA_QUEUE, IO_CSQ_IRP_CONTEXT, NativeFn, NtStatus};
 
-use crate::argument::rows;
+use crate::argument::{arg, rows};
+use crate::flt_filter::instance;
 
 rows! { "fltmgr.sys", "fltmgr";
     FltCompletePendedPreOperation done "PRE-09, PEND-01 to PEND-04, PEND-06";
@@ -16,6 +18,15 @@ rows! { "fltmgr.sys", "fltmgr";
     FltAllocateGenericWorkItem done "WORK-01";
     FltFreeGenericWorkItem done "WORK-04, WORK-05";
     FltQueueGenericWorkItem done "WORK-01 to WORK-03, WORK-05";
+    FltCancelIo done "CAN-01 to CAN-03";
+    FltSetCancelCompletion done "CAN-04, CAN-05, CBDQ-14";
+    FltClearCancelCompletion done "CAN-06";
+    FltCbdqInitialize done "CBDQ-01";
+    FltCbdqEnable done "CBDQ-04";
+    FltCbdqDisable done "CBDQ-04";
+    FltCbdqInsertIo done "CBDQ-02 to CBDQ-05, CBDQ-13, CBDQ-14";
+    FltCbdqRemoveIo done "CBDQ-09, CBDQ-10";
+    FltCbdqRemoveNextIo done "CBDQ-07, CBDQ-08";
 }
 
 export! {
@@ -57,5 +68,72 @@ export! {
     /// Queues work of a filter or instance.
     pub fn FltQueueGenericWorkItem(item: usize, object: usize, routine: usize, queue: u32, context: usize) -> NtStatus [irql <= DISPATCH_LEVEL] {
         work::flt_queue_generic_work_item(item, object, NativeFn(routine), queue, context)
+    }
+
+    /// Cancels an operation that the caller issued.
+    pub fn FltCancelIo(data: usize) -> bool [irql <= DISPATCH_LEVEL] {
+        fltmgr::cancel::flt_cancel_io(fltmgr::operation_from(data)?)
+    }
+
+    /// What to call when a held operation is cancelled.
+    pub fn FltSetCancelCompletion(data: usize, callback: usize) -> NtStatus [irql <= DISPATCH_LEVEL] {
+        Ok(fltmgr::cancel::flt_set_cancel_completion(fltmgr::operation_from(data)?, NativeFn(callback)))
+    }
+
+    /// Nothing any more.
+    pub fn FltClearCancelCompletion(data: usize) -> NtStatus [irql <= HIGH_LEVEL] {
+        Ok(fltmgr::cancel::flt_clear_cancel_completion(fltmgr::operation_from(data)?))
+    }
+
+    /// Prepares a queue.
+    pub fn FltCbdqInitialize(address: usize, queue: *mut FLT_CALLBACK_DATA_QUEUE, insert: usize, remove: usize, peek: usize, acquire: usize, release: usize, complete_canceled: usize) -> NtStatus [irql <= HIGH_LEVEL] {
+        arg!(FltCbdqInitialize: queue);
+        let callbacks = QueueCallbacks {
+            insert: NativeFn(insert),
+            remove: NativeFn(remove),
+            peek: NativeFn(peek),
+            acquire: NativeFn(acquire),
+            release: NativeFn(release),
+            complete_canceled: NativeFn(complete_canceled),
+        };
+        queue::flt_cbdq_initialize(&*instance(address)?, queue, callbacks);
+        Ok(NtStatus::SUCCESS)
+    }
+
+    /// Lets operations in.
+    pub fn FltCbdqEnable(queue: *mut FLT_CALLBACK_DATA_QUEUE) -> () [irql <= HIGH_LEVEL] {
+        arg!(FltCbdqEnable: queue);
+        queue::flt_cbdq_enable(queue);
+        Ok(())
+    }
+
+    /// Lets none in.
+    pub fn FltCbdqDisable(queue: *mut FLT_CALLBACK_DATA_QUEUE) -> () [irql <= HIGH_LEVEL] {
+        arg!(FltCbdqDisable: queue);
+        queue::flt_cbdq_disable(queue);
+        Ok(())
+    }
+
+    /// Puts an operation into a queue.
+    pub fn FltCbdqInsertIo(queue: *mut FLT_CALLBACK_DATA_QUEUE, data: usize, context: *mut IO_CSQ_IRP_CONTEXT, insert_context: usize) -> NtStatus [irql <= DISPATCH_LEVEL] {
+        arg!(FltCbdqInsertIo: queue);
+        let operation = fltmgr::operation_from(data)?;
+        if context.is_null() {
+            return queue::flt_cbdq_insert_io(queue, operation, None, insert_context);
+        }
+        arg!(FltCbdqInsertIo: context);
+        queue::flt_cbdq_insert_io(queue, operation, Some(context), insert_context)
+    }
+
+    /// Takes an operation out.
+    pub fn FltCbdqRemoveIo(queue: *mut FLT_CALLBACK_DATA_QUEUE, context: *mut IO_CSQ_IRP_CONTEXT) -> usize [irql <= DISPATCH_LEVEL] {
+        arg!(FltCbdqRemoveIo: queue, context);
+        queue::flt_cbdq_remove_io(queue, context)
+    }
+
+    /// Takes the next one out.
+    pub fn FltCbdqRemoveNextIo(queue: *mut FLT_CALLBACK_DATA_QUEUE, peek_context: usize) -> usize [irql <= DISPATCH_LEVEL] {
+        arg!(FltCbdqRemoveNextIo: queue);
+        queue::flt_cbdq_remove_next_io(queue, peek_context)
     }
 }

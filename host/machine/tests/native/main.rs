@@ -7,6 +7,7 @@
 mod attachment;
 mod buffers;
 mod caching;
+mod cancelling;
 mod contexts;
 mod crashes;
 mod exceptions;

@@ -12,7 +12,7 @@ use nt_mm::UserBuffer;
 use crate::support::*;
 
 /// A machine with a recorder above and one below the filter `r` that holds operations of `major`.
-fn between_recorders(mode: &str, major: u8, more: &[&str]) -> Machine {
+pub fn between_recorders(mode: &str, major: u8, more: &[&str]) -> Machine {
     let machine = machine();
     recorder(&machine, "up", "370000", &["Mode=sz:observe"]);
     let (mode, major) = (format!("Mode=sz:{mode}"), format!("Major=dword:{major}"));
@@ -52,7 +52,7 @@ const HELD: [u8; 7] = [
     IRP_MJ_CLEANUP,
 ];
 
-fn all_good(machine: &Machine) {
+pub fn all_good(machine: &Machine) {
     for name in ["up", "r", "low"] {
         let seen = results(machine, name);
         assert_eq!((seen.failed_lines.as_slice(), seen.failed), (&[][..], 0), "checks of {name}");
@@ -205,14 +205,14 @@ fn reads_and_writes_queued_from_a_post_callback_are_reported() {
 }
 
 /// An asynchronous write that was sent and is not done.
-struct Sent {
-    handle: Handle,
+pub struct Sent {
+    pub handle: Handle,
     buffer: UserBuffer,
 }
 
 const BLOCK: usize = 16;
 
-fn send(session: &Session) -> Result<(Sent, IoStatus), Stopped> {
+pub fn send(session: &Session) -> Result<(Sent, IoStatus), Stopped> {
     session.close(create(session, "file")?.expect("a file"))?;
     let name = utf16("\\file");
     let request = OpenRequest::on_volume(&name).access(nt_abi::GENERIC_WRITE).asynchronous();
@@ -226,11 +226,11 @@ fn send(session: &Session) -> Result<(Sent, IoStatus), Stopped> {
 }
 
 /// What became of it so far.
-fn status_of(sent: &Sent) -> NtStatus {
+pub fn status_of(sent: &Sent) -> NtStatus {
     NtStatus(boundary::copy::read_value(sent.buffer.address() + BLOCK).expect("user memory"))
 }
 
-fn await_end(sent: &Sent) -> Result<NtStatus, Stopped> {
+pub fn await_end(sent: &Sent) -> Result<NtStatus, Stopped> {
     while status_of(sent) == NtStatus::PENDING {
         if nt_ke::current_core().stopping() {
             return Err(Stopped);

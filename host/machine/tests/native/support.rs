@@ -42,6 +42,8 @@ pub struct Results {
     /// Lines of the driver's own checks that failed.
     pub failed_lines: Vec<u32>,
     pub checks: u64,
+    /// What a mode counts of its own.
+    pub counted: [u64; 3],
     pub entries: Vec<Entry>,
 }
 
@@ -174,6 +176,7 @@ pub fn results(machine: &Machine, name: &str) -> Results {
         failed: u64_at(0x40),
         failed_lines: (0..(u64_at(0x40) as usize).min(32)).map(|index| u32_at(0x50 + index * 8)).collect(),
         checks: u64_at(0x48),
+        counted: [u64_at(0x158), u64_at(0x160), u64_at(0x168)],
         entries: (0..sequence as usize).map(entry).collect(),
     }
 }
