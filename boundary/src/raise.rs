@@ -40,6 +40,9 @@ pub trait Hooks: Sync {
     fn exception_of(&self, block: &ProcessorBlock, fault: &FaultInfo) -> Option<(NtStatus, [u64; 2])>;
     /// A status was raised and no frame takes it. `at` has the registers behind the call that raised.
     fn unhandled_raise(&self, block: &ProcessorBlock, status: NtStatus, at: &FaultInfo);
+    /// Whether a fault at `address`, of the instruction at `rip`, was one of memory that only had to be made accessible,
+    /// and is now. In the signal handler.
+    fn made_accessible(&self, block: &ProcessorBlock, address: usize, rip: usize) -> bool;
     /// `export` was called above its IRQL limit. `Err` refuses the call.
     fn irql_too_high(
         &self,

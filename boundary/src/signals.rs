@@ -167,6 +167,9 @@ unsafe extern "C" fn on_fault(signal: c_int, info: *mut siginfo_t, context: *mut
         return;
     };
 
+    if signal == libc::SIGSEGV && hooks().made_accessible(block, si_addr, rip) {
+        return;
+    }
     let mut fault = FaultInfo { signal: signal as u32, address: si_addr, ..FaultInfo::default() };
     for (slot, register) in fault.registers.iter_mut().zip(GENERAL) {
         *slot = registers[register as usize] as u64;

@@ -2,7 +2,7 @@
  * resources: checks of executive resources, regions and APCs from native code.
  *
  * Registry values: Mode (REG_DWORD) other than 0 does one thing that is wrong instead, see RunMode: below 100 in
- * DriverEntry, else once in the first create of a program; 60 checks what interrupts a loop (preempt.c); Loop (REG_DWORD) acquires and releases that often and times
+ * DriverEntry, else once in the first create of a program; 60 checks what interrupts a loop (preempt.c), 70 and up touch pageable memory (pageable.c); Loop (REG_DWORD) acquires and releases that often and times
  * it.
  */
 #include "results.h"
@@ -100,7 +100,9 @@ NTSTATUS DriverEntry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING RegistryPath)
     (VOID)ZwSetValueKey(keys.Parameters != NULL ? keys.Parameters : keys.Service, &name, 0, REG_QWORD, &address,
                         sizeof(address));
     CloseParameters(&keys);
-    if (loop != 0) {
+    if (loop != 0 && (Mode == 78 || Mode == 79)) {
+        TimePageable(loop, Mode == 79);
+    } else if (loop != 0) {
         RunLoops(loop);
     } else if (Mode == 0) {
         RunCases();
@@ -110,6 +112,8 @@ NTSTATUS DriverEntry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING RegistryPath)
         RunPreemption();
     } else if (Mode == 61) {
         TimePreemption();
+    } else if (Mode >= 70 && Mode < 80) {
+        RunPageable(Mode);
     } else if (Mode < 100) {
         RunMode(Mode);
     }

@@ -42,6 +42,10 @@ VOID RunRegions(VOID);
 VOID RunPreemption(VOID);
 VOID TimePreemption(VOID);
 
+/* pageable.c (6) */
+VOID RunPageable(ULONG Mode);
+VOID TimePageable(ULONG Count, BOOLEAN Touch);
+
 /* mistakes.c */
 VOID RunMode(ULONG Mode);
 VOID RunLoops(ULONG Count);

@@ -67,13 +67,17 @@ fn by_two(machine: &Machine, f: impl Fn() + Sync) -> f64 {
 }
 
 /// What the driver measured with one registry value: nanoseconds of 100 ns units, at 0x90 and up.
-fn measured<const N: usize>(preempt: bool, setting: &str, passes: u64, places: [usize; N]) -> [f64; N] {
+fn measured<const N: usize>(
+    options: &Options,
+    settings: &[&str],
+    passes: u64,
+    places: [usize; N],
+) -> [f64; N] {
     let round = || {
-        let options = Options { schedule: Schedule::Free, preempt, ..Options::default() };
-        let machine = Machine::boot(options).expect("a machine in memory boots");
+        let machine = Machine::boot(options.clone()).expect("a machine in memory boots");
         let image = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../drivers/bin/resources.sys");
         let mut source = DriverSource::from_path(&image).expect("the sample is there");
-        source.settings = vec![Setting::parse(setting).expect("a setting")];
+        source.settings = settings.iter().map(|text| Setting::parse(text).expect("a setting")).collect();
         machine.load(&source).unwrap_or_else(|error| panic!("{error}"));
         let key = r"\Registry\Machine\System\CurrentControlSet\Services\resources";
         let address = machine
@@ -91,6 +95,24 @@ fn measured<const N: usize>(preempt: bool, setting: &str, passes: u64, places: [
         let mut rounds = rounds.iter().map(|round| round[column]);
         fastest(|| rounds.next().expect("as many"))
     })
+}
+
+/// Nanoseconds of taking and giving back a spin lock in a seeded machine, where time is virtual: by itself, and with paged
+/// pool touched in between, which has to be opened and closed each time. From whole runs of two lengths.
+fn pageable_costs() -> [f64; 2] {
+    let run = |mode: u32, passes: u64| {
+        fastest(|| {
+            let machine = Machine::boot(Options::default()).expect("a machine in memory boots");
+            let image = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../drivers/bin/resources.sys");
+            let mut source = DriverSource::from_path(&image).expect("the sample is there");
+            let settings = [format!("Mode=dword:{mode}"), format!("Loop=dword:{passes}")];
+            source.settings = settings.iter().map(|text| Setting::parse(text).expect("a setting")).collect();
+            let start = Instant::now();
+            machine.load(&source).unwrap_or_else(|error| panic!("{error}"));
+            start.elapsed().as_nanos() as f64
+        })
+    };
+    [78, 79].map(|mode| (run(mode, 60_000) - run(mode, 10_000)) / 50_000.0)
 }
 
 fn main() {
@@ -113,9 +135,13 @@ fn main() {
             Ok(r)
         })
         .expect("no stop");
-    let native = measured(false, &format!("Loop=dword:{LOOP}"), LOOP, [0x90, 0x98, 0xA0]);
-    let [interrupt] = measured(true, "Mode=dword:61", 1000, [0xA8]);
+    let free = Options { schedule: Schedule::Free, ..Options::default() };
+    let count = format!("Loop=dword:{LOOP}");
+    let native = measured(&free, &[&count], LOOP, [0x90, 0x98, 0xA0]);
+    let preempting = Options { preempt: true, ..free.clone() };
+    let [interrupt] = measured(&preempting, &["Mode=dword:61"], 1000, [0xA8]);
     let (write_alone, read_alone) = (plain(write), plain(read));
+    let [spin_lock, touching] = pageable_costs();
     let rows = [
         Row { name: "alone_exclusive", nanoseconds: alone, beside: Some(write_alone) },
         Row { name: "alone_shared", nanoseconds: sharing, beside: Some(read_alone) },
@@ -133,6 +159,8 @@ fn main() {
         },
         Row { name: "apc_queued_and_delivered", nanoseconds: native[2], beside: None },
         Row { name: "apc_that_interrupts_a_loop", nanoseconds: interrupt, beside: None },
+        Row { name: "spin_lock_seeded", nanoseconds: spin_lock, beside: None },
+        Row { name: "spin_lock_and_paged_pool_seeded", nanoseconds: touching, beside: None },
     ];
     if std::env::args().any(|argument| argument == "--json") {
         let fields: Vec<String> = rows

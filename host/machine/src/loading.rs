@@ -323,6 +323,7 @@ impl Machine {
     /// Copies memory of the machine.
     pub fn read_memory(&self, address: usize, bytes: usize) -> Option<Vec<u8>> {
         let mut copy = vec![0; bytes];
+        self.core.open_pageable();
         boundary::copy::read(address, &mut copy).ok()?;
         Some(copy)
     }

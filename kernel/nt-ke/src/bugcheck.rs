@@ -6,6 +6,7 @@ use nt_abi::{NtStatus, bugcheck as code};
 
 use crate::core::{Core, core_of};
 use crate::locks::StuckThread;
+use crate::pageable::Holds;
 
 /// Code of a machine in which every thread waits for something that nobody will do. Not one of Windows'.
 pub const HANG: u32 = 0x1000_0001;
@@ -87,6 +88,12 @@ impl Hooks for KernelHooks {
         check.address = address;
         check.fault = Some(*fault);
         core.bug_check(check);
+    }
+
+    fn made_accessible(&self, block: &ProcessorBlock, address: usize, rip: usize) -> bool {
+        let violated = block.irql.get() >= nt_abi::irql::DISPATCH_LEVEL && block.in_images(rip);
+        let core = core_of(block);
+        !violated && core.pageable.open_at(core, address)
     }
 
     fn exception_of(&self, block: &ProcessorBlock, fault: &FaultInfo) -> Option<(NtStatus, [u64; 2])> {
@@ -254,6 +261,9 @@ fn describe(block: &ProcessorBlock, fault: &FaultInfo) -> (u32, [u64; 4], String
         ),
         _ => {
             let what = if fault.write != 0 { "wrote to" } else { "read" };
+            if let Some(holds) = core_of(block).pageable.at(fault.address) {
+                return touched_pageable(block, fault, holds);
+            }
             if let Some(explained) = core_of(block).explain_fault(fault.address) {
                 let message = format!("the driver {what} address {address:#x}, {}", explained.message);
                 return (explained.code, [address, u64::from(fault.write), rip, 0], message);
@@ -271,6 +281,30 @@ fn describe(block: &ProcessorBlock, fault: &FaultInfo) -> (u32, [u64; 4], String
             (code, [address, u64::from(fault.write), rip, irql], message)
         }
     }
+}
+
+/// A driver touched what may be paged out, at DISPATCH_LEVEL or above.
+fn touched_pageable(block: &ProcessorBlock, fault: &FaultInfo, holds: Holds) -> (u32, [u64; 4], String) {
+    let (address, rip) = (fault.address as u64, fault.registers[16]);
+    let irql = u64::from(block.irql.get());
+    let what = match (holds, fault.write != 0) {
+        (Holds::Pool, true) => "wrote to paged pool",
+        (Holds::Pool, false) => "read paged pool",
+        _ if rip == address => "ran code of a pageable section",
+        (_, true) => "wrote to a pageable section",
+        (_, false) => "read a pageable section",
+    };
+    let instead = match holds {
+        Holds::Pool => "nonpaged pool",
+        _ => "a section that is not named PAGE, or MmLockPagableCodeSection",
+    };
+    (
+        code::DRIVER_IRQL_NOT_LESS_OR_EQUAL,
+        [address, irql, u64::from(fault.write), rip],
+        format!(
+            "the driver {what} at IRQL {irql}, at {address:#x}: it may be paged out; use {instead} (EXEC-32)"
+        ),
+    )
 }
 
 impl Core {

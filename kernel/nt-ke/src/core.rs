@@ -19,6 +19,7 @@ use crate::dpc::Dpcs;
 use crate::epoch::Epochs;
 use crate::finding::Finding;
 use crate::owned::OwnedState;
+use crate::pageable::Pageable;
 use crate::scheduler::fibre::FibreScheduler;
 use crate::scheduler::free::FreeScheduler;
 use crate::scheduler::{Schedule, Scheduler};
@@ -136,6 +137,7 @@ pub struct Core {
     bug_check: OnceLock<BugCheck>,
     findings: Mutex<Vec<Finding>>,
     pub(crate) owned: OwnedState,
+    pub(crate) pageable: Pageable,
     owners: Mutex<Vec<Box<dyn Any + Send + Sync>>>,
 }
 
@@ -176,6 +178,7 @@ impl Core {
             bug_check: OnceLock::new(),
             findings: Mutex::new(Vec::new()),
             owned: OwnedState::default(),
+            pageable: Pageable::new(deterministic),
             owners: Mutex::new(Vec::new()),
             config: Config { processors, ..config },
             slot,

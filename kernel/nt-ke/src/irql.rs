@@ -36,6 +36,7 @@ pub(crate) fn set(core: &Core, block: &ProcessorBlock, new: u8) {
         let number = claim(core, block);
         block.number.set(number);
         block.claimed.set(1);
+        core.pageable.close(core);
     } else if new < DISPATCH_LEVEL && claimed {
         block.claimed.set(0);
         core.free_processors.fetch_or(1 << block.number.get(), Ordering::Release);

@@ -25,6 +25,7 @@ pub mod irql;
 pub mod lock;
 pub mod locks;
 pub mod owned;
+pub mod pageable;
 pub mod placement;
 pub mod presence;
 mod raw_lock;

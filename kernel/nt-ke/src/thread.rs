@@ -554,6 +554,7 @@ impl Core {
     /// Marks the machine as stopping and wakes every thread; drivers' frames are abandoned.
     pub fn request_stop(&self) {
         self.stopping.store(true, Ordering::Release);
+        self.open_pageable();
         self.threads.for_each(|thread| {
             thread.block().raise_pending.fetch_or(boundary::raise::RAISE_STOP, Ordering::Release);
             self.scheduler.wake(thread);

@@ -129,6 +129,8 @@ pub fn probe_and_lock_pages(mdl: &MDL, user_mode: bool, operation: u32) -> Resul
         probe::probe_for_read(address, bytes, 1)?;
     }
     probe::touch(address, bytes, operation != IoReadAccess)?;
+    // Good at DISPATCH_LEVEL from now on, wherever it lies. It is not watched again when it is unlocked.
+    current_core().lock_pageable(address, bytes);
     let all_known = fill_frames(mdl);
     let mut set = mdl_flags::MDL_PAGES_LOCKED;
     if operation != IoReadAccess {

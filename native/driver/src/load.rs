@@ -96,12 +96,14 @@ pub fn load(request: &LoadRequest<'_>) -> Result<Result<LoadedDriver, LoadError>
     let image_path: Vec<u16> =
         format!("\\SystemRoot\\System32\\drivers\\{}", loaded.module).encode_utf16().collect();
     nt_ps::ps_call_image_routines(&image_path, 0, mapped.base, mapped.bytes)?;
+    map::watch_pageable(&image, mapped);
     let arguments = [std::ptr::from_ref(object) as u64, std::ptr::from_ref(string.string) as u64];
     let status = NtStatus(boundary::call(entry, arguments)? as i32);
     string.free()?;
     if !status.is_success() {
         report_leaks(&loaded, "after DriverEntry had failed");
         nt_io::io_delete_driver(object)?;
+        current_core().remove_pageable(mapped.base, mapped.bytes);
         map::withdraw(mapped);
         return Ok(Err(error(What::Entry(status))));
     }
@@ -187,6 +189,7 @@ pub fn unload(driver: LoadedDriver) -> Result<(), Raise> {
     nt_io::io_delete_driver(driver.object)?;
     let range = &driver.image.range;
     nt_ex::resource::memory_freed(range.start, range.len());
+    current_core().remove_pageable(range.start, range.len());
     map::withdraw(Mapped { base: range.start, bytes: range.len() });
     Ok(())
 }

@@ -5,6 +5,7 @@
 
 use boundary::slot::{PAGE_SIZE, Protection};
 use nt_ke::current_core;
+use nt_ke::pageable::Holds;
 use pe::Image;
 
 use crate::error::What;
@@ -149,6 +150,25 @@ pub(crate) fn protect(image: &Image, mapped: Mapped) -> Result<(), What> {
 pub(crate) fn discard_initialization(image: &Image, mapped: Mapped) {
     // Failing to take access away only costs a later diagnosis.
     let _ = protect_runs(image, mapped, |page| (!page.lasting).then_some(Protection::None));
+}
+
+/// Watches the sections that may be paged out: those whose name begins with `PAGE`, where they have pages of their own.
+pub(crate) fn watch_pageable(image: &Image, mapped: Mapped) {
+    if image.sections.iter().any(|section| !(section.rva as usize).is_multiple_of(PAGE_SIZE)) {
+        return;
+    }
+    for section in image.sections.iter().filter(|section| section.name.starts_with("PAGE")) {
+        let holds = match (section.is_executable(), section.is_writable()) {
+            (true, true) => Holds::Everything,
+            (true, false) => Holds::Code,
+            (false, true) => Holds::Data,
+            (false, false) => Holds::Constants,
+        };
+        let bytes = (section.end_rva() as usize - section.rva as usize).next_multiple_of(PAGE_SIZE);
+        if bytes != 0 && !section.is_discardable() {
+            current_core().add_pageable(mapped.base + section.rva as usize, bytes, holds);
+        }
+    }
 }
 
 /// Makes all of an image inaccessible for ever and gives its memory back.

@@ -3,6 +3,7 @@
 use boundary::{Raise, export};
 use nt_abi::MDL;
 use nt_abi::irql::{APC_LEVEL, DISPATCH_LEVEL, HIGH_LEVEL};
+use nt_ke::current_core;
 use nt_mm::{mdl, probe};
 
 use crate::argument::{arg, rows, wrong};
@@ -59,22 +60,28 @@ export! {
 
     /// Whether an address of the kernel can be read at any level.
     pub fn MmIsNonPagedSystemAddressValid(address: usize) -> bool [irql <= HIGH_LEVEL] {
-        Ok(address >= nt_ke::current_core().slot.system_range_start() && probe::is_address_valid(address))
+        Ok(address >= current_core().slot.system_range_start() && probe::is_address_valid(address))
     }
 
     /// Keeps the section around an address in memory; a handle for it.
     pub fn MmLockPagableDataSection(address: usize) -> usize [irql <= APC_LEVEL] {
-        in_image("MmLockPagableDataSection", "AddressWithinSection", address).map(|_| address)
+        in_image("MmLockPagableDataSection", "AddressWithinSection", address)?;
+        current_core().lock_pageable(address, 1);
+        Ok(address)
     }
 
     /// Keeps a section in memory once more.
     pub fn MmLockPagableSectionByHandle(handle: usize) -> () [irql <= APC_LEVEL] {
-        in_image("MmLockPagableSectionByHandle", "ImageSectionHandle", handle).map(|_| ())
+        in_image("MmLockPagableSectionByHandle", "ImageSectionHandle", handle)?;
+        current_core().lock_pageable(handle, 1);
+        Ok(())
     }
 
     /// Lets it be paged out.
     pub fn MmUnlockPagableImageSection(handle: usize) -> () [irql <= APC_LEVEL] {
-        in_image("MmUnlockPagableImageSection", "ImageSectionHandle", handle).map(|_| ())
+        in_image("MmUnlockPagableImageSection", "ImageSectionHandle", handle)?;
+        current_core().unlock_pageable(handle, 1);
+        Ok(())
     }
 
     /// Lets a whole driver be paged out; where its image begins.

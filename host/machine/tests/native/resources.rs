@@ -155,3 +155,33 @@ fn kernel_apcs_interrupt_loops_that_call_nothing_where_that_is_switched_on() {
     machine.unload_all();
     assert!(machine.report().findings.is_empty(), "{:?}", machine.report().findings);
 }
+
+#[test]
+fn pageable_memory_is_good_below_dispatch_level_and_where_it_is_locked() {
+    // spec: EXEC-32
+    for schedule in [Schedule::Seeded(1), Schedule::Free] {
+        let machine = machine(schedule);
+        load(&machine, &["Mode=dword:70"]).unwrap_or_else(|error| panic!("{error}: {:?}", machine.report()));
+        let (cases, _, failed) = results(&machine);
+        assert_eq!((cases, failed), (1, Vec::new()), "lines of failed checks, 1000000 times the file added");
+        machine.unload_all();
+        assert!(machine.report().findings.is_empty(), "{:?}", machine.report().findings);
+    }
+}
+
+#[test]
+fn pageable_memory_at_dispatch_level_ends_a_seeded_machine() {
+    // spec: EXEC-26, EXEC-32
+    let cases = [
+        (71, "wrote to paged pool at IRQL 2"),
+        (72, "read paged pool at IRQL 2"),
+        (73, "ran code of a pageable section at IRQL 2"),
+        (74, "wrote to a pageable section at IRQL 2"),
+    ];
+    for (mode, words) in cases {
+        let check = after(mode).report().bug_check.unwrap_or_else(|| panic!("mode {mode} ends the machine"));
+        assert_eq!(check.name, "DRIVER_IRQL_NOT_LESS_OR_EQUAL", "mode {mode}: {}", check.message);
+        assert!(check.message.contains(words), "mode {mode}: {}", check.message);
+        assert_eq!(check.driver, "resources", "mode {mode}");
+    }
+}

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use boundary::slot::{PAGE_SIZE, Protection};
 use nt_ke::current_core;
+use nt_ke::pageable::Holds;
 use nt_mm::mm;
 
 use super::block::{BlockInfo, CLASSES, HEADER};
@@ -55,6 +56,9 @@ impl Class {
         let base = mm().pool_pages(SLAB_PAGES, SLAB_PAGES)?;
         if self.kind == PoolKind::NonPagedExecute {
             current_core().slot.protect(base, SLAB_BYTES, Protection::ReadWriteExecute).ok()?;
+        }
+        if self.kind == PoolKind::Paged {
+            current_core().add_pageable(base, SLAB_BYTES, Holds::Pool);
         }
         let number = self.slabs.len();
         let slots = SLAB_PAGES * self.per_page();
@@ -130,6 +134,9 @@ impl Big {
             // Without the guard page only a diagnosis is lost.
             let _ = slot.protect(first + (pages - 1) * PAGE_SIZE, PAGE_SIZE, Protection::None);
         }
+        if info.kind == PoolKind::Paged {
+            current_core().add_pageable(first, (pages - usize::from(strict)) * PAGE_SIZE, Holds::Pool);
+        }
         Some(big)
     }
 
@@ -139,6 +146,9 @@ impl Big {
 
     /// Gives the pages back.
     pub(super) fn release(&self) {
+        if self.info.kind == PoolKind::Paged {
+            current_core().remove_pageable(self.first, self.pages * PAGE_SIZE);
+        }
         if self.guard || self.info.kind == PoolKind::NonPagedExecute {
             let _ = current_core().slot.protect(self.first, self.pages * PAGE_SIZE, Protection::ReadWrite);
         }
