@@ -3,7 +3,7 @@
  * REG_QWORD value `Results` (Parameters key where there is one, else the service key).
  *
  * All members are little endian and naturally aligned. A test reads it while nothing is under way. When the driver is
- * unloaded it writes the REG_QWORD values `Failed` and `Leaked` (contexts that were not cleaned up) likewise.
+ * unloaded it writes the REG_QWORD values `Failed`, `Leaked` (contexts that were not cleaned up) and `Reason` likewise.
  */
 #ifndef TRACKER_RESULTS_H
 #define TRACKER_RESULTS_H
@@ -36,6 +36,7 @@ typedef struct _RESULTS {
     LONG64 Conflicts;                      /* 0x1E8, with sections */
     ULONG64 SetupFlags;                    /* 0x1F0, of the last setup */
     ULONG64 Reason;                        /* 0x1F8, of the last teardown */
+    ULONG64 Picoseconds[RESULTS_KINDS];    /* 0x200, of a get and a release, see bench.c */
 } RESULTS;
 
 _Static_assert(FIELD_OFFSET(RESULTS, Failed) == 0x18, "a test reads this layout");

@@ -5,6 +5,8 @@
  * operation looks all of them up, and carries the one of the handle, referenced, to its post callback. Instances may be
  * detached at any time. A file whose name contains "rules" is used for rules.c's checks when it is opened; "early" is
  * one whose contexts are set before it is open; a reference on the stream context of "held" is kept until the unload.
+ * The REG_DWORD Refuse other than 0 makes it refuse an unload that is not mandatory; Leak forgets to give something back:
+ * 1 the reference of a setup on its instance, 2 one on the first stream context.
  */
 #include "tracker.h"
 #define FIRST_LINE 0
@@ -16,6 +18,7 @@ PFLT_FILTER Filter;
 
 static PTRACK volatile Held;
 static PARAMETER_KEYS Keys;
+static ULONG Refuse, Leak;
 
 DRIVER_INITIALIZE DriverEntry;
 
@@ -180,6 +183,15 @@ static FLT_POSTOP_CALLBACK_STATUS FLTAPI PostCreate(PFLT_CALLBACK_DATA Data, PCF
     if (FltSupportsStreamHandleContexts(file)) {
         Set(instance, file, FLT_STREAMHANDLE_CONTEXT, file);
     }
+    if (NameContains(file, L"bench")) {
+        Measure(FltObjects);
+    }
+    if (FlagOn(Leak, 2)) {
+        PFLT_CONTEXT forgotten;
+
+        FltGetStreamContext(instance, file, &forgotten);
+        ClearFlag(Leak, 2);
+    }
     if (NameContains(file, L"scan")) {
         Scan(FltObjects);
     }
@@ -234,6 +246,10 @@ static NTSTATUS FLTAPI InstanceSetup(PCFLT_RELATED_OBJECTS FltObjects, FLT_INSTA
     CHECK(KeGetCurrentIrql() == PASSIVE_LEVEL);
     InterlockedIncrement64(&Results.Setups);
     Results.SetupFlags = Flags;
+    if (FlagOn(Leak, 1)) {
+        CHECK(FltObjectReference(FltObjects->Instance) == STATUS_SUCCESS);
+        ClearFlag(Leak, 1);
+    }
     track = NewTrack(FLT_VOLUME_CONTEXT, FltObjects->Volume, NULL);
     if (track != NULL) {
         status = FltSetVolumeContext(FltObjects->Volume, FLT_SET_CONTEXT_KEEP_IF_EXISTS, track, NULL);
@@ -320,6 +336,10 @@ static NTSTATUS FLTAPI Unload(FLT_FILTER_UNLOAD_FLAGS Flags)
     LONG64 leaked = 0;
     ULONG i;
 
+    CHECK(KeGetCurrentIrql() == PASSIVE_LEVEL);
+    if (Refuse != 0 && !FlagOn(Flags, FLTFL_FILTER_UNLOAD_MANDATORY)) {
+        return STATUS_FLT_DO_NOT_DETACH;
+    }
     if (Held != NULL) {
         DetachAll();
     }
@@ -331,6 +351,7 @@ static NTSTATUS FLTAPI Unload(FLT_FILTER_UNLOAD_FLAGS Flags)
     CHECK(Results.Starts == Results.Completes);
     WriteValue(L"Failed", Results.FailedCount);
     WriteValue(L"Leaked", leaked);
+    WriteValue(L"Reason", Results.Reason);
     CloseParameters(&Keys);
     return STATUS_SUCCESS;
 }
@@ -384,6 +405,8 @@ NTSTATUS DriverEntry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING RegistryPath)
     if (!NT_SUCCESS(status)) {
         return status;
     }
+    ReadUlongParameter(&Keys, L"Refuse", &Refuse);
+    ReadUlongParameter(&Keys, L"Leak", &Leak);
     Results.Magic = RESULTS_MAGIC;
     WriteValue(L"Results", (ULONG64)&Results);
     status = FltRegisterFilter(DriverObject, &Registration, &Filter);

@@ -13,6 +13,11 @@ struct Bench {
 /// Every benchmark. New ones get a line here.
 const BENCHES: &[Bench] = &[
     Bench {
+        name: "contexts",
+        about: "a driver that gets a context and releases it; an instance attached and detached",
+        run: &["run", "--quiet", "--release", "--package", "altimeter", "--example", "bench_contexts"],
+    },
+    Bench {
         name: "heartbeat",
         about: "4 KiB cached reads and writes below 0, 1, 2, 4 and 8 filters that pass through",
         run: &["run", "--quiet", "--release", "--package", "altimeter", "--example", "bench_heartbeat"],

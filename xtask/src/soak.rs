@@ -52,6 +52,11 @@ const SOAKS: &[Soak] = &[
         run: &["run", "--release", "--quiet", "--", "explore", "--schedules", "300", "--first"],
     },
     Soak {
+        name: "tracker",
+        about: "stress below the driver tracker, whose instances come and go a few times a second and which is unloaded every two seconds; on free threads and on fibres",
+        run: &["run", "--release", "--quiet", "--package", "altimeter", "--example", "soak_tracker", "--"],
+    },
+    Soak {
         name: "exceptions",
         about: "200,000 exceptions that a driver catches and 500 machines stopped inside a callback, in each scheduler",
         run: &["run", "--release", "--quiet", "--package", "altimeter", "--example", "soak_exceptions", "--"],

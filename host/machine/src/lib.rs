@@ -21,6 +21,7 @@
 #![forbid(unsafe_code)]
 
 mod boot;
+mod instances;
 mod loading;
 mod machine;
 mod mapping;

@@ -178,17 +178,43 @@ impl Machine {
         self.note_statistics();
         let mut loaded = std::mem::take(&mut *self.loaded.lock());
         for entry in loaded.iter_mut().rev() {
-            let Some(driver) = entry.driver.take() else { continue };
-            let name = crate::utf16(&entry.name);
-            let _ = self.run_in_system(|| {
-                let status = fltmgr::flt_unload_filter(&name, fltmgr::Unload::Mandatory)?;
-                if status.is_success() || status == NtStatus::FLT_FILTER_NOT_FOUND {
-                    driver::unload(driver)?;
-                }
-                Ok::<_, Stopped>(())
-            });
+            let _ = self.unload_entry(entry, fltmgr::Unload::Mandatory);
         }
         *self.loaded.lock() = loaded;
+    }
+
+    fn unload_entry(&self, entry: &mut Loaded, how: fltmgr::Unload) -> Result<NtStatus, Stopped> {
+        let Some(driver) = entry.driver.take() else { return Ok(NtStatus::FLT_FILTER_NOT_FOUND) };
+        let name = crate::utf16(&entry.name);
+        let mut driver = Some(driver);
+        let status = self.run_in_system(|| {
+            let status = fltmgr::flt_unload_filter(&name, how)?;
+            if (status.is_success() || status == NtStatus::FLT_FILTER_NOT_FOUND)
+                && let Some(driver) = driver.take()
+            {
+                driver::unload(driver)?;
+            }
+            Ok::<_, Stopped>(status)
+        });
+        entry.driver = driver.filter(|_| how != fltmgr::Unload::Mandatory);
+        status
+    }
+
+    /// Asks one driver to unload, while others and programs run. It may refuse. Its image goes when it does not.
+    ///
+    /// Returns: what `FltUnloadFilter` answers
+    pub fn unload(&self, name: &str) -> Result<NtStatus, Stopped> {
+        let found = {
+            let mut loaded = self.loaded.lock();
+            let place = loaded.iter().position(|entry| entry.driver.is_some() && entry.name == name);
+            place.map(|place| loaded.remove(place))
+        };
+        let Some(mut entry) = found else { return Ok(NtStatus::FLT_FILTER_NOT_FOUND) };
+        let status = self.unload_entry(&mut entry, fltmgr::Unload::Filter);
+        if entry.driver.is_some() {
+            self.loaded.lock().push(entry);
+        }
+        status
     }
 
     fn note_statistics(&self) {

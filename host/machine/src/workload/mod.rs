@@ -11,7 +11,7 @@ mod tour;
 use parking_lot::Mutex;
 
 pub use copy_tree::copy_tree;
-pub use stress::{StressOptions, stress};
+pub use stress::{Beside, StressOptions, stress, stress_beside};
 pub use tour::{TourOptions, tour};
 
 /// How many mismatches and refusals are described in words.

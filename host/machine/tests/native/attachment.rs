@@ -65,7 +65,8 @@ fn a_volume_that_is_mounted_already_is_attached_at_start() {
 #[test]
 fn attaching_detaching_and_looking_up_work_from_native_code() {
     // spec: REG-01, REG-02, REG-13, REG-14, ATT-01, ATT-02, ATT-03, ATT-04, ATT-05, ATT-06, ATT-07, ATT-08
-    // spec: ALT-01, ALT-04, ALT-05, ALT-06
+    // spec: ALT-01, ALT-04, ALT-05, ALT-06, LIFE-07, LIFE-08, LIFE-09, LIFE-10, LIFE-12, LIFE-13, LIFE-14
+    // spec: ENUM-01, ENUM-02, ENUM-04, ENUM-05, ENUM-06, ENUM-07, ENUM-09
     let machine = machine();
     with_file(&machine, "mounts the volume", |_, _| Ok(()));
     machine

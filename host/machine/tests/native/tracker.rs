@@ -1,7 +1,8 @@
 //! Contexts of files, streams and handles, and instances that come and go: what tracker finds.
 
 use altimeter::session::OpenRequest;
-use altimeter::{DriverSource, Machine, NtStatus, Options, utf16};
+use altimeter::workload::{Progress, StressOptions, stress_beside};
+use altimeter::{DriverSource, Machine, NtStatus, Options, Schedule, Setting, utf16};
 
 use crate::support::*;
 
@@ -18,8 +19,13 @@ struct Tracked {
     allocated: [u64; 7],
     cleaned: [u64; 7],
     found: [u64; 7],
+    setups: u64,
+    queries: u64,
+    teardowns: (u64, u64),
     /// With sections.
     conflicts: u64,
+    setup_flags: u64,
+    reason: u64,
 }
 
 fn tracked(machine: &Machine) -> Tracked {
@@ -35,7 +41,12 @@ fn tracked(machine: &Machine) -> Tracked {
         allocated: seven(0x118),
         cleaned: seven(0x150),
         found: seven(0x188),
+        setups: u64_at(0x1C0),
+        queries: u64_at(0x1C8),
+        teardowns: (u64_at(0x1D0), u64_at(0x1D8)),
         conflicts: u64_at(0x1E8),
+        setup_flags: u64_at(0x1F0),
+        reason: u64_at(0x1F8),
     }
 }
 
@@ -46,7 +57,12 @@ fn with_tracker() -> Machine {
 }
 
 fn load(machine: &Machine) {
-    let source = DriverSource::from_path(&driver_path("tracker.sys")).expect("the sample is there");
+    load_with(machine, &[]);
+}
+
+fn load_with(machine: &Machine, settings: &[&str]) {
+    let mut source = DriverSource::from_path(&driver_path("tracker.sys")).expect("the sample is there");
+    source.settings = settings.iter().map(|text| Setting::parse(text).expect("a setting")).collect();
     machine.load(&source).unwrap_or_else(|error| panic!("tracker: {error}"));
 }
 
@@ -186,4 +202,115 @@ fn a_scanner_hears_of_a_file_that_is_cut_and_closes_its_section() {
     });
     unload(&machine);
     assert_clean(&machine);
+}
+
+#[test]
+fn several_instances_of_one_filter_have_contexts_of_their_own() {
+    // spec: ATT-05, ATT-06, CTX-33, CTX-34, CTX-49, LIFE-08, LIFE-12, LIFE-13, LIFE-14
+    let machine = with_tracker();
+    with_file(&machine, "mounts the volume", |_, _| Ok(()));
+    assert_eq!(tracked(&machine).setup_flags, 5, "automatic, on a volume that was mounted for this");
+    for (altitude, name) in [("365400", Some("second")), ("365300.5", None)] {
+        let status = machine.attach_instance("tracker", 0, Some(altitude), name);
+        assert_eq!(status, Ok(NtStatus::SUCCESS));
+    }
+    let attached = tracked(&machine);
+    assert_eq!((attached.setups, attached.setup_flags), (3, 2));
+    let live = |seen: &Tracked, kind: usize| seen.allocated[kind] - seen.cleaned[kind];
+    with_file(&machine, "file", |session, handle| {
+        session.write(handle, Some(0), b"0123456789")?;
+        let seen = tracked(&machine);
+        assert_eq!((live(&seen, VOLUME), live(&seen, INSTANCE), live(&seen, STREAM)), (1, 3, 3));
+        let kept = live(&seen, HANDLE);
+        assert_eq!(machine.detach_instance("tracker", 0, Some("second")), Ok(NtStatus::SUCCESS));
+        let seen = tracked(&machine);
+        assert_eq!((live(&seen, VOLUME), live(&seen, INSTANCE), live(&seen, STREAM)), (1, 2, 2));
+        assert_eq!(live(&seen, HANDLE), kept / 3 * 2);
+        assert_eq!((seen.queries, seen.teardowns, seen.reason), (1, (1, 1), 1));
+        let again = machine.detach_instance("tracker", 0, Some("second"));
+        assert_eq!(again, Ok(NtStatus::FLT_INSTANCE_NOT_FOUND));
+        session.write(handle, Some(0), b"0123456789")
+    });
+    unload(&machine);
+    assert_clean(&machine);
+}
+
+#[test]
+fn a_filter_that_refuses_is_unloaded_only_when_it_has_to_be() {
+    // spec: LIFE-02, LIFE-03, LIFE-04, LIFE-14
+    let machine = Machine::boot(Options::default()).expect("a machine in memory boots");
+    load_with(&machine, &["Refuse=dword:1"]);
+    with_file(&machine, "file", |session, handle| session.write(handle, Some(0), b"0123456789"));
+    assert_eq!(machine.unload("tracker"), Ok(NtStatus::FLT_DO_NOT_DETACH));
+    let found = tracked(&machine).found[HANDLE];
+    with_existing(&machine, "file", |session, handle| session.write(handle, Some(0), b"0123456789"));
+    assert!(tracked(&machine).found[HANDLE] > found, "it goes on");
+    assert_eq!(tracked(&machine).teardowns, (0, 0));
+    unload(&machine);
+    assert_eq!(service_qword(&machine, "tracker", "Reason"), Some(4), "mandatory");
+    assert_clean(&machine);
+}
+
+#[test]
+fn a_filter_that_agrees_is_unloaded_and_loaded_again() {
+    // spec: LIFE-02, LIFE-14
+    let machine = with_tracker();
+    for _ in 0..3 {
+        with_file(&machine, "file", |session, handle| session.write(handle, Some(0), b"0123456789"));
+        assert_eq!(machine.unload("tracker"), Ok(NtStatus::SUCCESS));
+        assert_eq!(service_qword(&machine, "tracker", "Reason"), Some(2));
+        assert_eq!(service_qword(&machine, "tracker", "Leaked"), Some(0));
+        assert_eq!(machine.unload("tracker"), Ok(NtStatus::FLT_FILTER_NOT_FOUND));
+        load(&machine);
+    }
+    unload(&machine);
+    assert_clean(&machine);
+}
+
+#[test]
+fn references_that_are_not_given_back_are_named_at_unload() {
+    // spec: CTX-40, CTX-59, LIFE-20
+    for (leak, rule, leaked) in [("Leak=dword:1", "OBJ-03", 0), ("Leak=dword:2", "CTX-59", 1)] {
+        let machine = Machine::boot(Options::default()).expect("a machine in memory boots");
+        load_with(&machine, &[leak]);
+        with_file(&machine, "file", |session, handle| session.write(handle, Some(0), b"0123456789"));
+        machine.unload_all();
+        assert_eq!(rules(&machine), [rule], "{leak}");
+        assert_eq!(service_qword(&machine, "tracker", "Leaked"), Some(leaked));
+    }
+}
+
+struct Silent;
+
+impl Progress for Silent {
+    fn total(&self, _: u64) {}
+    fn advance(&self, _: u64) {}
+}
+
+#[test]
+fn instances_come_and_go_while_programs_work() {
+    // spec: CTX-24, CTX-49, CTX-50, LIFE-13, LIFE-15, LIFE-17, LIFE-18
+    for seed in 1..6 {
+        let options = Options { schedule: Schedule::Seeded(seed), ..Options::default() };
+        let machine = Machine::boot(options).expect("a machine in memory boots");
+        load(&machine);
+        let change = |round: u64| {
+            let scheduler = nt_ke::current_core().scheduler();
+            (0..20 * (1 + round % 3)).for_each(|_| scheduler.pause());
+            let status = match round % 4 {
+                0 => machine.attach_instance("tracker", 0, Some("365400"), Some("second"))?,
+                1 => machine.detach_instance("tracker", 0, None)?,
+                2 => machine.attach_instance("tracker", 0, None, None)?,
+                _ => machine.detach_instance("tracker", 0, Some("second"))?,
+            };
+            assert_eq!(status, NtStatus::SUCCESS, "seed {seed}, round {round}");
+            Ok(())
+        };
+        let short = StressOptions { seed, operations: 60, ..StressOptions::default() };
+        let outcome = stress_beside(&machine, short, &Silent, &change);
+        assert_eq!((outcome.mismatches, outcome.interrupted), (0, false), "seed {seed}: {outcome:?}");
+        assert!(tracked(&machine).teardowns.1 > 0, "seed {seed}");
+        unload(&machine);
+        assert_clean(&machine);
+    }
 }

@@ -13,6 +13,7 @@ mod names;
 mod shared;
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use nt_abi::{create_disposition as disposition, create_options as option, file_access as access};
 use rand::{RngExt, SeedableRng};
@@ -94,8 +95,30 @@ struct Worker<'a> {
     next_name: u32,
 }
 
+/// What runs beside the operations, again and again, told how often before.
+pub type Beside<'a> = &'a (dyn Fn(u64) -> Result<(), Stopped> + Sync);
+
 /// Runs the workload in a fresh directory of the volume and removes it again.
 pub fn stress(machine: &Machine, options: StressOptions, progress: &dyn Progress) -> Outcome {
+    run(machine, options, progress, None)
+}
+
+/// The same while a thread of its own calls `beside` in kernel mode until the others are done. It has to wait for something.
+pub fn stress_beside(
+    machine: &Machine,
+    options: StressOptions,
+    progress: &dyn Progress,
+    beside: Beside<'_>,
+) -> Outcome {
+    run(machine, options, progress, Some(beside))
+}
+
+fn run(
+    machine: &Machine,
+    options: StressOptions,
+    progress: &dyn Progress,
+    beside: Option<Beside<'_>>,
+) -> Outcome {
     let tally = Tally::new("stress");
     let root = utf16(&format!("\\altimeter-stress-{:x}", options.seed));
     progress.total(options.seconds.unwrap_or(u64::from(options.threads) * options.operations));
@@ -104,13 +127,26 @@ pub fn stress(machine: &Machine, options: StressOptions, progress: &dyn Progress
         return tally.finish();
     }
     let started = std::time::Instant::now();
+    let left = AtomicU32::new(options.threads);
     let work = |session: &Session, thread: u32| {
+        if let Some(beside) = beside.filter(|_| thread == options.threads) {
+            let mut round = 0;
+            return nt_ps::with_previous_mode(0, || {
+                while left.load(Ordering::Acquire) != 0 {
+                    beside(round)?;
+                    round += 1;
+                }
+                Ok(())
+            });
+        }
         let mut worker = Worker::new(session, &tally, &root, options.seed, thread);
         let result = worker.run(options, started, progress);
         tally.operations(worker.operations, worker.bytes);
+        left.fetch_sub(1, Ordering::AcqRel);
         result
     };
-    if machine.run_threads(options.volume, options.threads, work).is_err() {
+    let threads = options.threads + u32::from(beside.is_some());
+    if machine.run_threads(options.volume, threads, work).is_err() {
         tally.interrupted();
     }
     if machine.run_on(options.volume, |session| session.remove_tree(&root)).is_err() {
