@@ -12,6 +12,7 @@ use std::ptr::from_ref;
 use std::sync::atomic::{AtomicI32, Ordering};
 
 use boundary::Raise;
+use boundary::processor::watch;
 use nt_abi::irql::{APC_LEVEL, DISPATCH_LEVEL};
 use nt_abi::{DISPATCHER_HEADER, KMUTEX, KSEMAPHORE, KWAIT_BLOCK, LIST_ENTRY, NtStatus, bugcheck};
 
@@ -150,7 +151,7 @@ fn satisfy(header: &DISPATCHER_HEADER, thread: &KTHREAD) -> NtStatus {
 
 /// `thread` owns the mutex `header` once more, if it is one.
 fn note_mutex(core: &Core, thread: &KTHREAD, header: &DISPATCHER_HEADER, waits: bool) {
-    if header.Type.get() == object_type::MUTANT && crate::locks::watched() {
+    if header.Type.get() == object_type::MUTANT && core.watched() & watch::SCHEDULED != 0 {
         let lock = from_ref(header) as usize;
         crate::locks::acquired_by(core, thread, lock, Kind::Mutex, Mode::Exclusive, waits);
     }

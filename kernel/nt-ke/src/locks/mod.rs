@@ -104,11 +104,10 @@ impl Locks {
     }
 }
 
-/// Whether the current thread's machine keeps book of locks.
+/// Whether the current thread's machine keeps book of locks. The thread is attached to one.
 #[inline]
 pub fn watched() -> bool {
-    boundary::try_current()
-        .is_some_and(|block| block.observed.load(Ordering::Relaxed) & watch::SCHEDULED != 0)
+    boundary::current().observed.load(Ordering::Relaxed) & watch::SCHEDULED != 0
 }
 
 fn site(core: &Core) -> Site {
