@@ -23,6 +23,11 @@ const BENCHES: &[Bench] = &[
         run: &["run", "--quiet", "--release", "--package", "altimeter", "--example", "bench_heartbeat"],
     },
     Bench {
+        name: "names",
+        about: "a file name that is remembered beside one that the file system is asked for",
+        run: &["run", "--quiet", "--release", "--package", "altimeter", "--example", "bench_names"],
+    },
+    Bench {
         name: "page-writer",
         about: "stores into a mapped file until they have arrived, beside plain msync of the same pages",
         run: &["run", "--quiet", "--release", "--package", "altimeter", "--example", "bench_page_writer"],

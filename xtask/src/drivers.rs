@@ -35,6 +35,7 @@ const DRIVERS: &[Driver] = &[
     Driver { name: "iopbtest", folder: "iopbtest", defines: &[] },
     Driver { name: "modwatch", folder: "modwatch", defines: &[] },
     Driver { name: "names", folder: "names", defines: &[] },
+    Driver { name: "provider", folder: "provider", defines: &[] },
     Driver { name: "tracker", folder: "tracker", defines: &[] },
     Driver { name: "deadlock", folder: "deadlock", defines: &[] },
     Driver { name: "attachtest", folder: "attachtest", defines: &[] },

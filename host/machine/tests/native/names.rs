@@ -15,6 +15,15 @@ const OPENED: u8 = 1;
 const DESTINATION: u8 = 2;
 const TUNNELED: u8 = 3;
 
+/// Where the words of provider's results stand.
+const GENERATED: usize = 0x18;
+const WITH_DATA: usize = 0x20;
+const COMPONENTS: usize = 0x28;
+const TARGETS: usize = 0x30;
+const CONTEXTS: usize = 0x38;
+const CLEANUPS: usize = 0x40;
+const GROWN: usize = 0x48;
+
 /// One name that a callback asked for.
 #[derive(Clone, Debug)]
 struct Asked {
@@ -41,12 +50,20 @@ impl NameResults {
     }
 }
 
-fn name_results(machine: &Machine) -> NameResults {
-    let key = r"\Registry\Machine\System\CurrentControlSet\Services\names";
+fn address_of_results(machine: &Machine, service: &str) -> usize {
+    let key = format!(r"\Registry\Machine\System\CurrentControlSet\Services\{service}");
     let address = machine
         .registry_qword(&format!(r"{key}\Parameters"), "Results")
-        .or_else(|| machine.registry_qword(key, "Results"))
-        .expect("the driver wrote where its results are") as usize;
+        .or_else(|| machine.registry_qword(&key, "Results"));
+    address.expect("the driver wrote where its results are") as usize
+}
+
+fn name_results(machine: &Machine) -> NameResults {
+    name_results_of(machine, "names")
+}
+
+fn name_results_of(machine: &Machine, service: &str) -> NameResults {
+    let address = address_of_results(machine, service);
     let bytes = machine.read_memory(address, 0x138 + 256 * 0x100).expect("the image is there");
     let u64_at = |at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().expect("eight"));
     let u32_at = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().expect("four"));
@@ -223,8 +240,139 @@ fn names_that_a_filter_kept_are_given_back_when_it_goes() {
     // spec: NAME-44
     let machine = with_names();
     // The handle stays open: the volume still has the names when the driver goes.
-    let file = machine.run(|session| create(session, "warm")).expect("it runs").expect("a new file");
+    let _file = machine.run(|session| create(session, "warm")).expect("it runs").expect("a new file");
     machine.unload_all();
     assert_clean(&machine);
-    drop(file);
+}
+
+/// `names` above a name provider, and as `under` below it.
+fn with_provider(settings: &[&str]) -> Machine {
+    let machine = machine();
+    load_plain(&machine, "names.sys", "under", "150000");
+    load_as(&machine, "provider.sys", "provider", "260100", settings);
+    load_plain(&machine, "names.sys", "names", "365100");
+    machine
+}
+
+fn provider_word(machine: &Machine, at: usize) -> u64 {
+    let bytes =
+        machine.read_memory(address_of_results(machine, "provider"), 0x50).expect("the image is there");
+    let word = |at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().expect("eight"));
+    assert_eq!(word(0x10), 0, "a check of provider.c failed, the last one in line {}", word(0) >> 32);
+    assert!(word(8) > 0);
+    word(at)
+}
+
+#[test]
+fn a_provider_makes_the_names_of_the_filters_above_it() {
+    // spec: NAME-02, NAME-14, NAME-50, NAME-52
+    let machine = with_provider(&[]);
+    machine
+        .run(|session| {
+            let parent = directory(session, "real")?;
+            session.close(parent)?;
+            let file = create(session, r"shown\file")?.expect("a new file");
+            session.write(&file, Some(0), b"0123456789")?;
+            session.close(file)
+        })
+        .unwrap_or_else(|Stopped| panic!("{:?}", machine.report()));
+    let (above, below) = (name_results(&machine), name_results_of(&machine, "under"));
+    assert_kept(&above);
+    assert_kept(&below);
+    assert_eq!(above.paths(IRP_MJ_CREATE, false, NORMALIZED), [r"\real", r"\shown\file"].map(shown));
+    assert_eq!(above.paths(IRP_MJ_CREATE, true, OPENED), [r"\shown", r"\shown\file"]);
+    assert_eq!(below.paths(IRP_MJ_CREATE, true, NORMALIZED), [r"\real", r"\real\file"]);
+    assert_eq!(below.paths(IRP_MJ_WRITE, false, NORMALIZED).first(), Some(&r"\real\file"));
+    assert!(provider_word(&machine, WITH_DATA) > 0);
+    machine.unload_all();
+    assert_clean(&machine);
+}
+
+/// What a provider makes of a path below `\real`.
+fn shown(path: &'static str) -> &'static str {
+    if path == r"\real" { r"\shown" } else { path }
+}
+
+#[test]
+fn a_provider_s_names_are_kept_until_it_forgets_them() {
+    // spec: NAME-45, NAME-50
+    let kept = |settings: &[&str]| {
+        let machine = with_provider(settings);
+        with_file(&machine, "file", |session, handle| {
+            session.write(handle, Some(0), b"0123456789")?;
+            let opened = provider_word(&machine, GENERATED);
+            session.write(handle, Some(0), b"0123456789")?;
+            let written = provider_word(&machine, GENERATED);
+            session.set_information(handle, class::FileEndOfFileInformation, &5u64.to_le_bytes())?;
+            let purged = provider_word(&machine, GENERATED);
+            Ok((written - opened, purged - written))
+        })
+    };
+    assert_eq!(kept(&[]), (0, 2), "the pre callback finds both formats, the post callback asks again");
+    let (written, _) = kept(&["NoCache=dword:1"]);
+    assert!(written >= 2, "{written}");
+}
+
+#[test]
+fn a_provider_expands_components_when_it_has_no_normalized_name() {
+    // spec: NAME-19, NAME-51, NAME-53, NAME-54, NAME-55
+    let machine = with_provider(&["Components=dword:1"]);
+    machine
+        .run(|session| {
+            let parent = directory(session, "short~1")?;
+            session.close(parent)?;
+            let file = create(session, r"short~1\missing")?.expect("a new file");
+            let renamed = session.set_information(
+                &file,
+                class::FileRenameInformation,
+                &rename_information(&utf16("SHORT~1"), false),
+            )?;
+            assert_eq!(renamed.status, NtStatus::SUCCESS);
+            session.close(file)
+        })
+        .unwrap_or_else(|Stopped| panic!("{:?}", machine.report()));
+    let results = name_results(&machine);
+    assert_kept(&results);
+    let created = results.paths(IRP_MJ_CREATE, false, NORMALIZED);
+    assert_eq!(created, [r"\a longer name", r"\a longer name\missing"]);
+    assert_eq!(results.paths(IRP_MJ_CREATE, false, OPENED), [r"\short~1", r"\short~1\missing"]);
+    let target = results.paths(IRP_MJ_SET_INFORMATION, false, DESTINATION);
+    assert_eq!(target, [r"\a longer name\a longer name"]);
+    let counts = [COMPONENTS, TARGETS, CONTEXTS, CLEANUPS].map(|at| provider_word(&machine, at));
+    assert!(counts[0] > counts[1] && counts[1] >= 2, "{counts:?}");
+    assert!(counts[2] > 0 && counts[2] == counts[3], "{counts:?}");
+    machine.unload_all();
+    assert_clean(&machine);
+}
+
+#[test]
+fn a_provider_gets_room_for_long_names() {
+    // spec: NAME-56
+    let machine = with_provider(&[]);
+    let long = "n".repeat(200);
+    machine
+        .run(|session| {
+            let outer = directory(session, &long)?;
+            let inner = directory(session, &format!(r"{long}\{long}"))?;
+            session.close(inner)?;
+            session.close(outer)
+        })
+        .unwrap_or_else(|Stopped| panic!("{:?}", machine.report()));
+    assert_kept(&name_results(&machine));
+    assert!(provider_word(&machine, GROWN) > 0);
+    let results = name_results(&machine);
+    assert!(results.log.iter().all(|asked| asked.status.is_success()));
+    machine.unload_all();
+    assert_clean(&machine);
+}
+
+#[test]
+fn a_provider_that_replaces_the_buffer_is_reported() {
+    // spec: NAME-57
+    let machine = with_provider(&["Replace=dword:1"]);
+    with_file(&machine, "file", |_, _| Ok(()));
+    assert_found(&machine, "NAME-57", "provider");
+    let results = name_results(&machine);
+    let created = results.log.iter().find(|asked| asked.major == IRP_MJ_CREATE).expect("a create");
+    assert_eq!(created.status, NtStatus::INVALID_PARAMETER);
 }

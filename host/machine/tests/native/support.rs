@@ -100,7 +100,8 @@ pub fn recorder(machine: &Machine, name: &str, altitude: &str, settings: &[&str]
     load_as(machine, "iopbtest.sys", name, altitude, settings);
 }
 
-fn load_as(machine: &Machine, image: &str, name: &str, altitude: &str, settings: &[&str]) {
+/// Loads a sample as service `name`.
+pub fn load_as(machine: &Machine, image: &str, name: &str, altitude: &str, settings: &[&str]) {
     let mut source = DriverSource::from_path(&driver_path(image)).expect("the sample is there");
     source.name = name.to_owned();
     // Instance names are unique on a volume: each copy gets one made from its own name.
