@@ -134,7 +134,8 @@ pub(crate) fn hand_over(operation: &Operation, rest: usize) {
     operation.phase.set(Phase::Between);
     operation.current.set(std::ptr::null());
     operation.current_owed.set(std::ptr::null());
-    operation.leave();
+    // Until the other thread is present, a detaching side finds the records that are left with their instances.
+    completion::park(operation);
     if let Some(seat) = seat {
         dispatcher::set_event(&seat.event.0);
     }
