@@ -33,6 +33,7 @@ const DRIVERS: &[Driver] = &[
     Driver { name: "heartbeat", folder: "heartbeat", defines: &[] },
     Driver { name: "sehtest", folder: "sehtest", defines: &[] },
     Driver { name: "iopbtest", folder: "iopbtest", defines: &[] },
+    Driver { name: "deferrer", folder: "deferrer", defines: &[] },
     Driver { name: "modwatch", folder: "modwatch", defines: &[] },
     Driver { name: "names", folder: "names", defines: &[] },
     Driver { name: "provider", folder: "provider", defines: &[] },

@@ -1,7 +1,8 @@
 //! Operations that callbacks hold: completed by workers, before the callback returned, on the way up, at teardown.
 
 use altimeter::session::{Handle, OpenRequest, Session};
-use altimeter::{Machine, NtStatus, Stopped, utf16};
+use altimeter::workload::{NoProgress, StressOptions, stress};
+use altimeter::{DriverSource, Machine, NtStatus, Options, Schedule, Stopped, utf16};
 use nt_abi::{
     IRP_MJ_CLEANUP, IRP_MJ_CREATE, IRP_MJ_DIRECTORY_CONTROL, IRP_MJ_QUERY_INFORMATION, IRP_MJ_READ,
     IRP_MJ_SET_INFORMATION, IRP_MJ_WRITE, file_information_class as class,
@@ -411,4 +412,64 @@ fn misused_work_items_are_reported() {
         assert!(rules(&machine).iter().any(|found| found == rule), "{mode} {value}: {:?}", rules(&machine));
         assert_eq!(results(&machine, "r").failed_lines, [], "{mode} {value}");
     }
+}
+
+/// A machine with the sample that holds operations, above one that swaps every buffer.
+fn with_deferrer(schedule: Schedule) -> Machine {
+    let machine = Machine::boot(Options { schedule, ..Options::default() }).expect("a machine boots");
+    for name in ["deferrer.sys", "swapall.sys"] {
+        let source = DriverSource::from_path(&driver_path(name)).expect("the sample is there");
+        machine.load(&source).unwrap_or_else(|error| panic!("{name}: {error}"));
+    }
+    machine
+}
+
+#[test]
+fn a_filter_that_holds_everything_stays_clean_under_stress() {
+    // spec: PRE-09, POST-07, PEND-11, CBDQ-08, WORK-02
+    for schedule in [Schedule::Free, Schedule::Seeded(21), Schedule::Seeded(22)] {
+        let machine = with_deferrer(schedule);
+        let options = StressOptions { seed: 5, operations: 600, ..StressOptions::default() };
+        let outcome = stress(&machine, options, &NoProgress);
+        assert_eq!(outcome.mismatches, 0, "{:?}", outcome.mismatch_details);
+        machine.unload_all();
+        assert_clean(&machine);
+    }
+}
+
+fn attach(name: &str) -> Result<NtStatus, Stopped> {
+    let filter = fltmgr::flt().filter_named(&utf16(name)).expect("it is loaded");
+    let volume = fltmgr::flt().volumes().into_iter().find(|volume| volume.is_mounted()).expect("a volume");
+    Ok(fltmgr::flt_attach_volume(&filter, &volume, None)?.err().unwrap_or(NtStatus::SUCCESS))
+}
+
+#[test]
+fn a_filter_that_holds_operations_comes_and_goes_under_stress() {
+    // spec: LIFE-13, LIFE-16, LIFE-18, LIFE-19, CBDQ-15, PEND-09
+    let machine = with_deferrer(Schedule::Free);
+    machine.run(|session| create(session, "file").map(drop)).expect("the machine runs");
+    let done = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(std::sync::atomic::Ordering::Relaxed) && machine.report().bug_check.is_none() {
+                for filter in ["deferrer", "swapall"] {
+                    let both = machine.run(|_| {
+                        assert_eq!(detach(filter)?, NtStatus::SUCCESS, "{filter}");
+                        nt_ke::current_core().scheduler().pause();
+                        assert_eq!(attach(filter)?, NtStatus::SUCCESS, "{filter}");
+                        Ok(())
+                    });
+                    if both.is_err() {
+                        return;
+                    }
+                }
+            }
+        });
+        let options = StressOptions { seed: 6, operations: 1_000, ..StressOptions::default() };
+        let outcome = stress(&machine, options, &NoProgress);
+        done.store(true, std::sync::atomic::Ordering::Relaxed);
+        assert_eq!(outcome.mismatches, 0, "{:?}", outcome.mismatch_details);
+    });
+    machine.unload_all();
+    assert_clean(&machine);
 }
