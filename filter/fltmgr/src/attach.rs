@@ -28,7 +28,7 @@ use crate::filter::Filter;
 use crate::instance::{ACTIVE, GOING, GONE, Instance};
 use crate::text::{equal_ignoring_case, lossy};
 use crate::volume::Volume;
-use crate::{findings, flt, frame};
+use crate::{findings, flt, frame, pend};
 
 /// Why an instance cannot have its place.
 enum Taken {
@@ -307,7 +307,7 @@ pub fn tear_down(instance: &Arc<Instance>, reason: u32) -> Result<bool, Raise> {
     instance.volume.publish(core);
     let registration = &instance.filter.registration;
     notify(instance, registration.teardown_start, reason)?;
-    let held = instance.pended.lock().len();
+    let held = pend::held_by(instance);
     if held != 0 {
         let message = format!(
             "{held} operation(s) that the filter pends on {} are not completed when InstanceTeardownStart returns",

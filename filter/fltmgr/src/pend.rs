@@ -32,7 +32,8 @@ use crate::callback::report;
 use crate::completion::{self, Climb};
 use crate::descend::{self, Outcome};
 use crate::findings;
-use crate::frame::{Operation, Phase};
+use crate::frame::{Operation, Phase, operation_of};
+use crate::instance::Instance;
 use crate::nodes::Node;
 use crate::operation;
 
@@ -222,6 +223,16 @@ fn complain_unless_queued(operation: &Operation, node: &Node, place: NativeFn) {
         let message = "the callback holds the operation although FltQueueDeferredIoWorkItem failed";
         report(node, place, "PEND-14", Severity::Error, message);
     }
+}
+
+/// How many operations the instance holds. One that is completed while its callback runs is none. Source: LIFE-16.
+pub(crate) fn held_by(instance: &Instance) -> usize {
+    // Who goes on with an operation takes it out of the list first.
+    let pended = instance.pended.lock();
+    let held = |address: &&usize| {
+        operation_of(**address).is_some_and(|operation| operation.pend.load(Ordering::Acquire) == HELD)
+    };
+    pended.iter().filter(held).count()
 }
 
 fn no_longer_held(operation: &Operation, node: &Node) {
