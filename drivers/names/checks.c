@@ -116,6 +116,28 @@ VOID CheckWarmCache(PFLT_CALLBACK_DATA Data, PCFLT_RELATED_OBJECTS FltObjects)
     FltReleaseFileNameInformation(first);
 }
 
+VOID CheckShortName(PFLT_CALLBACK_DATA Data, PCFLT_RELATED_OBJECTS FltObjects)
+{
+    // spec: NAME-27
+    const FLT_FILE_NAME_OPTIONS s = FLT_FILE_NAME_SHORT;
+
+    /* Files here have no short names, whoever asks and however. */
+    CHECK(!NT_SUCCESS(StatusOf(Data, s | FLT_FILE_NAME_QUERY_DEFAULT)));
+    CHECK(!NT_SUCCESS(StatusOf(Data, s | FLT_FILE_NAME_QUERY_FILESYSTEM_ONLY)));
+    CHECK(StatusOf(Data, s | FLT_FILE_NAME_QUERY_CACHE_ONLY) == STATUS_FLT_NAME_CACHE_MISS);
+    CHECK(!NT_SUCCESS(UnsafeStatusOf(FltObjects->FileObject, FltObjects->Instance, s | FLT_FILE_NAME_QUERY_DEFAULT)));
+}
+
+VOID AskWhereItCanDeadlock(PCFLT_RELATED_OBJECTS FltObjects)
+{
+    // spec: NAME-37
+    IoSetTopLevelIrp((PIRP)(ULONG_PTR)FSRTL_FSP_TOP_LEVEL_IRP);
+    CHECK(UnsafeStatusOf(FltObjects->FileObject, FltObjects->Instance,
+                         FLT_FILE_NAME_OPENED | FLT_FILE_NAME_QUERY_FILESYSTEM_ONLY)
+          == STATUS_SUCCESS);
+    IoSetTopLevelIrp(NULL);
+}
+
 static BOOLEAN Inside(PCUNICODE_STRING Part, PCUNICODE_STRING Whole)
 {
     return Part->Length == 0

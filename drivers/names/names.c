@@ -3,7 +3,7 @@
  *
  * results.h says where a test finds the log and the checks that failed; checks.c holds those of the query methods. What a
  * file's name contains chooses more: "cold" checks a stream that nobody has asked the name of, "warm" one that somebody
- * has, "timed" times `Loop` (REG_DWORD) queries.
+ * has, "plain" one that has no short name; "misuse" asks where that is wrong; "timed" times `Loop` (REG_DWORD) queries.
  */
 #include "names.h"
 #define FIRST_LINE 0
@@ -119,6 +119,17 @@ static VOID AskDestination(PFLT_CALLBACK_DATA Data, PCFLT_RELATED_OBJECTS FltObj
     }
 }
 
+static VOID AskTunneled(PFLT_CALLBACK_DATA Data, PFLT_FILE_NAME_INFORMATION Name)
+{
+    PFLT_FILE_NAME_INFORMATION tunneled = NULL;
+    NTSTATUS status = FltGetTunneledName(Data, Name, &tunneled);
+
+    Record(Data, PHASE_POST, KIND_TUNNELED, status, tunneled != NULL ? &tunneled->Name : NULL);
+    if (NT_SUCCESS(status) && tunneled != NULL) {
+        FltReleaseFileNameInformation(tunneled);
+    }
+}
+
 /* Whether the data are of paging I/O, where no file system is asked. */
 static BOOLEAN IsPaging(PFLT_CALLBACK_DATA Data)
 {
@@ -144,22 +155,18 @@ static FLT_PREOP_CALLBACK_STATUS FLTAPI Pre(PFLT_CALLBACK_DATA Data, PCFLT_RELAT
         CheckBeforeCreate(Data);
     }
     AskBoth(Data, PHASE_PRE);
+    if (Data->Iopb->MajorFunction == IRP_MJ_WRITE && NameContains(FltObjects->FileObject, L"misuse")
+        && NT_SUCCESS(FltGetFileNameInformation(Data, FLT_FILE_NAME_NORMALIZED | FLT_FILE_NAME_QUERY_DEFAULT, &name))) {
+        // spec: NAME-47
+        AskTunneled(Data, name);
+        FltReleaseFileNameInformation(name);
+        name = NULL;
+    }
     if (IsRename(Data)) {
         AskDestination(Data, FltObjects, &name);
     }
     *CompletionContext = name;
     return FLT_PREOP_SUCCESS_WITH_CALLBACK;
-}
-
-static VOID AskTunneled(PFLT_CALLBACK_DATA Data, PFLT_FILE_NAME_INFORMATION Name)
-{
-    PFLT_FILE_NAME_INFORMATION tunneled = NULL;
-    NTSTATUS status = FltGetTunneledName(Data, Name, &tunneled);
-
-    Record(Data, PHASE_POST, KIND_TUNNELED, status, tunneled != NULL ? &tunneled->Name : NULL);
-    if (NT_SUCCESS(status) && tunneled != NULL) {
-        FltReleaseFileNameInformation(tunneled);
-    }
 }
 
 static FLT_POSTOP_CALLBACK_STATUS FLTAPI Post(PFLT_CALLBACK_DATA Data, PCFLT_RELATED_OBJECTS FltObjects,
@@ -180,6 +187,12 @@ static FLT_POSTOP_CALLBACK_STATUS FLTAPI Post(PFLT_CALLBACK_DATA Data, PCFLT_REL
             }
             if (NameContains(FltObjects->FileObject, L"warm")) {
                 CheckWarmCache(Data, FltObjects);
+            }
+            if (NameContains(FltObjects->FileObject, L"plain")) {
+                CheckShortName(Data, FltObjects);
+            }
+            if (NameContains(FltObjects->FileObject, L"misuse")) {
+                AskWhereItCanDeadlock(FltObjects);
             }
             if (Loop != 0 && NameContains(FltObjects->FileObject, L"timed")) {
                 MeasureQueries(Data);

@@ -30,6 +30,10 @@ VOID CheckBeforeCreate(PFLT_CALLBACK_DATA Data);
 VOID CheckColdCache(PFLT_CALLBACK_DATA Data, PCFLT_RELATED_OBJECTS FltObjects);
 /* The query methods, once the name is known. */
 VOID CheckWarmCache(PFLT_CALLBACK_DATA Data, PCFLT_RELATED_OBJECTS FltObjects);
+/* What a file without a short name answers. */
+VOID CheckShortName(PFLT_CALLBACK_DATA Data, PCFLT_RELATED_OBJECTS FltObjects);
+/* A query that is wrong, as it can deadlock. */
+VOID AskWhereItCanDeadlock(PCFLT_RELATED_OBJECTS FltObjects);
 /* The parts of a name. */
 VOID CheckParts(PFLT_FILE_NAME_INFORMATION Name);
 /* Times queries, for a benchmark. */

@@ -376,3 +376,79 @@ fn a_provider_that_replaces_the_buffer_is_reported() {
     let created = results.log.iter().find(|asked| asked.major == IRP_MJ_CREATE).expect("a create");
     assert_eq!(created.status, NtStatus::INVALID_PARAMETER);
 }
+
+#[test]
+fn a_file_without_a_short_name_has_none_for_filters() {
+    // spec: NAME-27
+    let machine = with_names();
+    with_file(&machine, "plain", |_, _| Ok(()));
+    assert_kept(&name_results(&machine));
+    assert_clean(&machine);
+}
+
+#[test]
+fn queries_where_they_do_harm_are_reported() {
+    // spec: NAME-37, NAME-47
+    let machine = with_names();
+    with_file(&machine, "misuse", |session, handle| session.write(handle, Some(0), b"0123456789"));
+    assert_kept(&name_results(&machine));
+    assert_found(&machine, "NAME-37", "names");
+    assert_found(&machine, "NAME-47", "names");
+}
+
+#[test]
+fn a_create_by_file_id_has_the_name_of_the_file() {
+    // spec: NAME-26
+    let machine = with_names();
+    let mut id = [0; 8];
+    with_file(&machine, "file", |session, handle| {
+        session.query_information(handle, class::FileInternalInformation, &mut id)
+    });
+    let units: Vec<u16> = id.chunks(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]])).collect();
+    machine
+        .run(|session| {
+            let path = utf16("\\");
+            let request = OpenRequest::on_volume(&path).access(GENERIC_READ).options(FILE_DIRECTORY_FILE);
+            let root = session.open(&request)?.expect("the root").handle;
+            let request = OpenRequest::relative(&root, &units)
+                .access(GENERIC_READ)
+                .options(nt_abi::create_options::FILE_OPEN_BY_FILE_ID);
+            let handle = session.open(&request)?.expect("the file").handle;
+            session.close(handle)?;
+            session.close(root)
+        })
+        .unwrap_or_else(|Stopped| panic!("{:?}", machine.report()));
+    let results = name_results(&machine);
+    assert_kept(&results);
+    for kind in [NORMALIZED, OPENED] {
+        assert_eq!(results.paths(IRP_MJ_CREATE, false, kind).last(), Some(&r"\file"));
+    }
+    assert_clean(&machine);
+}
+
+#[test]
+fn a_rename_to_a_full_path_names_the_target_directory_and_the_destination() {
+    // spec: NAME-17, NAME-42
+    let machine = with_names();
+    machine
+        .run(|session| {
+            let parent = directory(session, "target")?;
+            session.close(parent)?;
+            let file = create(session, "file")?.expect("a new file");
+            let to = session.volume_path(&utf16(r"\target\other"));
+            let renamed = session.set_information(
+                &file,
+                class::FileRenameInformation,
+                &rename_information(&to, false),
+            )?;
+            assert_eq!(renamed.status, NtStatus::SUCCESS);
+            session.close(file)
+        })
+        .unwrap_or_else(|Stopped| panic!("{:?}", machine.report()));
+    let results = name_results(&machine);
+    assert_kept(&results);
+    assert_eq!(results.paths(IRP_MJ_CREATE, false, NORMALIZED), [r"\target", r"\file", r"\target"]);
+    assert_eq!(results.paths(IRP_MJ_SET_INFORMATION, false, DESTINATION), [r"\target\other"]);
+    assert_eq!(results.paths(IRP_MJ_SET_INFORMATION, true, NORMALIZED), [r"\target\other"]);
+    assert_clean(&machine);
+}
