@@ -48,6 +48,11 @@ const MEMBERS: usize = 6;
 const MEMBERS_EX: usize = 7;
 const _: () = assert!(size_of::<FLT_RELATED_CONTEXTS_EX>() == MEMBERS_EX * 8);
 
+/// The instance whose context is asked for.
+fn borrow(address: usize) -> Result<std::mem::ManuallyDrop<std::sync::Arc<fltmgr::Instance>>, Raise> {
+    fltmgr::anchor::borrow(address)
+}
+
 /// A context that a getter found, or its failure with a null pointer.
 fn found(result: Result<usize, NtStatus>, out: *mut usize, export: &str) -> Result<NtStatus, Raise> {
     store(out, *result.as_ref().unwrap_or(&0), export, "Context")?;
@@ -154,7 +159,7 @@ export! {
 
     /// The context of an instance.
     pub fn FltGetInstanceContext(address: usize, out: *mut usize) -> NtStatus [irql <= APC_LEVEL] {
-        found(objects::flt_get_instance_context(&*instance(address)?), out, "FltGetInstanceContext")
+        found(objects::flt_get_instance_context(&**borrow(address)?), out, "FltGetInstanceContext")
     }
 
     /// Unlinks the context of an instance.
@@ -202,7 +207,7 @@ export! {
     /// The context of a file.
     pub fn FltGetFileContext(address: usize, file: *mut FILE_OBJECT, out: *mut usize) -> NtStatus [irql <= APC_LEVEL] {
         arg!(FltGetFileContext: file);
-        found(files::flt_get_context(Target::File, &*instance(address)?, file), out, "FltGetFileContext")
+        found(files::flt_get_context(Target::File, &**borrow(address)?, file), out, "FltGetFileContext")
     }
 
     /// Unlinks the context of a file.
@@ -220,7 +225,7 @@ export! {
     /// The context of a stream.
     pub fn FltGetStreamContext(address: usize, file: *mut FILE_OBJECT, out: *mut usize) -> NtStatus [irql <= APC_LEVEL] {
         arg!(FltGetStreamContext: file);
-        found(files::flt_get_context(Target::Stream, &*instance(address)?, file), out, "FltGetStreamContext")
+        found(files::flt_get_context(Target::Stream, &**borrow(address)?, file), out, "FltGetStreamContext")
     }
 
     /// Unlinks the context of a stream.
@@ -238,7 +243,7 @@ export! {
     /// The context of an open file.
     pub fn FltGetStreamHandleContext(address: usize, file: *mut FILE_OBJECT, out: *mut usize) -> NtStatus [irql <= APC_LEVEL] {
         arg!(FltGetStreamHandleContext: file);
-        found(files::flt_get_context(Target::Handle, &*instance(address)?, file), out, "FltGetStreamHandleContext")
+        found(files::flt_get_context(Target::Handle, &**borrow(address)?, file), out, "FltGetStreamHandleContext")
     }
 
     /// Unlinks the context of an open file.
