@@ -158,66 +158,78 @@ pub fn back(operation: &'static Operation, leg: Leg) -> Result<Climb, Raise> {
 pub fn up_from(operation: &'static Operation, rest: usize, leg: Leg) -> Result<Climb, Raise> {
     operation.data.Flags.set(operation.base_flags.get() | FLTFL_CALLBACK_DATA_POST_OPERATION);
     operation.phase.set(Phase::Post);
+    if operation.shared.get() { up_shared(operation, rest, leg) } else { up_alone(operation, rest, leg) }
+}
+
+/// For an operation that no other thread knows.
+#[inline]
+fn up_alone(operation: &'static Operation, rest: usize, leg: Leg) -> Result<Climb, Raise> {
     let moved = operation.tables_used.get() != 1;
-    let (mut rest, mut leg) = (rest, leg);
-    loop {
-        if operation.shared.get() && pend::is_due(operation, rest, leg) {
-            pend::hand_over(operation, rest);
-            return Ok(Climb::Left);
-        }
-        let Some(index) = rest.checked_sub(1) else { break };
-        rest = index;
-        let flags = operation.base_flags.get() | FLTFL_CALLBACK_DATA_POST_OPERATION;
+    for index in (0..rest).rev() {
         let owed = operation.owed(index);
         let node = operation.node(owed);
-        let mine = !operation.shared.get() || owed.claimed.swap(1, Ordering::AcqRel) == 0;
-        if mine && node.instance.stage() != GONE && !node.post.is_null() {
+        if node.instance.stage() != GONE && !node.post.is_null() {
             if moved {
                 operation.name_volume(&node.instance.volume);
             }
-            match deliver(operation, owed, node, flags).inspect_err(|_| operation.leave())? {
-                Delivered::Done => {}
-                Delivered::Held { before, put_off } => {
-                    match pend::hold_post(operation, (index, before), put_off, leg)? {
-                        Held::GoOn(_) => {
-                            after_held(operation, index, before).inspect_err(|_| operation.leave())?
-                        }
-                        Held::Left => return Ok(Climb::Left),
-                        Held::Back => {
-                            leg.waits = true;
-                            rest = operation.buffers.borrow().rest;
-                            operation
-                                .data
-                                .Flags
-                                .set(operation.base_flags.get() | FLTFL_CALLBACK_DATA_POST_OPERATION);
-                            operation.phase.set(Phase::Post);
-                            continue;
-                        }
-                    }
-                }
+            if !deliver(operation, owed, node).inspect_err(|_| operation.leave())? {
+                return held(operation, index, leg);
             }
         }
         owed.done();
     }
+    Ok(through(operation))
+}
+
+/// For one that was left by a thread: hands it over where another one waits, and claims each record.
+#[cold]
+fn up_shared(operation: &'static Operation, mut rest: usize, leg: Leg) -> Result<Climb, Raise> {
+    loop {
+        if pend::is_due(operation, rest, leg) {
+            pend::hand_over(operation, rest);
+            return Ok(Climb::Left);
+        }
+        let Some(index) = rest.checked_sub(1) else { return Ok(through(operation)) };
+        rest = index;
+        let owed = operation.owed(index);
+        let node = operation.node(owed);
+        let mine = owed.claimed.swap(1, Ordering::AcqRel) == 0;
+        if mine && node.instance.stage() != GONE && !node.post.is_null() {
+            operation.name_volume(&node.instance.volume);
+            if !deliver(operation, owed, node).inspect_err(|_| operation.leave())? {
+                return held(operation, index, leg);
+            }
+        }
+        owed.done();
+    }
+}
+
+#[inline]
+fn through(operation: &Operation) -> Climb {
     operation.phase.set(Phase::Between);
     operation.current.set(std::ptr::null());
     operation.current_owed.set(std::ptr::null());
-    Ok(Climb::Done)
+    Climb::Done
 }
 
-/// What a post callback did.
-enum Delivered {
-    Done,
-    /// It holds the operation; it was given the status `before`.
-    Held {
-        before: NtStatus,
-        put_off: bool,
-    },
+/// The post callback of record `index` holds the operation.
+#[cold]
+fn held(operation: &'static Operation, index: usize, leg: Leg) -> Result<Climb, Raise> {
+    let before = operation.before.get();
+    match pend::hold_post(operation, (index, before), leg)? {
+        Held::GoOn(_) => {
+            after_held(operation, index, before).inspect_err(|_| operation.leave())?;
+            up_from(operation, index, leg)
+        }
+        Held::Left => Ok(Climb::Left),
+        Held::Back => back(operation, leg),
+    }
 }
 
-/// Calls one post callback.
+/// Calls one post callback. `false`: it holds the operation, and `before` is the status that it was given.
 #[inline]
-fn deliver(operation: &Operation, owed: &Owed, node: &Node, flags: u32) -> Result<Delivered, Raise> {
+fn deliver(operation: &Operation, owed: &Owed, node: &Node) -> Result<bool, Raise> {
+    let flags = operation.base_flags.get() | FLTFL_CALLBACK_DATA_POST_OPERATION;
     operation.show(owed);
     operation.aim(node);
     operation.current_owed.set(owed);
@@ -233,15 +245,14 @@ fn deliver(operation: &Operation, owed: &Owed, node: &Node, flags: u32) -> Resul
         && !operation.extras.get()
         && !tagged
     {
-        return Ok(Delivered::Done);
+        return Ok(true);
     }
-    if operation.extras.get() && safe::is_put_off(operation, node, answer) {
-        return Ok(Delivered::Held { before: status, put_off: true });
+    let holds = answer == FLT_POSTOP_MORE_PROCESSING_REQUIRED && operation.irp.get().is_some();
+    if (operation.extras.get() && safe::is_put_off(operation, node, answer)) || holds {
+        operation.before.set(status);
+        return Ok(false);
     }
-    if answer == FLT_POSTOP_MORE_PROCESSING_REQUIRED && operation.irp.get().is_some() {
-        return Ok(Delivered::Held { before: status, put_off: false });
-    }
-    consider(operation, owed, node, flags, (answer, status)).map(|()| Delivered::Done)
+    consider(operation, owed, node, flags, (answer, status)).map(|()| true)
 }
 
 /// Shows a post-create callback the reparse data. Source: CBD-15.

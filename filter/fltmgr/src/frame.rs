@@ -24,7 +24,9 @@ use std::mem::offset_of;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering, compiler_fence};
 
 use boundary::copy;
-use nt_abi::{DISPATCHER_HEADER, FLT_CALLBACK_DATA, FLT_IO_PARAMETER_BLOCK, FLT_RELATED_OBJECTS, IRP};
+use nt_abi::{
+    DISPATCHER_HEADER, FLT_CALLBACK_DATA, FLT_IO_PARAMETER_BLOCK, FLT_RELATED_OBJECTS, IRP, NtStatus,
+};
 use nt_ke::current_core;
 use nt_ke::presence;
 
@@ -167,6 +169,8 @@ pub struct Operation {
     pub pend: AtomicU32,
     /// What the completer answered, before `pend` says so.
     pub verdict: Verdict,
+    /// The status that a post callback was given which holds it.
+    pub before: Cell<NtStatus>,
     /// What is called when it is cancelled while a filter holds it.
     pub on_cancel: AtomicUsize,
     /// Whether it was left by a thread that worked on it, so that records have to be claimed.

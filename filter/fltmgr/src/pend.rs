@@ -241,14 +241,12 @@ fn no_longer_held(operation: &Operation, node: &Node) {
 }
 
 /// The post callback of record `index` answered FLT_POSTOP_MORE_PROCESSING_REQUIRED; it was given the status `before`.
-/// `put_off`: its work was put off, and who does it goes on.
 ///
 /// Source: POST-07, PEND-16
 #[cold]
 pub(crate) fn hold_post(
     operation: &'static Operation,
     (index, before): (usize, NtStatus),
-    put_off: bool,
     leg: Leg,
 ) -> Result<Held, Raise> {
     let owed = operation.owed(index);
@@ -257,7 +255,8 @@ pub(crate) fn hold_post(
     // No drain may take it.
     owed.claimed.store(1, Ordering::Relaxed);
     let seat = step_aside(operation, leg, Stop::Post(index, before));
-    if put_off {
+    // Its work was put off: who does it goes on.
+    if operation.extras.get() && operation.buffers.borrow().deferred.is_some() {
         crate::safe::hand_over(operation);
     } else if !publish(operation, node) {
         step_back(operation, seat.as_ref());

@@ -155,6 +155,7 @@ fn allocate(records: usize) -> Option<&'static Operation> {
         state: AtomicU32::new(DISPATCHING),
         pend: AtomicU32::new(crate::pend::FREE),
         verdict: Verdict::default(),
+        before: Cell::new(NtStatus::SUCCESS),
         on_cancel: AtomicUsize::new(0),
         shared: Cell::new(false),
         parked: Cell::new(0),
