@@ -8,7 +8,7 @@
 //!
 //! One thread at a time works on an operation; the part of the way that it goes is a [`Leg`]. A thread that may not
 //! return before the operation is done (of a create, of a synchronous request, or after FLT_PREOP_SYNCHRONIZE) takes a
-//! [`Seat`]: on the way up the operation is handed over to the seats, the last one first, and each calls the post
+//! `Seat`: on the way up the operation is handed over to the seats, the last one first, and each calls the post
 //! callbacks from its own leg. A held operation is in nobody's presence: it delays no other instance's detach.
 //!
 //! Statements: PRE-09, PRE-18, PRE-28, POST-07, POST-18, PEND-01 to PEND-06, LIFE-16, LIFE-19.

@@ -94,7 +94,7 @@ pub struct ViewRequest {
 /// Source:  ZwMapViewOfSection
 /// Returns: address and bytes
 /// Errors:  INVALID_PAGE_PROTECTION · CONFLICTING_ADDRESSES (an address was asked for: views go where there is room) ·
-///          INVALID_HANDLE · ACCESS_DENIED · as [`view::map`]
+///          INVALID_HANDLE · ACCESS_DENIED · as `view::map`
 pub fn nt_map_view_of_section(
     request: &ViewRequest,
     mode: u8,

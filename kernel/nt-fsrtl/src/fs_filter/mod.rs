@@ -9,7 +9,7 @@
 //! release ─► the same way; nobody can fail it
 //! ```
 //!
-//! [`register`] keeps a driver's callbacks, [`perform`] walks a device stack, [`locks`] are the defaults, [`refusals`]
+//! `register` keeps a driver's callbacks, `perform` walks a device stack, `locks` are the defaults, `refusals`
 //! notices who keeps the system from writing. A file system that answers SUCCESS to an operation leaves it to its
 //! fast I/O routine or the default; FSFILTER_OP_COMPLETED_SUCCESSFULLY or another success says that it took the locks.
 //!
@@ -17,7 +17,7 @@
 //!
 //! Statements: FSF-01 to FSF-28, SEED-MODW-14, SEED-MODW-15.
 //!
-//! UNSAFETY: [`locks`] follows the resource pointers of stream headers; the variable that takes a page writer's
+//! UNSAFETY: `locks` follows the resource pointers of stream headers; the variable that takes a page writer's
 //! resource holds what a file system put there.
 
 pub mod locks;
