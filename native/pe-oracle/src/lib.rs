@@ -36,7 +36,7 @@ pub mod seeds;
 use pe::{Image, PeError};
 
 /// Larger images are parsed but neither mapped nor compared: laying them out costs more than it finds.
-pub const MAPPED_BYTES: u32 = 1 << 20;
+pub const MAPPED_BYTES: u32 = 4 << 20;
 
 /// What became of an input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
