@@ -6,6 +6,7 @@
 //! Units: offsets and sizes are bytes; times are 100 ns ticks since 1601-01-01 UTC.
 
 use crate::error::Result;
+use crate::short::ShortName;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
@@ -128,6 +129,8 @@ pub struct Metadata {
     pub size: u64,
     /// Bytes that the default stream takes; less than `size` where it has holes.
     pub allocation: u64,
+    /// Its 8.3 name.
+    pub short: ShortName,
     /// Names that lead to it: 1, or 0 after removal. More on a host that had hard links before.
     pub links: u32,
 }
@@ -210,7 +213,18 @@ pub trait Store: Send + Sync {
     /// Errors: NotFound · NotADirectory
     fn lookup(&self, dir: FileId, name: &[u16], case: CaseMatch) -> Result<Entry>;
 
-    /// Makes an empty file or directory. `attributes` are kept as given ([`MetadataChange::attributes`]).
+    /// Finds the file in `dir` that has this short name, in any spelling. The answer has its own name.
+    ///
+    /// Errors: NotFound · NotADirectory
+    fn lookup_short(&self, dir: FileId, name: &[u16]) -> Result<Entry>;
+
+    /// Gives `id` this short name in the place of the one it has.
+    ///
+    /// Errors: AlreadyExists (another file of its directory has that name or short name) · NameInvalid · NotFound
+    ///         (removed) · InvalidParameter (the root)
+    fn set_short_name(&self, id: FileId, short: ShortName) -> Result<()>;
+
+    /// Makes an empty file or directory, without a short name. `attributes` are kept as given ([`MetadataChange::attributes`]).
     ///
     /// Errors: AlreadyExists (any spelling) · NameInvalid · NameTooLong · NotADirectory · NoSpace
     fn create(&self, dir: FileId, name: &[u16], kind: NodeKind, attributes: u32) -> Result<FileId>;
@@ -221,7 +235,8 @@ pub trait Store: Send + Sync {
     fn remove(&self, id: FileId) -> Result<()>;
 
     /// Moves `id` to `new_dir` as `new_name`, atomically; a new spelling of its own name is a move too. With `replace`
-    /// a file that has the new name in any spelling is removed as by [`Store::remove`].
+    /// a file that has the new name in any spelling is removed as by [`Store::remove`]. The short name goes with the old
+    /// name; those of other files count for nothing here.
     ///
     /// Returns: the file that was replaced
     /// Errors:  AlreadyExists · IsADirectory (the target is one: never replaced) · NotADirectory (a directory cannot

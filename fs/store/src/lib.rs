@@ -21,9 +21,11 @@ mod error;
 mod host;
 mod memory;
 mod names;
+mod short;
 
 pub use contract::*;
 pub use error::{Result, StoreError};
 pub use host::{HostOptions, HostStore};
 pub use memory::{MemoryOptions, MemoryStore};
 pub use names::{compare_insensitive, equal_insensitive, fold, upcase, validate_component, validate_stream};
+pub use short::{MAX_SHORT_UTF16, ShortName};

@@ -88,6 +88,12 @@ impl Store for HookStore {
     fn lookup(&self, dir: FileId, name: &[u16], case: CaseMatch) -> Result<Entry> {
         self.inner.lookup(dir, name, case)
     }
+    fn lookup_short(&self, dir: FileId, name: &[u16]) -> Result<Entry> {
+        self.inner.lookup_short(dir, name)
+    }
+    fn set_short_name(&self, id: FileId, short: ShortName) -> Result<()> {
+        self.inner.set_short_name(id, short)
+    }
     fn create(&self, dir: FileId, name: &[u16], kind: NodeKind, attributes: u32) -> Result<FileId> {
         self.inner.create(dir, name, kind, attributes)
     }

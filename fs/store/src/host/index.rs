@@ -15,6 +15,9 @@ pub(super) struct Index {
     pub(super) stamp: Stamp,
     /// Host names with their files, in byte order, by upcased NT name.
     pub(super) names: BTreeMap<Vec<u16>, Vec<Named>>,
+    /// Short names by upcased name, once somebody looked for one. Files that were copied on the host may have the same:
+    /// the first counts.
+    pub(super) shorts: Option<BTreeMap<Vec<u16>, Named>>,
 }
 
 #[derive(Clone)]
@@ -39,6 +42,9 @@ impl Index {
             if spellings.is_empty() {
                 self.names.remove(folded);
             }
+        }
+        if let Some(shorts) = &mut self.shorts {
+            shorts.retain(|_, named| named.host != host);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Facts of a host file: the host's own, and the DOS attributes and creation time that it does not know.
+//! Facts of a host file: the host's own, and the DOS attributes, creation time and short name that it does not know.
 //!
 //! Those stand as text in the extended attribute `user.altimeter.dos`, or in the file `dos` of the sidecar where the
 //! host takes no extended attribute. READONLY is kept there too and never becomes a host permission.
@@ -6,6 +6,7 @@
 use super::table::{HostKind, Key};
 use crate::contract::{ATTRIBUTE_ARCHIVE, ATTRIBUTE_DIRECTORY};
 use crate::error::StoreError;
+use crate::short::ShortName;
 use rustix::fd::AsFd;
 use rustix::fs::{AtFlags, FileType, StatxFlags};
 use rustix::io::Errno;
@@ -56,6 +57,7 @@ pub(super) struct Dos {
     pub(super) attributes: u32,
     /// `None`: the host's birth time.
     pub(super) creation: Option<i64>,
+    pub(super) short: ShortName,
 }
 
 impl Dos {
@@ -66,14 +68,19 @@ impl Dos {
             HostKind::File => ATTRIBUTE_ARCHIVE,
             HostKind::Other => 0,
         };
-        Self { attributes, creation: None }
+        Self { attributes, creation: None, short: ShortName::NONE }
     }
 
     pub(super) fn to_text(self) -> String {
-        match self.creation {
+        let mut text = match self.creation {
             Some(creation) => format!("v1 {:08x} {creation}", self.attributes),
             None => format!("v1 {:08x} -", self.attributes),
+        };
+        if !self.short.is_none() {
+            text.push(' ');
+            text.extend(self.short.units().iter().map(|unit| format!("{unit:04x}")));
         }
+        text
     }
 
     /// Reads a record; a damaged one is as none.
@@ -87,9 +94,20 @@ impl Dos {
             "-" => None,
             ticks => Some(ticks.parse().ok()?),
         };
-        Some(Self { attributes, creation })
+        let short = words.next().and_then(parse_short).unwrap_or_default();
+        Some(Self { attributes, creation, short })
     }
 }
+
+/// A short name as four hexadecimal digits for each unit.
+fn parse_short(word: &str) -> Option<ShortName> {
+    let digits = word.as_bytes().chunks(4);
+    let unit = |digits| u16::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok();
+    ShortName::new(&digits.map(unit).collect::<Option<Vec<u16>>>()?)
+}
+
+/// Longest record of a file in bytes.
+pub(super) const MAX_DOS_BYTES: usize = 128;
 
 /// Puts a host error into the store's terms.
 pub(super) fn refused(errno: Errno, what: &str) -> StoreError {

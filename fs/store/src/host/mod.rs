@@ -17,6 +17,7 @@ mod metadata;
 mod names;
 mod namespace;
 mod objects;
+mod short;
 mod sidecar;
 mod streams;
 mod table;
@@ -24,6 +25,7 @@ mod table;
 use crate::contract::*;
 use crate::error::{Result, StoreError};
 use crate::memory::check_label;
+use crate::short::ShortName;
 use fdcache::{Fd, FdCache};
 use metadata::{HostStat, refused, stat};
 use parking_lot::{Mutex, RwLock};
@@ -206,6 +208,19 @@ impl Store for HostStore {
     fn lookup(&self, dir: FileId, name: &[u16], case: CaseMatch) -> Result<Entry> {
         let found = self.find(dir, name, case)?;
         Ok(Entry { id: found.node.id, name: found.shown, kind: shown_kind(found.node.kind) })
+    }
+
+    fn lookup_short(&self, dir: FileId, name: &[u16]) -> Result<Entry> {
+        let found = self.find_short(dir, name)?;
+        Ok(Entry { id: found.node.id, name: found.shown, kind: shown_kind(found.node.kind) })
+    }
+
+    fn set_short_name(&self, id: FileId, short: ShortName) -> Result<()> {
+        self.check_writable()?;
+        if !short.is_none() {
+            crate::names::validate_component(short.units())?;
+        }
+        self.keep_short(id, short)
     }
 
     fn create(&self, dir: FileId, name: &[u16], kind: NodeKind, attributes: u32) -> Result<FileId> {
@@ -399,6 +414,7 @@ impl Store for HostStore {
             },
             size: if is_file { found.size } else { 0 },
             allocation: if is_file { found.allocation } else { 0 },
+            short: dos.short,
             links: if is_named { links } else { 0 },
         })
     }

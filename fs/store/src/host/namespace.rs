@@ -13,6 +13,7 @@ use super::table::{HostKind, HostNode, Pinned, Place};
 use crate::contract::{CaseMatch, FileId, NodeKind, kept_attributes};
 use crate::error::{Result, StoreError};
 use crate::names::{fold, shown};
+use crate::short::ShortName;
 use rustix::fs::{AtFlags, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 use std::sync::Arc;
@@ -70,6 +71,7 @@ impl HostStore {
         let dos = Dos {
             attributes: kept_attributes(attributes, kind),
             creation: found.key.birth.is_none().then(|| (self.options.clock)()),
+            short: ShortName::NONE,
         };
         if dos != Dos::default_of(node.kind) {
             let sidecar = || sidecar::make(&parent, &sidecar_name(&host)).map(Some).map_err(refused);
@@ -237,6 +239,9 @@ impl HostStore {
             victim.node.id
         });
         finished.map_err(refused)?;
+        if node.kind != HostKind::Other {
+            self.change_dos(&node, |dos| dos.short = ShortName::NONE)?;
+        }
         Ok(replaced)
     }
 

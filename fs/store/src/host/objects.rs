@@ -136,7 +136,7 @@ impl HostStore {
         let mut guard = dir.index.lock();
         let now = stat(&**fd, b"").map_err(|errno| self.refused(errno, dir))?;
         if guard.as_ref().is_none_or(|index| index.stamp != stamp(&now)) {
-            let mut index = Index { stamp: stamp(&now), names: BTreeMap::new() };
+            let mut index = Index { stamp: stamp(&now), names: BTreeMap::new(), shorts: None };
             for host in read_names(&**fd).map_err(|errno| self.refused(errno, dir))? {
                 if is_hidden(&host) {
                     continue;
@@ -153,7 +153,7 @@ impl HostStore {
             *guard = Some(index);
         }
         Ok(MutexGuard::map(guard, |index| {
-            index.get_or_insert_with(|| Index { stamp: stamp(&now), names: BTreeMap::new() })
+            index.get_or_insert_with(|| Index { stamp: stamp(&now), names: BTreeMap::new(), shorts: None })
         }))
     }
 

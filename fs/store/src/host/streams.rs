@@ -7,7 +7,7 @@
 //! Locks: the caller holds the tree lock; the node's stream lock is taken here, exclusive for every change.
 
 use super::fdcache::Fd;
-use super::metadata::{DOS, Dos, stat};
+use super::metadata::{DOS, Dos, MAX_DOS_BYTES, stat};
 use super::names::{stream_from_host, stream_to_host};
 use super::sidecar::{self, stream_file, stream_of};
 use super::table::{HostKind, HostNode};
@@ -345,7 +345,7 @@ impl HostStore {
             return Ok(pinned.dos);
         }
         let refused = |errno| self.refused(errno, node);
-        let mut text = [0; 64];
+        let mut text = [0; MAX_DOS_BYTES];
         if self.options.extended_attributes {
             match rustix::fs::fgetxattr(&self.fd(node)?, DOS, &mut text[..]) {
                 Ok(length) => return Ok(Dos::parse(&text[..length]).unwrap_or(default)),

@@ -10,6 +10,7 @@ mod tree;
 use crate::contract::*;
 use crate::error::{Result, StoreError};
 use crate::names::{self, fold, shown};
+use crate::short::ShortName;
 use data::{CLUSTER, Data, Full, Space};
 use node::{Node, Stream};
 use parking_lot::{Mutex, RwLock};
@@ -145,6 +146,18 @@ impl Store for MemoryStore {
         self.tree.read().lookup(dir, name, case)
     }
 
+    fn lookup_short(&self, dir: FileId, name: &[u16]) -> Result<Entry> {
+        self.tree.read().lookup_short(dir, name)
+    }
+
+    fn set_short_name(&self, id: FileId, short: ShortName) -> Result<()> {
+        self.check_writable(id)?;
+        if !short.is_none() {
+            names::validate_component(short.units())?;
+        }
+        self.tree.write().set_short_name(id, short)
+    }
+
     fn create(&self, dir: FileId, name: &[u16], kind: NodeKind, attributes: u32) -> Result<FileId> {
         self.check_writable(dir)?;
         names::validate_component(name)?;
@@ -240,10 +253,11 @@ impl Store for MemoryStore {
     }
 
     fn metadata(&self, id: FileId) -> Result<Metadata> {
-        let (node, links) = {
+        let (node, links, short) = {
             let tree = self.tree.read();
             let slot = tree.slot(id)?;
-            (slot.node.clone(), u32::from(slot.link.is_some()))
+            let short = slot.link.as_ref().map_or(ShortName::NONE, |link| link.short);
+            (slot.node.clone(), u32::from(slot.link.is_some()), short)
         };
         let (size, allocation) = {
             let data = node.data.read();
@@ -251,7 +265,7 @@ impl Store for MemoryStore {
         };
         let facts = node.facts.lock();
         let (attributes, times) = (facts.attributes, facts.times);
-        Ok(Metadata { id, kind: node.kind, attributes, times, size, allocation, links })
+        Ok(Metadata { id, kind: node.kind, attributes, times, size, allocation, short, links })
     }
 
     fn set_metadata(&self, id: FileId, change: MetadataChange) -> Result<()> {

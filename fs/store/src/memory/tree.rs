@@ -6,6 +6,7 @@ use super::node::Node;
 use crate::contract::{CaseMatch, Entry, FileId, NodeKind};
 use crate::error::{Result, StoreError};
 use crate::names::{fold, shown};
+use crate::short::ShortName;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -13,6 +14,7 @@ use std::sync::atomic::Ordering;
 pub(super) struct Link {
     pub(super) parent: FileId,
     pub(super) name: Vec<u16>,
+    pub(super) short: ShortName,
 }
 
 pub(super) struct Slot {
@@ -21,6 +23,8 @@ pub(super) struct Slot {
     pub(super) link: Option<Link>,
     /// Names in this directory, by upcased name.
     pub(super) children: BTreeMap<Vec<u16>, FileId>,
+    /// Short names in this directory, by upcased name.
+    shorts: BTreeMap<Vec<u16>, FileId>,
 }
 
 pub(super) struct Tree {
@@ -33,8 +37,9 @@ impl Tree {
         let id = root.id;
         let slot = Slot {
             node: Arc::new(root),
-            link: Some(Link { parent: id, name: Vec::new() }),
+            link: Some(Link { parent: id, name: Vec::new(), short: ShortName::NONE }),
             children: BTreeMap::new(),
+            shorts: BTreeMap::new(),
         };
         Self { slots: BTreeMap::from([(id, slot)]), next: id.0 + 1 }
     }
@@ -72,6 +77,34 @@ impl Tree {
             .ok_or_else(|| StoreError::NotFound(shown(name)))
     }
 
+    pub(super) fn lookup_short(&self, dir: FileId, name: &[u16]) -> Result<Entry> {
+        match self.directory(dir)?.shorts.get(&fold(name)) {
+            Some(&id) => self.entry(id),
+            None => Err(StoreError::NotFound(shown(name))),
+        }
+    }
+
+    pub(super) fn set_short_name(&mut self, id: FileId, short: ShortName) -> Result<()> {
+        let link = self.link(id)?;
+        let (parent, old, new) = (link.parent, fold(link.short.units()), fold(short.units()));
+        if parent == id {
+            return Err(StoreError::InvalidParameter("the root directory has no short name"));
+        }
+        let directory = self.slot_mut(parent)?;
+        let other = |names: &BTreeMap<Vec<u16>, FileId>| names.get(&new).is_some_and(|&found| found != id);
+        if other(&directory.children) || other(&directory.shorts) {
+            return Err(short.taken());
+        }
+        directory.shorts.remove(&old);
+        if !short.is_none() {
+            directory.shorts.insert(new, id);
+        }
+        if let Some(link) = &mut self.slot_mut(id)?.link {
+            link.short = short;
+        }
+        Ok(())
+    }
+
     pub(super) fn list(&self, dir: FileId) -> Result<Vec<Entry>> {
         self.directory(dir)?.children.values().map(|&id| self.entry(id)).collect()
     }
@@ -92,8 +125,10 @@ impl Tree {
         }
         let id = FileId(self.next);
         self.next += 1;
-        let link = Some(Link { parent: dir, name: name.to_vec() });
-        self.slots.insert(id, Slot { node: Arc::new(make(id)), link, children: BTreeMap::new() });
+        let link = Some(Link { parent: dir, name: name.to_vec(), short: ShortName::NONE });
+        let slot =
+            Slot { node: Arc::new(make(id)), link, children: BTreeMap::new(), shorts: BTreeMap::new() };
+        self.slots.insert(id, slot);
         self.slot_mut(dir)?.children.insert(folded, id);
         Ok(id)
     }
@@ -101,7 +136,7 @@ impl Tree {
     /// Takes the name away. Returns the parent.
     pub(super) fn unlink(&mut self, id: FileId) -> Result<FileId> {
         let link = self.link(id)?;
-        let (parent, folded) = (link.parent, fold(&link.name));
+        let (parent, folded, short) = (link.parent, fold(&link.name), fold(link.short.units()));
         if parent == id {
             return Err(StoreError::AccessDenied("the root directory, which cannot be removed".into()));
         }
@@ -109,7 +144,9 @@ impl Tree {
         if !slot.children.is_empty() {
             return Err(StoreError::NotEmpty(shown(&link.name)));
         }
-        self.slot_mut(parent)?.children.remove(&folded);
+        let directory = self.slot_mut(parent)?;
+        directory.children.remove(&folded);
+        directory.shorts.remove(&short);
         self.slot_mut(id)?.link = None;
         self.sweep(id);
         Ok(parent)
@@ -133,6 +170,7 @@ impl Tree {
     ) -> Result<(FileId, Option<FileId>)> {
         let link = self.link(id)?;
         let (old_dir, old_key, new_key) = (link.parent, fold(&link.name), fold(new_name));
+        let short = fold(link.short.units());
         if old_dir == id {
             return Err(StoreError::InvalidParameter("the root directory cannot be renamed"));
         }
@@ -164,9 +202,12 @@ impl Tree {
             }
             self.unlink(victim)?;
         }
-        self.slot_mut(old_dir)?.children.remove(&old_key);
+        let directory = self.slot_mut(old_dir)?;
+        directory.children.remove(&old_key);
+        directory.shorts.remove(&short);
         self.slot_mut(new_dir)?.children.insert(new_key, id);
-        self.slot_mut(id)?.link = Some(Link { parent: new_dir, name: new_name.to_vec() });
+        let link = Link { parent: new_dir, name: new_name.to_vec(), short: ShortName::NONE };
+        self.slot_mut(id)?.link = Some(link);
         Ok((old_dir, victim))
     }
 

@@ -8,6 +8,7 @@ mod memory_store;
 mod names_in_a_directory;
 mod remove;
 mod rename;
+mod short_names;
 mod streams;
 
 use std::sync::Arc;
