@@ -121,11 +121,41 @@ VOID CheckShortName(PFLT_CALLBACK_DATA Data, PCFLT_RELATED_OBJECTS FltObjects)
     // spec: NAME-27
     const FLT_FILE_NAME_OPTIONS s = FLT_FILE_NAME_SHORT;
 
-    /* Files here have no short names, whoever asks and however. */
+    /* A name that is a short one already has none beside it, whoever asks and however. */
     CHECK(!NT_SUCCESS(StatusOf(Data, s | FLT_FILE_NAME_QUERY_DEFAULT)));
     CHECK(!NT_SUCCESS(StatusOf(Data, s | FLT_FILE_NAME_QUERY_FILESYSTEM_ONLY)));
     CHECK(StatusOf(Data, s | FLT_FILE_NAME_QUERY_CACHE_ONLY) == STATUS_FLT_NAME_CACHE_MISS);
     CHECK(!NT_SUCCESS(UnsafeStatusOf(FltObjects->FileObject, FltObjects->Instance, s | FLT_FILE_NAME_QUERY_DEFAULT)));
+}
+
+VOID AskShortName(PFLT_CALLBACK_DATA Data)
+{
+    // spec: NAME-27
+    PFLT_FILE_NAME_INFORMATION name;
+    NTSTATUS status = Ask(Data, FLT_FILE_NAME_SHORT | FLT_FILE_NAME_QUERY_DEFAULT, &name);
+
+    Record(Data, PHASE_POST, KIND_SHORT, status, NT_SUCCESS(status) ? &name->Name : NULL);
+    if (NT_SUCCESS(status)) {
+        CHECK(name->Format == FLT_FILE_NAME_SHORT && name->Volume.Length == 0);
+        CHECK(FltParseFileNameInformation(name) == STATUS_SUCCESS);
+        CHECK(name->Volume.Length == 0 && name->Share.Length == 0 && name->Stream.Length == 0);
+        CHECK(name->ParentDir.Length == 0);
+        CHECK(RtlEqualUnicodeString(&name->FinalComponent, &name->Name, FALSE));
+        FltReleaseFileNameInformation(name);
+    }
+}
+
+VOID CheckOpenedNameIsNotTunneled(PFLT_CALLBACK_DATA Data)
+{
+    // spec: NAME-48
+    PFLT_FILE_NAME_INFORMATION name;
+    PFLT_FILE_NAME_INFORMATION tunneled;
+
+    if (NT_SUCCESS(Ask(Data, FLT_FILE_NAME_OPENED | FLT_FILE_NAME_QUERY_DEFAULT, &name))) {
+        tunneled = name;
+        CHECK(FltGetTunneledName(Data, name, &tunneled) == STATUS_SUCCESS && tunneled == NULL);
+        FltReleaseFileNameInformation(name);
+    }
 }
 
 VOID AskWhereItCanDeadlock(PCFLT_RELATED_OBJECTS FltObjects)

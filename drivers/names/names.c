@@ -3,7 +3,8 @@
  *
  * results.h says where a test finds the log and the checks that failed; checks.c holds those of the query methods. What a
  * file's name contains chooses more: "cold" checks a stream that nobody has asked the name of, "warm" one that somebody
- * has, "plain" one that has no short name; "misuse" asks where that is wrong; "timed" times `Loop` (REG_DWORD) queries.
+ * has, "plain" one that has no short name, "long" one that may have one; a tilde keeps the name from before the create and
+ * asks whether a tunnel changed it; "misuse" asks where that is wrong; "timed" times `Loop` (REG_DWORD) queries.
  */
 #include "names.h"
 #define FIRST_LINE 0
@@ -164,6 +165,11 @@ static FLT_PREOP_CALLBACK_STATUS FLTAPI Pre(PFLT_CALLBACK_DATA Data, PCFLT_RELAT
     }
     if (IsRename(Data)) {
         AskDestination(Data, FltObjects, &name);
+    } else if (Data->Iopb->MajorFunction == IRP_MJ_CREATE && NameContains(FltObjects->FileObject, L"~")) {
+        // spec: NAME-48
+        if (!NT_SUCCESS(FltGetFileNameInformation(Data, FLT_FILE_NAME_NORMALIZED | FLT_FILE_NAME_QUERY_DEFAULT, &name))) {
+            name = NULL;
+        }
     }
     *CompletionContext = name;
     return FLT_PREOP_SUCCESS_WITH_CALLBACK;
@@ -191,6 +197,9 @@ static FLT_POSTOP_CALLBACK_STATUS FLTAPI Post(PFLT_CALLBACK_DATA Data, PCFLT_REL
             if (NameContains(FltObjects->FileObject, L"plain")) {
                 CheckShortName(Data, FltObjects);
             }
+            if (NameContains(FltObjects->FileObject, L"long") || NameContains(FltObjects->FileObject, L"~")) {
+                AskShortName(Data);
+            }
             if (NameContains(FltObjects->FileObject, L"misuse")) {
                 AskWhereItCanDeadlock(FltObjects);
             }
@@ -203,6 +212,7 @@ static FLT_POSTOP_CALLBACK_STATUS FLTAPI Post(PFLT_CALLBACK_DATA Data, PCFLT_REL
         }
         if (CompletionContext != NULL && NT_SUCCESS(Data->IoStatus.Status)) {
             AskTunneled(Data, CompletionContext);
+            CheckOpenedNameIsNotTunneled(Data);
         }
     }
     if (CompletionContext != NULL) {

@@ -32,6 +32,10 @@ VOID CheckColdCache(PFLT_CALLBACK_DATA Data, PCFLT_RELATED_OBJECTS FltObjects);
 VOID CheckWarmCache(PFLT_CALLBACK_DATA Data, PCFLT_RELATED_OBJECTS FltObjects);
 /* What a file without a short name answers. */
 VOID CheckShortName(PFLT_CALLBACK_DATA Data, PCFLT_RELATED_OBJECTS FltObjects);
+/* A short name, into the log. */
+VOID AskShortName(PFLT_CALLBACK_DATA Data);
+/* An opened name never comes from a tunnel. */
+VOID CheckOpenedNameIsNotTunneled(PFLT_CALLBACK_DATA Data);
 /* A query that is wrong, as it can deadlock. */
 VOID AskWhereItCanDeadlock(PCFLT_RELATED_OBJECTS FltObjects);
 /* The parts of a name. */

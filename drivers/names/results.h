@@ -25,6 +25,7 @@ typedef struct _FAILED_ASSERTION {
 #define KIND_OPENED 1
 #define KIND_DESTINATION 2
 #define KIND_TUNNELED 3
+#define KIND_SHORT 4
 
 /* 0x100 bytes: one name that a callback asked for. */
 typedef struct _LOG_ENTRY {

@@ -1,4 +1,4 @@
-//! IRP_MJ_CLEANUP: the last handle of a file object is gone. Statements: FS-14 to FS-17.
+//! IRP_MJ_CLEANUP: the last handle of a file object is gone. Statements: FS-14 to FS-17, NAME-49.
 
 use std::sync::atomic::Ordering;
 
@@ -6,7 +6,8 @@ use boundary::Raise;
 use nt_abi::{FILE_OBJECT, IO_STACK_LOCATION, NtStatus, fo_flags};
 use nt_ex::resource::ResourceGuard;
 
-use crate::fcb::{Fcb, Volume, of_file};
+use crate::fcb::{Ccb, Fcb, Volume, of_file};
+use crate::tunnel::Removed;
 use crate::{Answer, Failure, times};
 
 /// Takes back share access and deletes what waits for it.
@@ -24,14 +25,14 @@ pub(crate) fn cleanup(volume: &Volume, stack: &IO_STACK_LOCATION) -> Answer {
     nt_io::io_remove_share_access(file, &fcb.share);
     fcb.unclean.set(fcb.unclean.get() - 1);
     if fcb.delete_pending.get() != 0 && fcb.unclean.get() == 0 && fcb.deleted.get() == 0 {
-        delete(volume, fcb);
+        delete(volume, fcb, ccb);
     } else if volume.unclean_of_file(fcb.id()) == 0
         && let Some(main) = volume.find(fcb.id(), None)
         && main.delete_pending.get() != 0
         && main.deleted.get() == 0
     {
         // The last handle of another stream let go of a file whose deletion waited for it.
-        delete(volume, main);
+        delete(volume, main, ccb);
     }
     if !fcb.is_directory() && !fcb.state().volume_open {
         let _main = ResourceGuard::exclusive(&fcb.resource)?;
@@ -63,14 +64,22 @@ fn leave_data(volume: &Volume, file: &'static FILE_OBJECT, fcb: &'static Fcb) ->
 }
 
 /// Deletes a stream, or the file when it is the default one and no other stream has a handle.
-fn delete(volume: &Volume, fcb: &Fcb) {
+fn delete(volume: &Volume, fcb: &Fcb, ccb: &Ccb) {
+    let removed = if fcb.stream().is_none() { Removed::of(volume, fcb, ccb).ok() } else { None };
     let gone = match fcb.stream() {
         Some(stream) => volume.store.remove_stream(fcb.id(), stream),
         None if volume.unclean_of_file(fcb.id()) > 0 => return,
         None => volume.store.remove(fcb.id()),
     };
     match gone {
-        Ok(()) => fcb.deleted.set(1),
+        Ok(()) => {
+            fcb.deleted.set(1);
+            match removed {
+                Some(_) if fcb.is_directory() => volume.tunnel.forget(fcb.id()),
+                Some(removed) => volume.tunnel.remember(removed),
+                None => {}
+            }
+        }
         // FS-17: a directory that is no longer empty stays, silently; so does what the host refuses to delete.
         Err(_) => fcb.delete_pending.set(0),
     }

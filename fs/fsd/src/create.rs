@@ -1,6 +1,6 @@
 //! IRP_MJ_CREATE.
 //!
-//! Statements: FS-02 to FS-04, FS-10 to FS-12, SHR-01 to SHR-05, SEED-IOPB-23, SEED-IOPB-30.
+//! Statements: FS-02 to FS-04, FS-10 to FS-12, SHR-01 to SHR-05, SEED-IOPB-23, SEED-IOPB-30, NAME-49.
 
 use nt_abi::{
     FILE_OBJECT, IO_STACK_LOCATION, IRP, NtStatus, create_disposition as disposition,
@@ -8,11 +8,13 @@ use nt_abi::{
     file_attributes as attribute, fo_flags, sl_flags,
 };
 use nt_section::FlushType;
+use std::cell::RefCell;
 use std::sync::atomic::Ordering;
 use store::{CaseMatch, FileId, MetadataChange, NodeKind};
 
 use crate::fcb::{Fcb, Volume, of_file};
 use crate::name::{self, Path};
+use crate::short::{Found, OpenedByShort};
 use crate::{Answer, Done, Failure};
 
 /// What the caller asked for.
@@ -27,11 +29,22 @@ struct Request<'a> {
     flags: u8,
     case: CaseMatch,
     opened_name: Vec<u16>,
+    /// Files of the path that are named by their short names.
+    shorts: RefCell<Vec<OpenedByShort>>,
 }
 
 impl Request<'_> {
     fn wants(&self, options: u32) -> bool {
         self.options & options != 0
+    }
+
+    /// Finds one component.
+    fn look_up(&self, volume: &Volume, directory: FileId, name: &[u16]) -> Result<Found, store::StoreError> {
+        let found = volume.lookup(directory, name, self.case)?;
+        if let Some(short) = found.short {
+            self.shorts.borrow_mut().push((found.entry.id, short));
+        }
+        Ok(found)
     }
 }
 
@@ -63,6 +76,7 @@ pub(crate) fn create(volume: &Volume, irp: &'static IRP, stack: &IO_STACK_LOCATI
         flags: stack.Flags.get(),
         case,
         opened_name: name.clone(),
+        shorts: RefCell::default(),
     };
     if parameters.EaLength.get() != 0 {
         return Err(NtStatus::EAS_NOT_SUPPORTED.into());
@@ -70,7 +84,11 @@ pub(crate) fn create(volume: &Volume, irp: &'static IRP, stack: &IO_STACK_LOCATI
     let _guard = nt_ex::resource::ResourceGuard::exclusive(volume.resource)?;
     let related = match file.RelatedFileObject.get() {
         null if null.is_null() => None,
-        related => Some(of_file(related)?.1),
+        related => {
+            let (_, base, ccb) = of_file(related)?;
+            request.shorts.borrow_mut().clone_from(&ccb.state().shorts);
+            Some(base)
+        }
     };
     if name.is_empty() && related.is_none_or(|base| base.state().volume_open) {
         return open_volume(volume, &request);
@@ -125,8 +143,8 @@ fn open_path(volume: &Volume, request: &Request<'_>, base: FileId, path: &Path) 
         if volume.is_delete_pending(directory) {
             return Err(NtStatus::DELETE_PENDING.into());
         }
-        match volume.store.lookup(directory, component, request.case) {
-            Ok(entry) if entry.kind == NodeKind::Directory => directory = entry.id,
+        match request.look_up(volume, directory, component) {
+            Ok(found) if found.entry.kind == NodeKind::Directory => directory = found.entry.id,
             Ok(_) | Err(store::StoreError::NotFound(_)) => return Err(NtStatus::OBJECT_PATH_NOT_FOUND.into()),
             Err(error) => return Err(error.into()),
         }
@@ -134,8 +152,8 @@ fn open_path(volume: &Volume, request: &Request<'_>, base: FileId, path: &Path) 
     if volume.is_delete_pending(directory) {
         return Err(NtStatus::DELETE_PENDING.into());
     }
-    let found = match volume.store.lookup(directory, last, request.case) {
-        Ok(entry) => Some(Target { id: entry.id, kind: entry.kind }),
+    let found = match request.look_up(volume, directory, last) {
+        Ok(found) => Some(Target { id: found.entry.id, kind: found.entry.kind }),
         Err(store::StoreError::NotFound(_)) => None,
         Err(store::StoreError::NotADirectory(_)) => return Err(NtStatus::OBJECT_PATH_NOT_FOUND.into()),
         Err(error) => return Err(error.into()),
@@ -349,7 +367,11 @@ fn make(volume: &Volume, request: &Request<'_>, directory: FileId, last: &[u16],
     } else {
         (NodeKind::File, given | attribute::FILE_ATTRIBUTE_ARCHIVE)
     };
-    let id = volume.store.create(directory, last, kind, attributes)?;
+    let tunneled = if as_directory { None } else { volume.tunnel.take(directory, last) };
+    let name = volume.name_to_take(directory, last, tunneled.as_ref());
+    let id = volume.store.create(directory, name, kind, attributes)?;
+    let opened_by = volume.arrived(directory, id, name, tunneled.as_ref());
+    request.shorts.borrow_mut().extend(opened_by);
     let undo = |failure: Failure| {
         let _ = volume.store.remove(id);
         failure
@@ -385,7 +407,7 @@ fn finish(volume: &Volume, request: &Request<'_>, fcb: &'static Fcb, answer: usi
     } else {
         request.access
     };
-    let ccb = match volume.ccb(request.opened_name.clone(), granted) {
+    let ccb = match volume.ccb(request.opened_name.clone(), request.shorts.take(), granted) {
         Ok(ccb) => ccb,
         Err(failure) => return Err(abandon(volume, fcb, failure)),
     };

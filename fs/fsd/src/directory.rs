@@ -95,13 +95,8 @@ fn fill(
     let mut out: Vec<u8> = Vec::new();
     let mut last = 0;
     while let Some(entry) = scan.entries.get(scan.next) {
-        let matches = scan
-            .pattern
-            .as_ref()
-            .is_none_or(|pattern| nt_fsrtl::name_in_expression(pattern, &entry.name, Some(&store::upcase)));
         // A name that went after the snapshot was taken is skipped.
-        let metadata = if matches { volume.store.metadata(entry.id).ok() } else { None };
-        let Some(metadata) = metadata else {
+        let Some(metadata) = wanted(volume, scan.pattern.as_deref(), entry) else {
             scan.next += 1;
             continue;
         };
@@ -133,6 +128,27 @@ fn fill(
     };
     scan.started = true;
     (out, status)
+}
+
+/// Whether it is `.` or `..`.
+fn is_of_the_directory(entry: &Entry) -> bool {
+    entry.name.len() <= 2 && entry.name.iter().all(|unit| *unit == u16::from(b'.'))
+}
+
+/// What is known of an entry whose name or short name the pattern fits.
+fn wanted(volume: &Volume, pattern: Option<&[u16]>, entry: &Entry) -> Option<Metadata> {
+    let fits =
+        |pattern: &[u16], name: &[u16]| nt_fsrtl::name_in_expression(pattern, name, Some(&store::upcase));
+    let Some(pattern) = pattern else { return volume.store.metadata(entry.id).ok() };
+    if fits(pattern, &entry.name) {
+        return volume.store.metadata(entry.id).ok();
+    }
+    // A directory's own two entries stand under no other name.
+    if is_of_the_directory(entry) {
+        return None;
+    }
+    let metadata = volume.store.metadata(entry.id).ok()?;
+    (!metadata.short.is_none() && fits(pattern, metadata.short.units())).then_some(metadata)
 }
 
 /// The classes of directory entries.
@@ -186,8 +202,10 @@ impl Layout {
             record.u32(0); // EA size
         }
         if matches!(self, Self::Both | Self::IdBoth) {
-            // Short names are not kept: length 0, then room for twelve units.
-            record.u8(0).u8(0).name(&[0; 12]);
+            // Its length in bytes, then room for twelve units.
+            let short = if is_of_the_directory(entry) { &[] } else { metadata.short.units() };
+            let at = record.u8((short.len() * 2) as u8).u8(0).name(short).0.len();
+            record.0.resize(at + (12 - short.len()) * 2, 0);
         }
         if matches!(self, Self::IdBoth | Self::IdFull) {
             record.pad_to(8).u64(entry.id.0);

@@ -18,6 +18,8 @@ use nt_ke::{Lock, Rank};
 use store::{FileId, NodeKind, Store};
 
 use crate::Failure;
+use crate::short::OpenedByShort;
+use crate::tunnel::Tunnel;
 
 /// Node type of a stream control block.
 pub(crate) const NODE_FCB: u16 = 0x0A01;
@@ -40,6 +42,7 @@ pub(crate) struct Volume {
     pub(crate) shut_down: AtomicBool,
     /// Exclusive for what changes names or opens.
     pub(crate) resource: &'static ERESOURCE,
+    pub(crate) tunnel: Tunnel,
     fcbs: Lock<BTreeMap<Key, FcbPointer>>,
     files: Lock<BTreeMap<FileId, FilePointer>>,
 }
@@ -112,6 +115,8 @@ pub(crate) struct Ccb {
 pub(crate) struct CcbState {
     /// Name as opened, for when the file has none any more.
     pub(crate) opened_name: Vec<u16>,
+    /// Files of its path that were named by their short names.
+    pub(crate) shorts: Vec<OpenedByShort>,
     pub(crate) scan: Lock<Option<crate::directory::Scan>>,
 }
 
@@ -200,6 +205,7 @@ impl Volume {
             sector,
             shut_down: AtomicBool::new(false),
             resource,
+            tunnel: Tunnel::new(),
             fcbs: Lock::new(Rank::FsdTable, BTreeMap::new()),
             files: Lock::new(Rank::FsdTable, BTreeMap::new()),
         })
@@ -303,12 +309,17 @@ impl Volume {
     }
 
     /// A per-open block.
-    pub(crate) fn ccb(&self, opened_name: Vec<u16>, granted: u32) -> Result<&'static Ccb, Failure> {
+    pub(crate) fn ccb(
+        &self,
+        opened_name: Vec<u16>,
+        shorts: Vec<OpenedByShort>,
+        granted: u32,
+    ) -> Result<&'static Ccb, Failure> {
         let ccb = nt_ex::pool::allocate_new::<Ccb>(TAG_CCB)?;
         ccb.node_type.set(NODE_CCB);
         ccb.node_bytes.set(size_of::<Ccb>() as u16);
         ccb.granted.set(granted);
-        let state = CcbState { opened_name, scan: Lock::new(Rank::FsdFcb, None) };
+        let state = CcbState { opened_name, shorts, scan: Lock::new(Rank::FsdFcb, None) };
         ccb.state.set(nt_ke::current_core().own(state));
         Ok(ccb)
     }

@@ -32,9 +32,11 @@ mod query_volume;
 mod read;
 mod rename;
 mod set;
+mod short;
 mod status;
 mod times;
 mod transfer;
+mod tunnel;
 mod write;
 
 use std::sync::Arc;

@@ -8,6 +8,7 @@ use store::Metadata;
 
 use crate::buffer::Record;
 use crate::fcb::{Ccb, Fcb, Volume, of_file};
+use crate::short::OpenedByShort;
 use crate::{Answer, Done, Failure, buffer, name, times};
 
 /// `FileStatBasicInformation`.
@@ -41,8 +42,20 @@ pub(crate) fn query(volume: &Volume, irp: &'static IRP, stack: &IO_STACK_LOCATIO
         class::FileInternalInformation => subject.internal(&mut record),
         class::FileEaInformation => drop(record.u32(0)),
         class::FilePositionInformation => drop(record.i64(file.CurrentByteOffset.get())),
-        class::FileNameInformation | class::FileNormalizedNameInformation => {
-            subject.name(&mut record);
+        class::FileNameInformation => {
+            subject.name(&mut record, &ccb.state().shorts);
+            fixed = Some(4);
+        }
+        class::FileNormalizedNameInformation => {
+            subject.name(&mut record, &[]);
+            fixed = Some(4);
+        }
+        class::FileAlternateNameInformation => {
+            let short = subject.metadata.short;
+            if short.is_none() || fcb.stream().is_some() {
+                return Err(NtStatus::OBJECT_NAME_NOT_FOUND.into());
+            }
+            record.u32((short.units().len() * 2) as u32).name(short.units());
             fixed = Some(4);
         }
         class::FileNetworkOpenInformation => subject.network_open(&mut record)?,
@@ -65,7 +78,7 @@ pub(crate) fn query(volume: &Volume, irp: &'static IRP, stack: &IO_STACK_LOCATIO
             // EA size; then access, position, mode and alignment.
             record.u32(0).u32(ccb.granted.get()).i64(file.CurrentByteOffset.get()).u32(mode(file)).u32(0);
             fixed = Some(record.0.len() + 4);
-            subject.name(&mut record);
+            subject.name(&mut record, &ccb.state().shorts);
         }
         _ => return Err(NtStatus::INVALID_INFO_CLASS.into()),
     }
@@ -198,8 +211,9 @@ impl Subject<'_> {
         Ok(())
     }
 
-    fn name(&self, record: &mut Record) {
-        let mut full = match self.volume.store.path(self.fcb.id()) {
+    /// Path and stream, with the short names that the file was opened by where `shorts` has them.
+    fn name(&self, record: &mut Record, shorts: &[OpenedByShort]) {
+        let mut full = match self.volume.path_as_opened(self.fcb.id(), shorts) {
             Ok(components) => name::join(&components),
             Err(_) => self.ccb.state().opened_name.clone(),
         };

@@ -1,9 +1,11 @@
-//! Renames: `FileRenameInformation` and its extended form. Statements: FS-26, FS-27.
+//! Renames: `FileRenameInformation` and its extended form. Statements: FS-26, FS-27, NAME-49.
 
 use nt_abi::{IO_STACK_LOCATION_SetFile, NtStatus, file_attributes as attribute};
 use store::{CaseMatch, FileId, NodeKind};
 
-use crate::fcb::{Fcb, Volume, of_file};
+use crate::fcb::{Ccb, Fcb, Volume, of_file};
+use crate::short::Found;
+use crate::tunnel::Removed;
 use crate::{Answer, Failure, buffer, name};
 
 /// Flag of the extended form.
@@ -13,7 +15,7 @@ const SEPARATOR: u16 = b'\\' as u16;
 /// Renames a file, directory or stream.
 pub(crate) fn rename(
     volume: &Volume,
-    fcb: &'static Fcb,
+    (fcb, ccb): (&'static Fcb, &Ccb),
     parameters: &IO_STACK_LOCATION_SetFile,
     from: usize,
     length: usize,
@@ -64,30 +66,61 @@ pub(crate) fn rename(
     if fcb.is_directory() && has_open_descendant(volume, fcb.id()) {
         return Err(NtStatus::ACCESS_DENIED.into());
     }
-    check_target(volume, fcb, directory, &new_name, replace)?;
-    let replaced = volume.store.rename(fcb.id(), directory, &new_name, replace)?;
-    if let Some(replaced) = replaced
-        && let Some(gone) = volume.find(replaced, None)
-    {
-        gone.deleted.set(1);
-    }
+    let existing = check_target(volume, fcb, directory, &new_name, replace)?;
+    carry_out(volume, (fcb, ccb), directory, &new_name, existing)?;
     Ok(NtStatus::SUCCESS.into())
 }
 
-/// What stands in the way of a rename onto an existing name.
+/// Moves the file, over `existing` if there is one, with what goes from name to name through the tunnel cache.
+fn carry_out(
+    volume: &Volume,
+    (fcb, ccb): (&Fcb, &Ccb),
+    directory: FileId,
+    new_name: &[u16],
+    existing: Option<Found>,
+) -> Result<(), Failure> {
+    let id = fcb.id();
+    let removed = Removed::of(volume, fcb, ccb)?;
+    let respelled = removed.directory == directory && store::equal_insensitive(&removed.long, new_name);
+    let tunnels = !fcb.is_directory() && !respelled;
+    let tunneled = match existing {
+        None if tunnels => volume.tunnel.take(directory, new_name),
+        _ => None,
+    };
+    let new_name = volume.name_to_take(directory, new_name, tunneled.as_ref());
+    let victim = existing.filter(|existing| existing.entry.id != id);
+    let mut replaced = None;
+    if let Some(Found { entry, short: Some(_) }) = &victim {
+        // One that was found by its short name goes under its own.
+        replaced = volume.store.rename(id, directory, &entry.name, true)?;
+    }
+    let replace = victim.is_some() && replaced.is_none();
+    replaced = volume.store.rename(id, directory, new_name, replace)?.or(replaced);
+    if let Some(gone) = replaced.and_then(|replaced| volume.find(replaced, None)) {
+        gone.deleted.set(1);
+    }
+    volume.arrived(directory, id, new_name, tunneled.as_ref());
+    if tunnels {
+        volume.tunnel.remember(removed);
+    }
+    Ok(())
+}
+
+/// What the name leads to already, the file itself included, unless it stands in the way.
 fn check_target(
     volume: &Volume,
     fcb: &Fcb,
     directory: FileId,
     new_name: &[u16],
     replace: bool,
-) -> Result<(), Failure> {
-    let existing = match volume.store.lookup(directory, new_name, CaseMatch::Insensitive) {
-        Ok(existing) if existing.id == fcb.id() => return Ok(()),
-        Ok(existing) => existing,
-        Err(store::StoreError::NotFound(_)) => return Ok(()),
+) -> Result<Option<Found>, Failure> {
+    let found = match volume.lookup(directory, new_name, CaseMatch::Insensitive) {
+        Ok(found) if found.entry.id == fcb.id() => return Ok(Some(found)),
+        Ok(found) => found,
+        Err(store::StoreError::NotFound(_)) => return Ok(None),
         Err(error) => return Err(error.into()),
     };
+    let existing = &found.entry;
     if !replace {
         return Err(NtStatus::OBJECT_NAME_COLLISION.into());
     }
@@ -98,7 +131,7 @@ fn check_target(
     if volume.unclean_of_file(existing.id) > 0 {
         return Err(NtStatus::ACCESS_DENIED.into());
     }
-    Ok(())
+    Ok(Some(found))
 }
 
 /// Whether anything below `directory` has a handle: its path would change under that handle.

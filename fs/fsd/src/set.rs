@@ -12,7 +12,7 @@ use nt_section::FlushType;
 use store::MetadataChange;
 
 use crate::fcb::{Ccb, Fcb, Volume, of_file};
-use crate::{Answer, Failure, buffer, rename, times};
+use crate::{Answer, Failure, buffer, rename, short, times};
 
 /// Largest size that a file may be given.
 const MAX_SIZE: i64 = i64::MAX;
@@ -76,7 +76,11 @@ pub(crate) fn set(volume: &Volume, irp: &'static IRP, stack: &IO_STACK_LOCATION)
         class::FileRenameInformation | class::FileRenameInformationEx => {
             need(20)?;
             let extended = parameters.FileInformationClass.get() == class::FileRenameInformationEx;
-            rename::rename(volume, fcb, parameters, from, length, extended)
+            rename::rename(volume, (fcb, ccb), parameters, from, length, extended)
+        }
+        class::FileShortNameInformation => {
+            need(4)?;
+            short::set(volume, fcb, ccb, from, length)
         }
         class::FileLinkInformation | class::FileLinkInformationEx => Err(NtStatus::NOT_SUPPORTED.into()),
         _ => Err(NtStatus::INVALID_INFO_CLASS.into()),

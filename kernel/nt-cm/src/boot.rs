@@ -14,7 +14,7 @@ pub(crate) fn fill() -> Result<(), NtStatus> {
     system("Control", "SystemBootDevice", Value::string("multi(0)disk(0)rdisk(0)partition(1)"))?;
     system("Control", "SystemStartOptions", Value::string(" NOEXECUTE=OPTIN"))?;
     system(r"Control\ComputerName\ComputerName", "ComputerName", Value::string("ALTIMETER"))?;
-    system(r"Control\FileSystem", "NtfsDisable8dot3NameCreation", Value::dword(1))?;
+    system(r"Control\FileSystem", "NtfsDisable8dot3NameCreation", Value::dword(0))?;
     system(r"Control\FileSystem", "LongPathsEnabled", Value::dword(1))?;
     system(r"Control\ProductOptions", "ProductType", Value::string("WinNT"))?;
     system(r"Control\Session Manager\Memory Management", "PagingFiles", Value::strings(&[]))?;

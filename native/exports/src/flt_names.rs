@@ -13,7 +13,7 @@ rows! { "fltmgr.sys", "fltmgr";
     FltGetFileNameInformation done "NAME-01 to NAME-28";
     FltGetFileNameInformationUnsafe done "NAME-35 to NAME-38";
     FltPurgeFileNameInformationCache done "NAME-44, NAME-45";
-    FltGetTunneledName done "NAME-46 to NAME-48";
+    FltGetTunneledName done "NAME-46 to NAME-49";
     FltCheckAndGrowNameControl done "NAME-56";
     FltReleaseFileNameInformation done "NAME-44";
     FltReferenceFileNameInformation done "NAME-44";

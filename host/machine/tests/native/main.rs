@@ -23,6 +23,8 @@ mod pre_operation;
 mod registration;
 mod replay;
 mod resources;
+mod short_names;
 mod stopping;
 mod support;
 mod tracker;
+mod tunnel;

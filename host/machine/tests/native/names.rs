@@ -10,10 +10,11 @@ use nt_abi::{
 
 use crate::support::*;
 
-const NORMALIZED: u8 = 0;
-const OPENED: u8 = 1;
-const DESTINATION: u8 = 2;
-const TUNNELED: u8 = 3;
+pub const NORMALIZED: u8 = 0;
+pub const OPENED: u8 = 1;
+pub const DESTINATION: u8 = 2;
+pub const TUNNELED: u8 = 3;
+pub const SHORT: u8 = 4;
 
 /// Where the words of provider's results stand.
 const GENERATED: usize = 0x18;
@@ -26,25 +27,25 @@ const GROWN: usize = 0x48;
 
 /// One name that a callback asked for.
 #[derive(Clone, Debug)]
-struct Asked {
-    major: u8,
-    post: bool,
-    kind: u8,
-    status: NtStatus,
+pub struct Asked {
+    pub major: u8,
+    pub post: bool,
+    pub kind: u8,
+    pub status: NtStatus,
     /// Below the volume; the whole of it when it does not begin with a volume.
-    path: String,
+    pub path: String,
 }
 
 /// What `names` found; results.h has the layout.
-struct NameResults {
-    checks: u64,
-    failed: Vec<u32>,
-    log: Vec<Asked>,
+pub struct NameResults {
+    pub checks: u64,
+    pub failed: Vec<u32>,
+    pub log: Vec<Asked>,
 }
 
 impl NameResults {
     /// Paths that were asked for, of one kind and phase of an operation.
-    fn paths(&self, major: u8, post: bool, kind: u8) -> Vec<&str> {
+    pub fn paths(&self, major: u8, post: bool, kind: u8) -> Vec<&str> {
         let wanted = |asked: &&Asked| (asked.major, asked.post, asked.kind) == (major, post, kind);
         self.log.iter().filter(wanted).map(|asked| asked.path.as_str()).collect()
     }
@@ -58,11 +59,11 @@ fn address_of_results(machine: &Machine, service: &str) -> usize {
     address.expect("the driver wrote where its results are") as usize
 }
 
-fn name_results(machine: &Machine) -> NameResults {
+pub fn name_results(machine: &Machine) -> NameResults {
     name_results_of(machine, "names")
 }
 
-fn name_results_of(machine: &Machine, service: &str) -> NameResults {
+pub fn name_results_of(machine: &Machine, service: &str) -> NameResults {
     let address = address_of_results(machine, service);
     let bytes = machine.read_memory(address, 0x138 + 256 * 0x100).expect("the image is there");
     let u64_at = |at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().expect("eight"));
@@ -93,18 +94,18 @@ fn name_results_of(machine: &Machine, service: &str) -> NameResults {
     }
 }
 
-fn with_names() -> Machine {
+pub fn with_names() -> Machine {
     let machine = machine();
     load_plain(&machine, "names.sys", "names", "365100");
     machine
 }
 
-fn assert_kept(results: &NameResults) {
+pub fn assert_kept(results: &NameResults) {
     assert!(results.checks > 0);
     assert_eq!(results.failed, Vec::<u32>::new(), "lines of checks.c count from 10000");
 }
 
-fn directory(session: &Session, name: &str) -> Result<altimeter::session::Handle, Stopped> {
+pub fn directory(session: &Session, name: &str) -> Result<altimeter::session::Handle, Stopped> {
     let path = utf16(&format!("\\{name}"));
     let request = OpenRequest::on_volume(&path)
         .access(GENERIC_READ | GENERIC_WRITE | nt_abi::DELETE)
