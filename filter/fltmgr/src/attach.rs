@@ -26,6 +26,7 @@ use crate::contexts::objects;
 use crate::definitions::NO_AUTOMATIC_ATTACHMENT;
 use crate::filter::Filter;
 use crate::instance::{ACTIVE, GOING, GONE, Instance};
+use crate::situation::{self, Situation};
 use crate::text::{equal_ignoring_case, lossy};
 use crate::volume::Volume;
 use crate::{findings, flt, frame, pend};
@@ -287,6 +288,7 @@ fn notify(instance: &Instance, callback: NativeFn, reason: u32) -> Result<(), Ra
     }
     let objects = FLT_RELATED_OBJECTS::default();
     instance.related_objects(&objects, std::ptr::null_mut());
+    let _inside = situation::enter(Situation::Teardown);
     call(callback, [std::ptr::from_ref(&objects) as u64, u64::from(reason)])?;
     Ok(())
 }

@@ -35,6 +35,7 @@ pub mod control;
 pub mod definitions;
 mod descend;
 mod device;
+pub mod directory;
 mod fast;
 pub mod filter;
 mod findings;
@@ -60,6 +61,7 @@ pub mod requestor;
 pub mod rows;
 pub mod safe;
 pub mod security;
+mod situation;
 pub mod statistics;
 pub mod swap;
 mod text;
@@ -107,6 +109,7 @@ pub struct Flt {
     /// How many filters make names for those above them.
     pub(crate) providers: AtomicU32,
     counting: AtomicBool,
+    pub(crate) situations: situation::Situations,
     pub(crate) finished: Lock<Vec<statistics::InstanceStatistics>>,
     driver: OnceLock<&'static DRIVER_OBJECT>,
 }
@@ -133,6 +136,7 @@ impl Flt {
             hosts: contexts::hosts::Hosts::default(),
             providers: AtomicU32::new(0),
             counting: AtomicBool::new(false),
+            situations: situation::Situations::new(),
             finished: Lock::new(Rank::Leaf, Vec::new()),
             driver: OnceLock::new(),
         }

@@ -6,14 +6,15 @@
 use std::sync::Arc;
 
 use boundary::Raise;
-use nt_abi::{DEVICE_OBJECT, FILE_OBJECT, NtStatus};
+use nt_abi::{DEVICE_OBJECT, FILE_DEVICE_NETWORK_FILE_SYSTEM, FILE_OBJECT, NtStatus};
 
 use crate::anchor::{Anchored, reference_for_driver};
 use crate::filter::Filter;
-use crate::flt;
 use crate::instance::Instance;
+use crate::situation::{self, Situation};
 use crate::text::{BACKSLASH, equal_ignoring_case, wide};
 use crate::volume::Volume;
+use crate::{findings, flt};
 
 /// The filter called `name`.
 ///
@@ -176,9 +177,56 @@ pub fn flt_get_device_object(volume: &Volume) -> Result<&'static DEVICE_OBJECT, 
 
 /// The storage device of a volume, without an object reference: the caller adds one.
 ///
-/// Source: FltGetDiskDeviceObject; OBJ-19. Errors: FLT_NO_DEVICE_OBJECT.
+/// Source:  FltGetDiskDeviceObject; OBJ-19, OBJ-20
+/// Errors:  FLT_NO_DEVICE_OBJECT; calling it in a teardown callback is a finding
 pub fn flt_get_disk_device_object(volume: &Volume) -> Result<&'static DEVICE_OBJECT, NtStatus> {
+    if situation::is(Situation::Teardown) {
+        findings::error(
+            "OBJ-20",
+            "",
+            "FltGetDiskDeviceObject was called in a teardown callback of an instance, where the volume's disk may be \
+             gone: ask in InstanceSetup or in a callback of an operation",
+        );
+    }
     volume.disk.ok_or(NtStatus::FLT_NO_DEVICE_OBJECT)
+}
+
+/// The name that the mount manager gives the volume: `\??\Volume{…}`, without a backslash at the end.
+///
+/// Source:  FltGetVolumeGuidName; OBJ-13, OBJ-14
+/// IRQL:    PASSIVE_LEVEL
+/// Errors:  INVALID_DEVICE_REQUEST (a volume on the network) · FLT_VOLUME_NOT_FOUND (the disk has no such name);
+///          calling it in a mount callback is a finding
+pub fn flt_get_volume_guid_name(volume: &Volume) -> Result<Vec<u16>, NtStatus> {
+    if situation::is(Situation::Mount) {
+        findings::error(
+            "OBJ-14",
+            "",
+            "FltGetVolumeGuidName was called in a mount callback, where asking the mount manager can deadlock: ask in \
+             InstanceSetup",
+        );
+    }
+    if volume.device_type == FILE_DEVICE_NETWORK_FILE_SYSTEM {
+        return Err(NtStatus::INVALID_DEVICE_REQUEST);
+    }
+    let disk = volume.disk.ok_or(NtStatus::FLT_VOLUME_NOT_FOUND)?;
+    let guid = nt_io::disk::volume_guid(disk).map_err(|_| NtStatus::FLT_VOLUME_NOT_FOUND)?;
+    Ok(nt_io::disk::volume_guid_name(&guid))
+}
+
+/// The volume whose devices `device` is one of: the manager's, the file system's or the disk.
+///
+/// Source:  FltGetVolumeFromDeviceObject. IRQL: <= APC_LEVEL
+/// Errors:  FLT_VOLUME_NOT_FOUND · FLT_DELETING_OBJECT
+pub fn flt_get_volume_from_device_object(device: &DEVICE_OBJECT) -> Result<usize, NtStatus> {
+    let base = nt_io::io_get_device_attachment_base(device);
+    let disk = nt_io::io_get_disk_device(base).unwrap_or(base);
+    reference_for_driver(&flt().volume_of_disk(disk).ok_or(NtStatus::FLT_VOLUME_NOT_FOUND)?)
+}
+
+/// Whether `device` is the manager's own above a volume. Source: FltIsFltMgrVolumeDeviceObject.
+pub fn flt_is_flt_mgr_volume_device_object(device: &DEVICE_OBJECT) -> bool {
+    flt().volumes().iter().any(|volume| volume.device().is_some_and(|own| std::ptr::eq(own, device)))
 }
 
 /// The name of a volume. OBJ-11 and OBJ-12 are about the caller's buffer. Source: FltGetVolumeName.

@@ -30,6 +30,7 @@ use nt_ke::{Severity, current_core, current_thread};
 use crate::anchor::Anchored;
 use crate::device::{Attachment, VolumePointer};
 use crate::filter::Filter;
+use crate::situation::{self, Situation};
 use crate::volume::Volume;
 use crate::{attach, findings, flt, pointer, rows};
 
@@ -206,7 +207,9 @@ impl MountCall {
             let objects = self.objects(&filter);
             let context = Cell::new(0usize);
             let arguments = [from_ref(&data) as u64, from_ref(&objects) as u64, from_ref(&context) as u64];
+            let inside = situation::enter(Situation::Mount);
             let answer = call(callbacks.pre, arguments)? as u32 as i32;
+            drop(inside);
             match answer {
                 FLT_PREOP_SUCCESS_WITH_CALLBACK | FLT_PREOP_SYNCHRONIZE => {
                     self.owed.push((filter, context.get()))
@@ -237,6 +240,7 @@ impl MountCall {
             self.fill(&data, &block, FLTFL_CALLBACK_DATA_POST_OPERATION);
             data.IoStatus.Status.set(irp.IoStatus.Status.get());
             let objects = self.objects(filter);
+            let _inside = situation::enter(Situation::Mount);
             call(callbacks.post, [from_ref(&data) as u64, from_ref(&objects) as u64, *context as u64, 0])?;
         }
         Ok(())

@@ -1,6 +1,6 @@
 //! What is known of a volume and its devices, and memory that its device can use.
 //!
-//! Statements: OBJ-15 to OBJ-18, SEED-FWF-21.
+//! Statements: OBJ-15 to OBJ-18, OBJ-22, SEED-FWF-21.
 
 use boundary::Raise;
 use nt_abi::{DEVICE_OBJECT, DO_DAX_VOLUME, FLT_VOLUME_PROPERTIES, NtStatus};
@@ -111,4 +111,21 @@ pub fn flt_free_pool_aligned_with_tag(instance: &Instance, address: usize, tag: 
         );
     }
     pool::free_pool(address as *mut u8, Some(tag))
+}
+
+const IOCTL_DISK_IS_WRITABLE: u32 = 0x0007_0024;
+
+/// Whether the volume's medium takes writes: asks its disk.
+///
+/// Source:  FltIsVolumeWritable; OBJ-22
+/// IRQL:    PASSIVE_LEVEL
+/// Errors:  INVALID_DEVICE_REQUEST (no disk, or one that cannot say) · what the disk answered
+pub fn flt_is_volume_writable(volume: &Volume) -> Result<Result<bool, NtStatus>, Raise> {
+    let Some(disk) = volume.disk else { return Ok(Err(NtStatus::INVALID_DEVICE_REQUEST)) };
+    let storage = nt_io::io_get_attached_device(disk);
+    Ok(match nt_io::io_send_device_control(storage, IOCTL_DISK_IS_WRITABLE)? {
+        status if status.is_success() => Ok(true),
+        NtStatus::MEDIA_WRITE_PROTECTED => Ok(false),
+        status => Err(status),
+    })
 }

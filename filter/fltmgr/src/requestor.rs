@@ -9,6 +9,7 @@ use nt_abi::{
     FLT_CALLBACK_DATA, FLTFL_CALLBACK_DATA_IRP_OPERATION, FO_SYNCHRONOUS_IO, IRP, IRP_MJ_DEVICE_CONTROL,
     IRP_MJ_FILE_SYSTEM_CONTROL, IRP_MJ_INTERNAL_DEVICE_CONTROL, IRP_MJ_QUERY_INFORMATION, IRP_MJ_READ,
     IRP_MJ_SET_INFORMATION, IRP_MJ_WRITE, IRP_PAGING_IO, IRP_SYNCHRONOUS_API, IRP_SYNCHRONOUS_PAGING_IO,
+    NtStatus,
 };
 use nt_ke::KTHREAD;
 
@@ -37,6 +38,22 @@ pub fn flt_get_requestor_process_id(data: &FLT_CALLBACK_DATA) -> Result<u32, Rai
     match flt_get_requestor_process(data) {
         0 => Ok(0),
         process => Ok(nt_ps::ps_process(process)?.id() as u32),
+    }
+}
+
+/// Its whole identifier, as a handle. Source: FltGetRequestorProcessIdEx; OBJ-25.
+pub fn flt_get_requestor_process_id_ex(data: &FLT_CALLBACK_DATA) -> Result<usize, Raise> {
+    match flt_get_requestor_process(data) {
+        0 => Ok(0),
+        process => Ok(nt_ps::ps_process(process)?.id()),
+    }
+}
+
+/// The terminal session of its process. Source: FltGetRequestorSessionId. Errors: UNSUCCESSFUL (no process).
+pub fn flt_get_requestor_session_id(data: &FLT_CALLBACK_DATA) -> Result<Result<u32, NtStatus>, Raise> {
+    match flt_get_requestor_process(data) {
+        0 => Ok(Err(NtStatus::UNSUCCESSFUL)),
+        process => Ok(Ok(nt_ps::ps_process(process)?.session())),
     }
 }
 

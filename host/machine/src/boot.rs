@@ -195,11 +195,15 @@ pub(crate) fn layers(
     step("the file system", fsd::register())?;
     for ((store, letter), number) in stores.into_iter().zip('C'..='Z').zip(1..) {
         let info = store.volume_info().map_err(|error| BootError::Volume(error.to_string()))?;
+        let read_only = store.capabilities().read_only;
         let medium: Arc<dyn std::any::Any + Send + Sync> = Arc::new(fsd::FsdMedium(store));
-        step(
+        let disk = step(
             "a disk",
             nt_io::disk::create(number, info.sector_size, info.total_bytes, medium, Some(letter)),
         )?;
+        if read_only {
+            nt_io::disk::set_read_only(disk);
+        }
     }
     let program =
         step("a program", nt_ps::ps_create_process(&nt_ps::ProcessParameters::new("altimeter.exe")))?;

@@ -5,7 +5,7 @@
 //! ```
 //!
 //! Who waits stands in a table of the engine, in order; while anybody waits, newcomers queue behind.
-//! Statements: EXEC-24, EXEC-25.
+//! Statements: EXEC-24, EXEC-25, PLOCK-01 to PLOCK-06.
 //!
 //! UNSAFETY: a waiter lies on its thread's stack and is in the table until it is granted or takes itself out.
 
@@ -86,15 +86,50 @@ pub fn delete(lock: &AtomicUsize) {
     locks::forgotten(address..address + 1);
 }
 
+/// Reports a push lock that nobody initialised, or that was deleted. Only a machine that keeps book of locks knows.
+///
+/// Source: PLOCK-06
+pub fn check_initialised(lock: &AtomicUsize, export: &str) {
+    if !locks::is_initialised(from_ref(lock) as usize) {
+        current_core().report(Finding::error(
+            "PLOCK-06",
+            "",
+            format!(
+                "{export} was called for {lock:p}, which is no push lock (any more): call FltInitializePushLock before \
+                 the first use, and none of these after FltDeletePushLock"
+            ),
+        ));
+    }
+}
+
+/// Reports a request of a thread that holds the lock already.
+fn check_recursion(lock: usize, exclusive: bool) {
+    let (rule, what) = match locks::held(lock) {
+        None => return,
+        Some(Mode::Shared) if !exclusive => (
+            "PLOCK-04",
+            "shared while it holds it shared: that hangs as soon as another thread waits to have it exclusive",
+        ),
+        Some(_) => ("PLOCK-03", "while it holds it: it waits for itself"),
+    };
+    current_core().report(Finding::error(
+        rule,
+        "",
+        format!("a thread acquires the push lock {lock:#x} {what}. Push locks are not recursive"),
+    ));
+}
+
 /// Acquires it, waiting in turn. The caller keeps normal kernel APCs off.
 ///
 /// Source:  FltAcquirePushLockExclusive, FltAcquirePushLockShared, ExfAcquirePushLock*
 /// IRQL:    <= APC_LEVEL
-/// Errors:  `Stop` when the machine stops; it is not held then
+/// Errors:  `Stop` when the machine stops; it is not held then. Recursion is a finding where the machine keeps book of
+///          locks (PLOCK-03, PLOCK-04)
 pub fn acquire(lock: &AtomicUsize, exclusive: bool) -> Result<(), Raise> {
     nt_ke::scheduler::point();
     let fast = |word: usize| if word & WAITING == 0 { granted(word, exclusive) } else { None };
     let key = from_ref(lock) as usize;
+    check_recursion(key, exclusive);
     if lock.fetch_update(Ordering::Acquire, Ordering::Relaxed, fast).is_ok() {
         locks::acquired(key, Kind::PushLock, mode(exclusive));
         return Ok(());

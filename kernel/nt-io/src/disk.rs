@@ -5,6 +5,7 @@
 
 use std::any::Any;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use nt_abi::{
     DEVICE_OBJECT, DO_DEVICE_INITIALIZING, DO_DIRECT_IO, FILE_DEVICE_DISK, FILE_DEVICE_SECURE_OPEN, IRP,
@@ -37,6 +38,7 @@ pub struct Disk {
     number: u32,
     sector_size: u32,
     total_bytes: u64,
+    read_only: AtomicBool,
     pub(crate) medium: Arc<dyn Any + Send + Sync>,
 }
 
@@ -46,7 +48,39 @@ fn units(text: &str) -> Vec<u16> {
     text.encode_utf16().collect()
 }
 
-/// Makes disk `number` and, with `letter`, the link `\??\X:` to it.
+/// The GUID by which a volume is known, as its 16 bytes in memory: the same for a number in each machine.
+///
+/// Source:  IoVolumeDeviceToGuid
+/// Errors:  INVALID_DEVICE_REQUEST (no disk of this driver)
+pub fn volume_guid(device: &DEVICE_OBJECT) -> Result<[u8; 16], NtStatus> {
+    let base = crate::device::io_get_device_attachment_base(device);
+    let disk = device_state::<Disk>(base).ok_or(NtStatus::INVALID_DEVICE_REQUEST)?;
+    Ok(guid_of(disk.number))
+}
+
+fn guid_of(number: u32) -> [u8; 16] {
+    let mut guid = [0x41, 0x74, 0x6c, 0xa1, 0x65, 0x74, 0x72, 0x4e, 0x80, 0x6d, 0, 0, 0, 0, 0, 0];
+    guid[12..].copy_from_slice(&number.to_be_bytes());
+    guid
+}
+
+/// `\??\Volume{…}`, the name that the GUID of a volume makes.
+pub fn volume_guid_name(guid: &[u8; 16]) -> Vec<u16> {
+    let order = [3, 2, 1, 0, 5, 4, 7, 6, 8, 9, 10, 11, 12, 13, 14, 15];
+    let digits: Vec<String> = order.iter().map(|place| format!("{:02x}", guid[*place])).collect();
+    let part = |range: std::ops::Range<usize>| digits[range].concat();
+    let parts = [part(0..4), part(4..6), part(6..8), part(8..10), part(10..16)].join("-");
+    units(&format!(r"\??\Volume{{{parts}}}"))
+}
+
+/// Says that the medium takes no writes: IOCTL_DISK_IS_WRITABLE answers so.
+pub fn set_read_only(device: &DEVICE_OBJECT) {
+    if let Some(disk) = device_state::<Disk>(device) {
+        disk.read_only.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Makes disk `number`, the link `\??\Volume{…}` to it and, with `letter`, the link `\??\X:`.
 ///
 /// Units:   bytes
 /// Returns: the storage device; nothing is mounted on it yet
@@ -77,9 +111,15 @@ pub fn create(
         };
     device.SectorSize.set(sector_size as u16);
     device.AlignmentRequirement.set(0);
-    set_device_state(device, Disk { number, sector_size, total_bytes, medium });
+    set_device_state(
+        device,
+        Disk { number, sector_size, total_bytes, read_only: AtomicBool::new(false), medium },
+    );
     device.Flags.set((device.Flags.get() | DO_DIRECT_IO) & !DO_DEVICE_INITIALIZING);
     io.disks.lock().push(crate::pointer::address(device));
+    if let Err(status) = objects::create_link(&volume_guid_name(&guid_of(number)), &name)? {
+        return Ok(Err(status));
+    }
     if let Some(letter) = letter
         && let Err(status) = objects::create_link(&units(&format!(r"\??\{letter}:")), &name)?
     {
@@ -129,6 +169,9 @@ impl Disk {
                 let mut out = ((name.len() * 2) as u16).to_le_bytes().to_vec();
                 out.extend(name.iter().flat_map(|unit| unit.to_le_bytes()));
                 out
+            }
+            IOCTL_DISK_IS_WRITABLE if self.read_only.load(Ordering::Relaxed) => {
+                return Err(NtStatus::MEDIA_WRITE_PROTECTED);
             }
             IOCTL_DISK_IS_WRITABLE
             | IOCTL_DISK_CHECK_VERIFY

@@ -16,6 +16,8 @@ rows! { "fltmgr.sys", "fltmgr";
     FltGetRoutineAddress done "OBJ-26; NULL for what the table does not have";
     FltGetRequestorProcess done "GIO-40";
     FltGetRequestorProcessId done "OBJ-25";
+    FltGetRequestorProcessIdEx done "OBJ-25";
+    FltGetRequestorSessionId done "";
     FltGetSwappedBufferMdlAddress done "SWAP-17, SWAP-18";
     FltRetainSwappedBufferMdlAddress done "SWAP-20";
     FltGetNewSystemBufferAddress done "SWAP-25";
@@ -84,9 +86,27 @@ export! {
     }
 
     /// Its identity.
-    pub fn FltGetRequestorProcessId(data: *mut FLT_CALLBACK_DATA) -> u32 [irql <= APC_LEVEL] {
+    pub fn FltGetRequestorProcessId(data: *mut FLT_CALLBACK_DATA) -> u32 [irql <= DISPATCH_LEVEL] {
         arg!(FltGetRequestorProcessId: data);
         fltmgr::requestor::flt_get_requestor_process_id(data)
+    }
+
+    /// Its identity, as a handle.
+    pub fn FltGetRequestorProcessIdEx(data: *mut FLT_CALLBACK_DATA) -> usize [irql <= DISPATCH_LEVEL] {
+        arg!(FltGetRequestorProcessIdEx: data);
+        fltmgr::requestor::flt_get_requestor_process_id_ex(data)
+    }
+
+    /// Its terminal session.
+    pub fn FltGetRequestorSessionId(data: *mut FLT_CALLBACK_DATA, session: *mut u32) -> NtStatus [irql <= APC_LEVEL] {
+        arg!(FltGetRequestorSessionId: data);
+        match fltmgr::requestor::flt_get_requestor_session_id(data)? {
+            Ok(found) => {
+                store(session, found, "FltGetRequestorSessionId", "SessionId")?;
+                Ok(NtStatus::SUCCESS)
+            }
+            Err(status) => Ok(status),
+        }
     }
 
     /// The MDL of the buffer that the caller swapped in.

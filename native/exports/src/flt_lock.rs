@@ -15,7 +15,7 @@ rows! { "fltmgr.sys", "nt-ex";
     FltAcquireResourceExclusive done "RES-30";
     FltAcquireResourceShared done "RES-30";
     FltReleaseResource done "SEED-RES-01 to SEED-RES-11";
-    FltInitializePushLock done "EXEC-24";
+    FltInitializePushLock done "EXEC-24, PLOCK-01";
     FltDeletePushLock done "EXEC-24";
     FltAcquirePushLockExclusive done "EXEC-24, EXEC-25";
     FltAcquirePushLockExclusiveEx done "EXEC-24, EXEC-25";
@@ -34,8 +34,24 @@ fn in_region(acquire: impl FnOnce() -> Result<(), Raise>) -> Result<(), Raise> {
     })
 }
 
-fn acquire_push_lock(lock: &AtomicUsize, exclusive: bool) -> Result<(), Raise> {
+fn acquire_push_lock(lock: &AtomicUsize, exclusive: bool, export: &str) -> Result<(), Raise> {
+    push_lock::check_initialised(lock, export);
     in_region(|| push_lock::acquire(lock, exclusive))
+}
+
+/// Source: PLOCK-07
+fn check_flags(flags: u32, export: &str) {
+    const VALID: u32 = 3;
+    if flags & !VALID != 0 {
+        nt_ke::current_core().report(nt_ke::Finding::error(
+            "PLOCK-07",
+            "",
+            format!(
+                "{export} was called with flags {flags:#x}: only FLT_PUSH_LOCK_ENABLE_AUTO_BOOST (1) and \
+                 FLT_PUSH_LOCK_DISABLE_AUTO_BOOST (2) are valid"
+            ),
+        ));
+    }
 }
 
 fn release_push_lock(lock: &AtomicUsize, export: &str) -> Result<(), Raise> {
@@ -79,25 +95,27 @@ export! {
     /// Holds normal kernel APCs off and acquires for writing.
     pub fn FltAcquirePushLockExclusive(lock: *mut AtomicUsize) -> () [irql <= APC_LEVEL] {
         arg!(FltAcquirePushLockExclusive: lock);
-        acquire_push_lock(lock, true)
+        acquire_push_lock(lock, true, "FltAcquirePushLockExclusive")
     }
 
     /// The same; the flags only tune it.
-    pub fn FltAcquirePushLockExclusiveEx(lock: *mut AtomicUsize, _flags: u32) -> () [irql <= APC_LEVEL] {
+    pub fn FltAcquirePushLockExclusiveEx(lock: *mut AtomicUsize, flags: u32) -> () [irql <= APC_LEVEL] {
         arg!(FltAcquirePushLockExclusiveEx: lock);
-        acquire_push_lock(lock, true)
+        check_flags(flags, "FltAcquirePushLockExclusiveEx");
+        acquire_push_lock(lock, true, "FltAcquirePushLockExclusiveEx")
     }
 
     /// Holds normal kernel APCs off and acquires for reading.
     pub fn FltAcquirePushLockShared(lock: *mut AtomicUsize) -> () [irql <= APC_LEVEL] {
         arg!(FltAcquirePushLockShared: lock);
-        acquire_push_lock(lock, false)
+        acquire_push_lock(lock, false, "FltAcquirePushLockShared")
     }
 
     /// The same; the flags only tune it.
-    pub fn FltAcquirePushLockSharedEx(lock: *mut AtomicUsize, _flags: u32) -> () [irql <= APC_LEVEL] {
+    pub fn FltAcquirePushLockSharedEx(lock: *mut AtomicUsize, flags: u32) -> () [irql <= APC_LEVEL] {
         arg!(FltAcquirePushLockSharedEx: lock);
-        acquire_push_lock(lock, false)
+        check_flags(flags, "FltAcquirePushLockSharedEx");
+        acquire_push_lock(lock, false, "FltAcquirePushLockSharedEx")
     }
 
     /// Releases and lets normal kernel APCs in again.
@@ -107,8 +125,9 @@ export! {
     }
 
     /// The same; the flags only tune it.
-    pub fn FltReleasePushLockEx(lock: *mut AtomicUsize, _flags: u32) -> () [irql <= APC_LEVEL] {
+    pub fn FltReleasePushLockEx(lock: *mut AtomicUsize, flags: u32) -> () [irql <= APC_LEVEL] {
         arg!(FltReleasePushLockEx: lock);
+        check_flags(flags, "FltReleasePushLockEx");
         release_push_lock(lock, "FltReleasePushLockEx")
     }
 }

@@ -3,7 +3,7 @@
 use boundary::{Raise, copy, export};
 use fltmgr::lookup::{self, Neighbour};
 use nt_abi::irql::{APC_LEVEL, DISPATCH_LEVEL, PASSIVE_LEVEL};
-use nt_abi::{FILE_OBJECT, NtStatus, UNICODE_STRING};
+use nt_abi::{DEVICE_OBJECT, FILE_OBJECT, NtStatus, UNICODE_STRING};
 
 use crate::argument::{arg, fault, optional, rows, store, store_if};
 use crate::flt_filter::{answer, filter, instance, volume};
@@ -27,6 +27,11 @@ rows! { "fltmgr.sys", "fltmgr";
     FltGetDiskDeviceObject done "OBJ-19";
     FltGetVolumeName done "OBJ-11, OBJ-12";
     FltGetVolumeProperties done "OBJ-15 to OBJ-18";
+    FltGetVolumeGuidName done "OBJ-13, OBJ-14";
+    FltGetVolumeFromDeviceObject done "";
+    FltIsFltMgrVolumeDeviceObject done "";
+    FltIsVolumeWritable done "OBJ-22";
+    FltIsDirectory done "OBJ-23, OBJ-24";
     FltAllocatePoolAlignedWithTag done "SEED-FWF-21";
     FltFreePoolAlignedWithTag done "SEED-FWF-21";
 }
@@ -62,6 +67,27 @@ fn device(
         }
         Err(status) => Ok(status),
     }
+}
+
+/// Gives a volume's name out. Source: OBJ-11, OBJ-12.
+fn give_name(
+    text: &[u16],
+    name: *mut UNICODE_STRING,
+    needed: *mut u32,
+    export: &str,
+) -> Result<NtStatus, Raise> {
+    if name.is_null() && needed.is_null() {
+        return Ok(NtStatus::INVALID_PARAMETER);
+    }
+    let bytes: Vec<u8> = text.iter().flat_map(|unit| unit.to_le_bytes()).collect();
+    store_if(needed, bytes.len() as u32)?;
+    let Some(name) = optional(name, export, "the name")? else { return Ok(NtStatus::SUCCESS) };
+    if usize::from(name.MaximumLength.get()) < bytes.len() {
+        return Ok(NtStatus::BUFFER_TOO_SMALL);
+    }
+    copy::write(name.Buffer.get() as usize, &bytes).map_err(fault)?;
+    name.Length.set(bytes.len() as u16);
+    Ok(NtStatus::SUCCESS)
 }
 
 export! {
@@ -142,7 +168,7 @@ export! {
     }
 
     /// The manager's device on a volume.
-    pub fn FltGetDeviceObject(address: usize, out: *mut usize) -> NtStatus [irql <= APC_LEVEL] {
+    pub fn FltGetDeviceObject(address: usize, out: *mut usize) -> NtStatus [irql <= DISPATCH_LEVEL] {
         device(lookup::flt_get_device_object(&*volume(address)?), out, "FltGetDeviceObject")
     }
 
@@ -154,19 +180,50 @@ export! {
     /// The device name of a volume.
     pub fn FltGetVolumeName(address: usize, name: *mut UNICODE_STRING, needed: *mut u32) -> NtStatus [irql <= APC_LEVEL] {
         let volume = volume(address)?;
-        let text = lookup::flt_get_volume_name(&volume);
-        let bytes: Vec<u8> = text.iter().flat_map(|unit| unit.to_le_bytes()).collect();
-        if name.is_null() && needed.is_null() {
-            return Ok(NtStatus::INVALID_PARAMETER);
+        give_name(lookup::flt_get_volume_name(&volume), name, needed, "FltGetVolumeName")
+    }
+
+    /// The mount manager's name of a volume.
+    pub fn FltGetVolumeGuidName(address: usize, name: *mut UNICODE_STRING, needed: *mut u32) -> NtStatus [irql <= PASSIVE_LEVEL] {
+        match lookup::flt_get_volume_guid_name(&*volume(address)?) {
+            Ok(text) => give_name(&text, name, needed, "FltGetVolumeGuidName"),
+            Err(status) => Ok(status),
         }
-        store_if(needed, bytes.len() as u32)?;
-        let Some(name) = optional(name, "FltGetVolumeName", "VolumeName")? else { return Ok(NtStatus::SUCCESS) };
-        if usize::from(name.MaximumLength.get()) < bytes.len() {
-            return Ok(NtStatus::BUFFER_TOO_SMALL);
+    }
+
+    /// The volume that a device belongs to.
+    pub fn FltGetVolumeFromDeviceObject(_filter: usize, device: *mut DEVICE_OBJECT, out: *mut usize) -> NtStatus [irql <= APC_LEVEL] {
+        arg!(FltGetVolumeFromDeviceObject: device);
+        answer(lookup::flt_get_volume_from_device_object(device), out, "FltGetVolumeFromDeviceObject")
+    }
+
+    /// Whether a device is the manager's above a volume.
+    pub fn FltIsFltMgrVolumeDeviceObject(device: *mut DEVICE_OBJECT) -> bool [irql <= DISPATCH_LEVEL] {
+        arg!(FltIsFltMgrVolumeDeviceObject: device);
+        Ok(lookup::flt_is_flt_mgr_volume_device_object(device))
+    }
+
+    /// Whether the medium of a volume, or of an instance's volume, takes writes.
+    pub fn FltIsVolumeWritable(address: usize, writable: *mut bool) -> NtStatus [irql <= PASSIVE_LEVEL] {
+        match fltmgr::properties::flt_is_volume_writable(&*fltmgr::anchor::volume_at(address)?)? {
+            Ok(answer) => {
+                store(writable, answer, "FltIsVolumeWritable", "IsWritable")?;
+                Ok(NtStatus::SUCCESS)
+            }
+            Err(status) => Ok(status),
         }
-        copy::write(name.Buffer.get() as usize, &bytes).map_err(fault)?;
-        name.Length.set(bytes.len() as u16);
-        Ok(NtStatus::SUCCESS)
+    }
+
+    /// Whether a file is a directory.
+    pub fn FltIsDirectory(file: *mut FILE_OBJECT, address: usize, directory: *mut bool) -> NtStatus [irql <= APC_LEVEL] {
+        arg!(FltIsDirectory: file);
+        match fltmgr::directory::flt_is_directory(file, &*instance(address)?)? {
+            Ok(answer) => {
+                store(directory, answer, "FltIsDirectory", "IsDirectory")?;
+                Ok(NtStatus::SUCCESS)
+            }
+            Err(status) => Ok(status),
+        }
     }
 
     /// What is known of a volume and its devices.

@@ -5,7 +5,7 @@ use fltmgr::{name_parts, names, operation_from};
 use nt_abi::irql::{APC_LEVEL, PASSIVE_LEVEL};
 use nt_abi::{FILE_OBJECT, NtStatus, UNICODE_STRING};
 
-use crate::argument::{arg, fault, optional, rows, store_if};
+use crate::argument::{arg, fault, optional, rows};
 use crate::flt_filter::{answer, instance};
 use crate::flt_string::units;
 
@@ -20,7 +20,6 @@ rows! { "fltmgr.sys", "fltmgr";
     FltParseFileNameInformation done "NAME-29 to NAME-33";
     FltParseFileName done "NAME-34";
     FltGetDestinationFileNameInformation partial "no mount points; NAME-39, NAME-42";
-    FltIsDirectory done "OBJ-23";
 }
 
 export! {
@@ -99,17 +98,5 @@ export! {
         let instance = instance(address)?;
         let found = names::flt_get_destination_file_name_information(&instance, file, root, &name, options)?;
         answer(found, out, "FltGetDestinationFileNameInformation")
-    }
-
-    /// Whether an open file is a directory.
-    pub fn FltIsDirectory(file: *mut FILE_OBJECT, address: usize, out: *mut u8) -> NtStatus [irql <= PASSIVE_LEVEL] {
-        arg!(FltIsDirectory: file);
-        match names::flt_is_directory(&instance(address)?, file)? {
-            Ok(is) => {
-                store_if(out, u8::from(is))?;
-                Ok(NtStatus::SUCCESS)
-            }
-            Err(status) => Ok(status),
-        }
     }
 }

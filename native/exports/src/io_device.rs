@@ -15,6 +15,8 @@ rows! { "ntoskrnl.exe", "nt-io";
     IoDetachDevice done "";
     IoGetAttachedDevice done "";
     IoVolumeDeviceToDosName partial "drive letters only";
+    IoVolumeDeviceToGuid done "";
+    IoVolumeDeviceToGuidPath done "";
     IoCreateSymbolicLink done "";
     IoDeleteSymbolicLink done "";
     IoAllocateWorkItem done "EXEC-36";
@@ -49,6 +51,20 @@ fn item(address: usize, export: &str) -> Result<&'static WorkItem, Raise> {
     }
     // SAFETY: a live pool block of this very size, made by `IoAllocateWorkItem`.
     Ok(unsafe { &*(address as *const WorkItem) })
+}
+
+/// Gives a name out in paged pool that the caller frees.
+fn give_name(name: &[u16], out: &UNICODE_STRING) -> Result<NtStatus, Raise> {
+    let bytes: Vec<u8> = name.iter().chain(&[0]).flat_map(|unit| unit.to_le_bytes()).collect();
+    let Some(block) = nt_ex::pool::allocate(nt_ex::pool::PoolKind::Paged, bytes.len(), NAME_TAG, false)
+    else {
+        return Ok(NtStatus::INSUFFICIENT_RESOURCES);
+    };
+    boundary::copy::write(block.as_ptr() as usize, &bytes).map_err(crate::argument::fault)?;
+    out.Length.set(bytes.len() as u16 - 2);
+    out.MaximumLength.set(bytes.len() as u16);
+    out.Buffer.set(block.as_ptr().cast());
+    Ok(NtStatus::SUCCESS)
 }
 
 export! {
@@ -90,6 +106,27 @@ export! {
         Ok(std::ptr::from_ref(nt_io::io_get_attached_device(device)) as usize)
     }
 
+    /// The GUID of a volume's storage device.
+    pub fn IoVolumeDeviceToGuid(device: *mut DEVICE_OBJECT, out: *mut [u8; 16]) -> NtStatus [irql <= PASSIVE_LEVEL] {
+        arg!(IoVolumeDeviceToGuid: device);
+        match nt_io::disk::volume_guid(device) {
+            Ok(guid) => {
+                store(out, guid, "IoVolumeDeviceToGuid", "GUID")?;
+                Ok(NtStatus::SUCCESS)
+            }
+            Err(status) => Ok(status),
+        }
+    }
+
+    /// `\\??\\Volume{…}` of a volume's storage device, in paged pool that the caller frees.
+    pub fn IoVolumeDeviceToGuidPath(device: *mut DEVICE_OBJECT, out: *mut UNICODE_STRING) -> NtStatus [irql <= PASSIVE_LEVEL] {
+        arg!(IoVolumeDeviceToGuidPath: device, out);
+        match nt_io::disk::volume_guid(device) {
+            Ok(guid) => give_name(&nt_io::disk::volume_guid_name(&guid), out),
+            Err(status) => Ok(status),
+        }
+    }
+
     /// The drive letter of a storage device, in paged pool that the caller frees.
     pub fn IoVolumeDeviceToDosName(device: *mut DEVICE_OBJECT, out: *mut UNICODE_STRING) -> NtStatus [irql <= PASSIVE_LEVEL] {
         arg!(IoVolumeDeviceToDosName: device, out);
@@ -97,15 +134,7 @@ export! {
             Ok(name) => name,
             Err(status) => return Ok(status),
         };
-        let bytes: Vec<u8> = name.iter().chain(&[0]).flat_map(|unit| unit.to_le_bytes()).collect();
-        let Some(block) = nt_ex::pool::allocate(nt_ex::pool::PoolKind::Paged, bytes.len(), NAME_TAG, false) else {
-            return Ok(NtStatus::INSUFFICIENT_RESOURCES);
-        };
-        boundary::copy::write(block.as_ptr() as usize, &bytes).map_err(crate::argument::fault)?;
-        out.Length.set(bytes.len() as u16 - 2);
-        out.MaximumLength.set(bytes.len() as u16);
-        out.Buffer.set(block.as_ptr().cast());
-        Ok(NtStatus::SUCCESS)
+        give_name(&name, out)
     }
 
     /// Makes a symbolic link.

@@ -15,7 +15,7 @@
 //! UNSAFETY: hosts are found through list entries that begin them and through words of file objects.
 
 use std::ptr::from_ref;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 
 use boundary::Raise;
 use nt_abi::{
@@ -33,6 +33,10 @@ const STREAM_SLOT: usize = 2;
 /// Word with the address of its own host.
 const HANDLE_SLOT: usize = 3;
 
+const UNKNOWN: u8 = 0;
+const NO_DIRECTORY: u8 = 1;
+const A_DIRECTORY: u8 = 2;
+
 /// One object's contexts.
 #[repr(C)]
 pub struct Host {
@@ -46,6 +50,8 @@ pub struct Host {
     pub(super) files: Links,
     /// Section contexts of a stream.
     pub(super) sections: Links,
+    /// Whether the stream is a directory: one of the constants below.
+    kind: AtomicU8,
 }
 
 // SAFETY: the entry changes under the lock of its list, the rest is synchronised.
@@ -91,6 +97,7 @@ impl Host {
                     own: Links::default(),
                     files: Links::default(),
                     sections: Links::default(),
+                    kind: AtomicU8::new(UNKNOWN),
                 });
                 let address = host.address();
                 hosts.0.lock().push(host);
@@ -100,6 +107,7 @@ impl Host {
         for links in [&host.own, &host.files, &host.sections] {
             links.reopen();
         }
+        host.kind.store(UNKNOWN, Ordering::Relaxed);
         host.entry.OwnerId.set(owner() as *mut _);
         host.object.store(object, Ordering::Release);
         host
@@ -168,6 +176,21 @@ pub(super) fn stream_or_new(file: &FILE_OBJECT) -> Result<&'static Host, NtStatu
         new.give_back();
     }
     Ok(remember(file, entry))
+}
+
+/// Whether the stream of `file` is a directory, where somebody has asked before. Source: OBJ-23.
+pub(crate) fn known_directory(file: &FILE_OBJECT) -> Option<bool> {
+    match stream(file).ok()??.kind.load(Ordering::Relaxed) {
+        UNKNOWN => None,
+        kind => Some(kind == A_DIRECTORY),
+    }
+}
+
+/// Keeps the answer with the stream.
+pub(crate) fn remember_directory(file: &FILE_OBJECT, directory: bool) {
+    if let Ok(host) = stream_or_new(file) {
+        host.kind.store(if directory { A_DIRECTORY } else { NO_DIRECTORY }, Ordering::Relaxed);
+    }
 }
 
 /// Where the file system of `file` keeps contexts of the file, if it does.

@@ -31,7 +31,6 @@ use nt_abi::{
     FLT_FILE_NAME_REQUEST_FROM_CURRENT_PROVIDER, FLT_FILE_NAME_SHORT, FLT_VALID_FILE_NAME_FORMATS,
     FLT_VALID_FILE_NAME_QUERY_METHODS, FO_CLEANUP_COMPLETE, IRP_MJ_CLOSE, IRP_MJ_CREATE, NtStatus,
 };
-use nt_ex::pool::{self, PoolKind};
 use nt_io::io_get_top_level_irp;
 use nt_ke::irql;
 
@@ -45,16 +44,13 @@ use crate::altitude::Altitude;
 use crate::anchor::Anchored;
 use crate::findings;
 use crate::frame::{Operation, Phase};
-use crate::generated::flt_query_information_file;
 use crate::instance::Instance;
 use crate::text::BACKSLASH;
 use crate::volume::Volume;
-use block::TAG;
 use cache::Key;
 
 const FILE_RENAME_INFORMATION: u32 = 10;
 const FILE_LINK_INFORMATION: u32 = 11;
-const FILE_STANDARD_INFORMATION: u32 = 5;
 const FILE_RENAME_INFORMATION_EX: u32 = 65;
 const FILE_LINK_INFORMATION_EX: u32 = 72;
 
@@ -354,27 +350,6 @@ pub fn flt_purge_file_name_information_cache(
 /// What a symbolic link names, `None` for anything else.
 pub(crate) fn resolve_link(name: &[u16]) -> Result<Option<Vec<u16>>, Raise> {
     Ok(nt_ob::ob_query_symbolic_link(name)?.ok())
-}
-
-/// Whether an open file is a directory.
-///
-/// Source:  FltIsDirectory; OBJ-23. IRQL: PASSIVE_LEVEL
-/// Errors:  the file system's
-pub fn flt_is_directory(
-    instance: &Arc<Instance>,
-    file: &'static FILE_OBJECT,
-) -> Result<Result<bool, NtStatus>, Raise> {
-    const SIZE: usize = 24;
-    const DIRECTORY: usize = 21;
-    let Some(buffer) = pool::allocate_engine(PoolKind::NonPaged, SIZE, TAG) else {
-        return Ok(Err(NtStatus::INSUFFICIENT_RESOURCES));
-    };
-    let address = buffer.as_ptr() as usize;
-    let result = flt_query_information_file(instance, file, address, SIZE as u32, FILE_STANDARD_INFORMATION);
-    let directory = copy::read_value::<u8>(address + DIRECTORY).unwrap_or(0) != 0;
-    pool::free(buffer.as_ptr(), Some(TAG))?;
-    let status = result?.status;
-    Ok(if status.is_success() { Ok(directory) } else { Err(status) })
 }
 
 /// Whether a class carries the name of a target.

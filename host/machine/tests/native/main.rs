@@ -15,6 +15,7 @@ mod fast_io;
 mod fs_filter;
 mod mapped;
 mod names;
+mod objects;
 mod other_volume;
 mod parameter_block;
 mod pended;

@@ -2,7 +2,7 @@
 
 /// Whole prefixes: these need a mounted volume, files and other drivers around them.
 const PREFIXES: &[(&str, &str, &str)] = &[
-    ("fltmgr.sys", "Flt", "swaptest, iopbtest, attachtest, ownfcb and xorcrypt, in tests/native"),
+    ("fltmgr.sys", "Flt", "swaptest, iopbtest, attachtest, objtest, ownfcb and xorcrypt, in tests/native"),
     ("ntoskrnl.exe", "Cc", "ownfcb, in tests/native/caching.rs, and the tests of nt-cc and fsd"),
 ];
 
@@ -28,6 +28,8 @@ const ROWS: &[(&str, &str)] = &[
     ("IoGetRelatedDeviceObject", "needs an open file: ownfcb"),
     ("IoReplaceFileObjectName", "needs a create under way: tests/native"),
     ("IoVolumeDeviceToDosName", "needs a mounted volume: tests/native"),
+    ("IoVolumeDeviceToGuid", "needs a mounted volume: objtest, in tests/native/objects.rs"),
+    ("IoVolumeDeviceToGuidPath", "needs a mounted volume: objtest, in tests/native/objects.rs"),
     ("KeAttachProcess", "needs a second process: tests/exports/processes.rs"),
     ("KeBugCheck", "ends the machine: badapples"),
     ("KeBugCheckEx", "ends the machine: badapples"),

@@ -170,6 +170,23 @@ pub fn forgotten(range: Range<usize>) {
     }
 }
 
+/// How the current thread holds a lock, if it does and the machine keeps book.
+#[inline]
+pub fn held(lock: usize) -> Option<Mode> {
+    if !watched() {
+        return None;
+    }
+    let mut state = current_core().locks.state.lock();
+    let thread = state.thread(current_thread());
+    thread.holds.iter().find(|hold| hold.lock == lock).map(|hold| hold.mode)
+}
+
+/// Whether somebody has initialised a lock at this address, as far as the machine keeps book: else yes.
+#[inline]
+pub fn is_initialised(lock: usize) -> bool {
+    !watched() || current_core().locks.state.lock().births.contains_key(&lock)
+}
+
 /// The current thread has acquired a lock, in a way that would have waited for it.
 #[inline]
 pub fn acquired(lock: usize, kind: Kind, mode: Mode) {
