@@ -1,9 +1,9 @@
 /*
  * iopbtest: records what a minifilter is shown and does to operations what the registry value Mode says.
  *
- * results.h describes the record and how a test finds it; modes.c, pending.c and queueing.c hold the behaviours. An unknown mode makes
- * DriverEntry fail with STATUS_INVALID_PARAMETER. One binary can be loaded under several service names at
- * several altitudes, each with its own mode.
+ * results.h describes the record and how a test finds it; modes.c, pending.c, queueing.c and generated.c hold the
+ * behaviours. An unknown mode makes DriverEntry fail with STATUS_INVALID_PARAMETER. One binary can be loaded under
+ * several service names at several altitudes, each with its own mode.
  */
 #include "iopbtest.h"
 
@@ -202,21 +202,29 @@ static VOID FillOperations(VOID)
 
 static NTSTATUS ChooseMode(PPARAMETER_KEYS Keys)
 {
+    static const struct {
+        const BEHAVIOUR *Modes;
+        const ULONG *Count;
+    } lists[] = {
+        {Modes, &ModeCount},
+        {PendingModes, &PendingModeCount},
+        {QueueModes, &QueueModeCount},
+        {GeneratedModes, &GeneratedModeCount},
+    };
     UNICODE_STRING chosen;
     UNICODE_STRING name;
-    ULONG i;
+    ULONG i, k;
 
     if (!NT_SUCCESS(ReadStringParameter(Keys, L"Mode", &chosen))) {
         Mode = &Modes[0];
         return STATUS_SUCCESS;
     }
-    for (i = 0; i < ModeCount + PendingModeCount + QueueModeCount && Mode == NULL; i++) {
-        const BEHAVIOUR *mode = i < ModeCount                      ? &Modes[i]
-                                : i < ModeCount + PendingModeCount ? &PendingModes[i - ModeCount]
-                                                                   : &QueueModes[i - ModeCount - PendingModeCount];
-        RtlInitUnicodeString(&name, mode->Name);
-        if (RtlEqualUnicodeString(&name, &chosen, TRUE)) {
-            Mode = mode;
+    for (i = 0; i < ARRAYSIZE(lists) && Mode == NULL; i++) {
+        for (k = 0; k < *lists[i].Count && Mode == NULL; k++) {
+            RtlInitUnicodeString(&name, lists[i].Modes[k].Name);
+            if (RtlEqualUnicodeString(&name, &chosen, TRUE)) {
+                Mode = &lists[i].Modes[k];
+            }
         }
     }
     if (Mode == NULL) {

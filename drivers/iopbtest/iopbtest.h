@@ -38,6 +38,9 @@ extern const ULONG PendingModeCount;
 extern const BEHAVIOUR QueueModes[];
 extern const ULONG QueueModeCount;
 VOID InitializeQueue(PFLT_INSTANCE Instance);
+/* generated.c */
+extern const BEHAVIOUR GeneratedModes[];
+extern const ULONG GeneratedModeCount;
 /* Completes the operation that a hold mode holds. */
 VOID CompleteHeld(VOID);
 extern SETTINGS Settings;

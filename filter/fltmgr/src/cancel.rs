@@ -16,6 +16,7 @@ use nt_io::{io_cancel_irp, io_release_cancel_spin_lock, io_set_rust_cancel};
 
 use crate::findings;
 use crate::frame::{Operation, operation_of};
+use crate::request;
 use crate::requestor::is_paging;
 
 pub(crate) fn complain(operation: &Operation, rule: &'static str, message: impl Into<String>) {
@@ -29,7 +30,11 @@ pub(crate) fn complain(operation: &Operation, rule: &'static str, message: impl 
 /// IRQL:    <= DISPATCH_LEVEL
 /// Returns: whether a cancel routine was called: not for operations without an IRP, or cancelled before
 /// Errors:  an operation that the filter did not issue is a finding
-pub fn flt_cancel_io(operation: &Operation) -> Result<bool, Raise> {
+pub fn flt_cancel_io(data: usize) -> Result<bool, Raise> {
+    if let Some(answer) = request::cancel(data)? {
+        return Ok(answer);
+    }
+    let operation = crate::operation_from(data)?;
     let Some(irp) = operation.irp.get() else { return Ok(false) };
     if operation.base_flags.get() & FLTFL_CALLBACK_DATA_GENERATED_IO == 0 {
         complain(

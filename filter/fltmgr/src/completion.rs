@@ -22,7 +22,7 @@ use nt_ke::{BugCheck, Severity, current_core, dispatcher, epoch};
 
 use crate::callback::{self, report};
 use crate::flt;
-use crate::frame::{COMPLETED, DISPATCHING, Operation, Owed, Phase, WAITING};
+use crate::frame::{COMPLETED, DISPATCHING, Operation, Owed, Phase, SWAPPED, WAITING};
 use crate::instance::{GONE, Instance};
 use crate::names::cache;
 use crate::nodes::Node;
@@ -241,7 +241,7 @@ fn deliver(operation: &Operation, owed: &Owed, node: &Node) -> Result<bool, Rais
         && answer == FLT_POSTOP_FINISHED_PROCESSING
         && result.Status.get() == status
         && result.Information.get() == information
-        && !owed.swapped.get()
+        && !owed.is(SWAPPED)
         && !operation.extras.get()
         && !tagged
     {
@@ -278,7 +278,10 @@ fn consider(
         report(node, node.post, rule, Severity::Error, message);
     });
     let seen = operation.seen(owed);
-    if Snapshot::of(&operation.iopb) != seen {
+    if operation.extras.get() && std::mem::take(&mut operation.buffers.borrow_mut().reissued) {
+        // What it was issued again with is done.
+        seen.restore(&operation.iopb);
+    } else if Snapshot::of(&operation.iopb) != seen {
         let (rule, message) = if dirty {
             (
                 "SEED-IOPB-58",
@@ -301,7 +304,7 @@ fn consider(
         irp.AuxiliaryBuffer().set(operation.data.TagData.get().cast());
     }
     operation.data.TagData.set(std::ptr::null_mut());
-    if owed.swapped.get() {
+    if owed.is(SWAPPED) {
         swap::after_post(operation, owed)?;
     }
     Ok(())
@@ -436,7 +439,7 @@ fn claim(
         if !std::ptr::eq::<Instance>(&*node.instance, instance) || owed.is_done() {
             continue;
         }
-        if owed.swapped.get() || owed.claimed.swap(1, Ordering::AcqRel) != 0 {
+        if owed.is(SWAPPED) || owed.claimed.swap(1, Ordering::AcqRel) != 0 {
             return Claim::Busy;
         }
         operation.seen(owed).restore(block);

@@ -23,7 +23,7 @@ use nt_io::io_is_operation_synchronous;
 use nt_ke::{BugCheck, Core, Severity};
 
 use crate::callback::{self, report};
-use crate::frame::{Operation, Phase};
+use crate::frame::{Operation, Phase, SYNCHRONIZED};
 use crate::fs_filter;
 use crate::instance::{ACTIVE, Instance};
 use crate::nodes::Node;
@@ -194,6 +194,7 @@ fn consider(operation: &Operation, node: &Node, answer: i32) -> Result<Step, Rai
     let after = Snapshot::of(&operation.iopb);
     let redirected =
         if after == before { None } else { changed(operation, node, &before, &after, dirty, answer) };
+    let given = answer;
     let answer = judge(operation, node, answer, operation.context.get());
     let owes = answer == FLT_PREOP_SUCCESS_WITH_CALLBACK;
     let now = Snapshot::of(&operation.iopb);
@@ -206,6 +207,9 @@ fn consider(operation: &Operation, node: &Node, answer: i32) -> Result<Step, Rai
     set_status(operation, NtStatus::SUCCESS, 0);
     if owes {
         let owed = operation.owe(node, operation.context.get(), version);
+        if given == FLT_PREOP_SYNCHRONIZE {
+            owed.mark(SYNCHRONIZED);
+        }
         if now != before {
             swap::noted(operation, node, &before, &now, Some(owed));
         }

@@ -7,7 +7,10 @@ use std::mem::ManuallyDrop;
 use std::sync::Arc;
 
 use boundary::Raise;
-use nt_abi::{DEVICE_OBJECT, IRP, IRP_MJ_FILE_SYSTEM_CONTROL, IRP_MN_MOUNT_VOLUME, NtStatus};
+use nt_abi::{
+    DEVICE_OBJECT, FLTFL_CALLBACK_DATA_GENERATED_IO, IRP, IRP_MJ_FILE_SYSTEM_CONTROL, IRP_MN_MOUNT_VOLUME,
+    NtStatus,
+};
 use nt_io::{
     Dispatch, FastIo, FsFilter, device_state, io_call_driver, io_complete_with, io_current_stack,
     io_get_lower_device, io_skip_current,
@@ -76,7 +79,11 @@ fn arrive(volume: &Arc<Volume>, irp: &'static IRP) -> Result<NtStatus, Raise> {
         Some(opener) => operation::run(
             volume,
             irp,
-            Origin { below: Some(&opener.altitude), generated: opener.generated, kept: false },
+            Origin {
+                below: Some(&opener.altitude),
+                flags: if opener.generated { FLTFL_CALLBACK_DATA_GENERATED_IO } else { 0 },
+                kept: false,
+            },
         ),
     }
 }

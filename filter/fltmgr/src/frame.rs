@@ -25,7 +25,8 @@ use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering, compiler_fence};
 
 use boundary::copy;
 use nt_abi::{
-    DISPATCHER_HEADER, FLT_CALLBACK_DATA, FLT_IO_PARAMETER_BLOCK, FLT_RELATED_OBJECTS, IRP, NtStatus,
+    DISPATCHER_HEADER, FILE_OBJECT, FLT_CALLBACK_DATA, FLT_IO_PARAMETER_BLOCK, FLT_RELATED_OBJECTS, IRP,
+    NtStatus,
 };
 use nt_ke::current_core;
 use nt_ke::presence;
@@ -40,6 +41,8 @@ use crate::swap::Buffers;
 use crate::volume::Volume;
 
 const MAGIC: u32 = 0xCBD0_0F1A;
+/// Where it stands, and that of [`crate::request`].
+pub(crate) const MAGIC_OFFSET: usize = offset_of!(Operation, magic);
 /// How many volumes one operation can be redirected over.
 pub const TABLES: usize = 4;
 /// First word of the related objects: their size, no transaction.
@@ -80,17 +83,33 @@ pub struct Owed {
     version: Cell<u32>,
     /// Nonzero once someone has taken it: the completion, or a drain. Used while the operation is parked.
     pub claimed: AtomicU32,
-    /// The filter keeps that MDL.
-    pub retained: Cell<bool>,
-    /// The instance put another buffer or MDL in place.
-    pub swapped: Cell<bool>,
+    /// What few records have: `SWAPPED` and the like.
+    marks: Cell<u32>,
     /// To a power of two, so that a record is found by a shift.
     _pad: [Cell<u64>; 2],
 }
 
 const _: () = assert!(size_of::<Owed>() == 64);
 
+/// The instance put another buffer or MDL in place.
+pub const SWAPPED: u32 = 1;
+/// The filter keeps the MDL of that.
+pub const RETAINED: u32 = 2;
+/// The pre callback answered FLT_PREOP_SYNCHRONIZE.
+pub const SYNCHRONIZED: u32 = 4;
+
 impl Owed {
+    /// Whether the record is marked.
+    #[inline]
+    pub fn is(&self, mark: u32) -> bool {
+        self.marks.get() & mark != 0
+    }
+
+    /// Marks it.
+    pub fn mark(&self, mark: u32) {
+        self.marks.set(self.marks.get() | mark);
+    }
+
     /// The post callback has run.
     #[inline]
     pub fn done(&self) {
@@ -439,8 +458,7 @@ impl Operation {
         owed.version.set(version);
         owed.claimed.store(0, Ordering::Relaxed);
         owed.swapped_mdl.set(0);
-        owed.retained.set(false);
-        owed.swapped.set(false);
+        owed.marks.set(0);
         owed.instance.store(std::ptr::from_ref::<Instance>(&node.instance) as usize, Ordering::Release);
         self.used.store(used as u32 + 1, Ordering::Release);
         owed
@@ -533,9 +551,17 @@ pub fn operation_of(data: usize) -> Option<&'static Operation> {
     if data == 0 || !data.is_multiple_of(8) {
         return None;
     }
-    let magic: u32 = copy::read_value(data + offset_of!(Operation, magic)).ok()?;
+    let magic: u32 = copy::read_value(data + MAGIC_OFFSET).ok()?;
     // SAFETY: the magic stands only in frames that are in use, which begin with their callback data.
     (magic == MAGIC).then(|| unsafe { &*(data as *const Operation) })
+}
+
+/// The operation on `file` in whose callback of `instance` the current thread is, the innermost.
+pub fn inside(instance: &Instance, file: &FILE_OBJECT) -> Option<&'static Operation> {
+    presence::own().filter_map(operation_of).find(|operation| {
+        std::ptr::eq(operation.iopb.TargetFileObject.get(), file)
+            && operation.current_node().is_some_and(|node| std::ptr::eq(&*node.instance, instance))
+    })
 }
 
 /// Waits until no other thread is inside a callback of `instance`, or owes it one.

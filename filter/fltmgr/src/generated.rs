@@ -5,23 +5,19 @@
 //! FltCreateFile(instance, …) ─► I/O manager, create marked with an Opener ─► every IRP of that file is below, too
 //! ```
 //!
-//! Statements: CBD-04, CBD-18, CBD-19, GIO-16 to GIO-25, GIO-30 to GIO-32, GIO-41.
+//! Reads and writes are in [`crate::transfer`], callback data that filters make in [`crate::request`].
+//!
+//! Statements: CBD-04, CBD-18, CBD-19, GIO-24, GIO-25, GIO-30 to GIO-32, GIO-41.
 //!
 //! UNSAFETY: a file object's word names the `Opener` that its create context keeps.
 
 use std::ptr::from_ref;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use boundary::Raise;
 use nt_abi::{
-    DO_BUFFERED_IO, DO_DIRECT_IO, FILE_OBJECT, FLTFL_IO_OPERATION_DO_NOT_UPDATE_BYTE_OFFSET,
-    FLTFL_IO_OPERATION_NON_CACHED, FLTFL_IO_OPERATION_PAGING, FLTFL_IO_OPERATION_SYNCHRONOUS_PAGING,
-    FO_FILE_OPEN_CANCELLED, FO_HANDLE_CREATED, FO_NO_INTERMEDIATE_BUFFERING, FO_SYNCHRONOUS_IO,
-    IO_STACK_LOCATION, IRP, IRP_BUFFERED_IO, IRP_CLOSE_OPERATION, IRP_MJ_CLEANUP, IRP_MJ_CREATE,
-    IRP_MJ_FLUSH_BUFFERS, IRP_MJ_QUERY_INFORMATION, IRP_MJ_READ, IRP_MJ_SET_INFORMATION, IRP_MJ_WRITE,
-    IRP_NOCACHE, IRP_PAGING_IO, IRP_READ_OPERATION, IRP_SYNCHRONOUS_API, IRP_SYNCHRONOUS_PAGING_IO,
-    IRP_WRITE_OPERATION, NtStatus,
+    FILE_OBJECT, FLTFL_CALLBACK_DATA_GENERATED_IO, IO_STACK_LOCATION, IRP, IRP_BUFFERED_IO, IRP_MJ_CREATE,
+    IRP_MJ_FLUSH_BUFFERS, IRP_MJ_QUERY_INFORMATION, IRP_MJ_SET_INFORMATION, IRP_SYNCHRONOUS_API, NtStatus,
 };
 use nt_io::{
     CreateParameters, IoStatus, Opened, file_create_context, file_slot, io_allocate_irp, io_create_file,
@@ -29,13 +25,12 @@ use nt_io::{
 };
 
 use crate::altitude::Altitude;
-use crate::findings;
 use crate::instance::Instance;
 use crate::operation::{self, Origin};
 use crate::volume::Volume;
 
 /// Word of a file object that holds the address of its [`Opener`].
-const SLOT: usize = 1;
+pub(crate) const SLOT: usize = 1;
 
 /// Below whom a file was opened.
 pub struct Opener {
@@ -101,7 +96,11 @@ pub(crate) fn issue(
     stack.DeviceObject.set(from_ref(device).cast_mut());
     fill(irp, stack);
     io_set_next_location(irp);
-    let status = operation::run(volume, irp, Origin { below: altitude, generated: true, kept: true })?;
+    let status = operation::run(
+        volume,
+        irp,
+        Origin { below: altitude, flags: FLTFL_CALLBACK_DATA_GENERATED_IO, kept: true },
+    )?;
     let result = IoStatus { status, information: irp.IoStatus.Information.get() };
     io_free_irp(irp)?;
     Ok(result)
@@ -162,129 +161,6 @@ pub fn flt_flush_buffers(instance: &Instance, file: &'static FILE_OBJECT) -> Res
     Ok(result.status)
 }
 
-/// A transfer that a minifilter asks for.
-#[derive(Clone, Copy, Debug)]
-pub struct Transfer {
-    /// Where in the file; `None` is the current position.
-    pub offset: Option<i64>,
-    /// Bytes.
-    pub length: u32,
-    /// Kernel address of the data.
-    pub buffer: usize,
-    /// `FLTFL_IO_OPERATION_` flags.
-    pub flags: u32,
-    /// Byte-range lock key.
-    pub key: u32,
-}
-
-/// Reads below `instance`, and waits whatever the file was opened for.
-///
-/// Source:  FltReadFile; GIO-16 to GIO-22. IRQL: PASSIVE_LEVEL
-/// Returns: status and bytes read
-/// Errors:  INVALID_PARAMETER (unaligned noncached, no offset on an asynchronous file) · the file system's
-pub fn flt_read_file(
-    instance: &Instance,
-    file: &'static FILE_OBJECT,
-    transfer: Transfer,
-) -> Result<IoStatus, Raise> {
-    move_data(instance, file, IRP_MJ_READ, transfer)
-}
-
-/// Writes below `instance`. As [`flt_read_file`]. Source: FltWriteFile; GIO-16 to GIO-21.
-pub fn flt_write_file(
-    instance: &Instance,
-    file: &'static FILE_OBJECT,
-    transfer: Transfer,
-) -> Result<IoStatus, Raise> {
-    move_data(instance, file, IRP_MJ_WRITE, transfer)
-}
-
-/// IRP flags for a transfer.
-fn transfer_flags(file: &FILE_OBJECT, major: u8, flags: u32) -> u32 {
-    let noncached = flags & FLTFL_IO_OPERATION_NON_CACHED != 0
-        || file.Flags.load(Ordering::Relaxed) & FO_NO_INTERMEDIATE_BUFFERING != 0;
-    let mut irp = if major == IRP_MJ_READ { IRP_READ_OPERATION } else { IRP_WRITE_OPERATION };
-    if noncached || flags & FLTFL_IO_OPERATION_PAGING != 0 {
-        irp |= IRP_NOCACHE;
-    }
-    if flags & FLTFL_IO_OPERATION_PAGING != 0 {
-        irp |= IRP_PAGING_IO;
-        if flags & FLTFL_IO_OPERATION_SYNCHRONOUS_PAGING != 0 {
-            irp |= IRP_SYNCHRONOUS_PAGING_IO;
-        }
-    }
-    irp
-}
-
-fn move_data(
-    instance: &Instance,
-    file: &'static FILE_OBJECT,
-    major: u8,
-    transfer: Transfer,
-) -> Result<IoStatus, Raise> {
-    let refuse = |status| Ok(IoStatus { status, information: 0 });
-    let synchronous = file.Flags.load(Ordering::Relaxed) & FO_SYNCHRONOUS_IO != 0;
-    let position = file.CurrentByteOffset.get();
-    let offset = match transfer.offset {
-        Some(offset) => offset,
-        None if synchronous => position,
-        None => {
-            let message = "a read or write without an offset on a file that was opened for asynchronous I/O";
-            findings::error("GIO-19", &instance.filter.label, message);
-            return refuse(NtStatus::INVALID_PARAMETER);
-        }
-    };
-    let flags = transfer_flags(file, major, transfer.flags);
-    let sector = i64::from(instance.volume.disk.map_or(512, |disk| disk.SectorSize.get()).max(1));
-    if flags & IRP_NOCACHE != 0 && (offset % sector != 0 || i64::from(transfer.length) % sector != 0) {
-        let message = format!(
-            "a noncached transfer of {} bytes at {offset}: sectors are {sector} bytes",
-            transfer.length
-        );
-        findings::error("GIO-20", &instance.filter.label, message);
-        return refuse(NtStatus::INVALID_PARAMETER);
-    }
-    let device_flags = instance.volume.device().map_or(0, |device| device.Flags.get());
-    let direct =
-        device_flags & DO_BUFFERED_IO == 0 && device_flags & DO_DIRECT_IO != 0 && transfer.length != 0;
-    let mdl =
-        if direct { nt_ex::mdl::allocate_engine(transfer.buffer, transfer.length as usize) } else { None };
-    if let Some(mdl) = mdl {
-        // The device writes the memory for a read (1), and reads it for a write (0).
-        nt_mm::mdl::probe_and_lock_pages(mdl, false, u32::from(major == IRP_MJ_READ))?;
-    }
-    let result = issue(&instance.volume, Some(&instance.altitude), file, major, |irp, stack| {
-        irp.UserBuffer.set(transfer.buffer as *mut _);
-        let mut flags = flags;
-        if device_flags & DO_BUFFERED_IO != 0 {
-            irp.SystemBuffer().set(transfer.buffer as *mut _);
-            flags |= IRP_BUFFERED_IO;
-        }
-        irp.Flags.set(flags);
-        if let Some(mdl) = mdl {
-            irp.MdlAddress.set(from_ref(mdl).cast_mut());
-        }
-        let read = stack.Parameters.Read();
-        read.Length.set(transfer.length);
-        read.Key.set(transfer.key);
-        read.ByteOffset.set(offset);
-    })?;
-    if let Some(mdl) = mdl {
-        nt_mm::mdl::unlock_pages(mdl)?;
-        nt_ex::mdl::free(mdl)?;
-    }
-    if synchronous {
-        let keep =
-            transfer.flags & FLTFL_IO_OPERATION_DO_NOT_UPDATE_BYTE_OFFSET != 0 || flags & IRP_PAGING_IO != 0;
-        if keep {
-            file.CurrentByteOffset.set(position);
-        } else if result.status.is_success() {
-            file.CurrentByteOffset.set(offset + result.information as i64);
-        }
-    }
-    Ok(result)
-}
-
 /// Opens or creates a file, seen only below `instance`; without one the create enters at the top.
 ///
 /// `start_device` and `driver_context` of the parameters are set here.
@@ -329,24 +205,4 @@ pub fn flt_query_information_by_name(
 /// Closes a handle. Source: FltClose; GIO-27. IRQL: PASSIVE_LEVEL. Errors: INVALID_HANDLE.
 pub fn flt_close(handle: usize) -> Result<NtStatus, Raise> {
     nt_ob::ob_close_handle(handle, 0)
-}
-
-/// Undoes a successful create from its post callback: the layers below see the file cleaned up and closed, those
-/// above a failed create. The caller then sets a failure status.
-///
-/// Source:  FltCancelFileOpen; GIO-36, GIO-37, POST-14. IRQL: PASSIVE_LEVEL
-/// Errors:  a file that has a handle already is a finding, and nothing is done
-pub fn flt_cancel_file_open(instance: &Instance, file: &'static FILE_OBJECT) -> Result<(), Raise> {
-    if file.Flags.load(Ordering::Relaxed) & FO_HANDLE_CREATED != 0 {
-        let message = "FltCancelFileOpen was called for a file that has a handle: only a post-create callback may call it";
-        findings::error("GIO-36", &instance.filter.label, message);
-        return Ok(());
-    }
-    issue(&instance.volume, Some(&instance.altitude), file, IRP_MJ_CLEANUP, |irp, _| {
-        irp.Flags.set(IRP_SYNCHRONOUS_API | IRP_CLOSE_OPERATION);
-    })?;
-    // The I/O manager sends CLOSE when it drops the file object of the failed create.
-    file.Flags.fetch_or(FO_FILE_OPEN_CANCELLED, Ordering::Relaxed);
-    file_slot(file, SLOT).set(instance.volume.opener_below(&instance.altitude));
-    Ok(())
 }

@@ -57,6 +57,8 @@ pub mod queue;
 mod redirect;
 pub mod registration;
 mod registry;
+pub mod reissue;
+pub mod request;
 pub mod requestor;
 pub mod rows;
 pub mod safe;
@@ -65,6 +67,7 @@ mod situation;
 pub mod statistics;
 pub mod swap;
 mod text;
+pub mod transfer;
 pub mod volume;
 pub mod work;
 

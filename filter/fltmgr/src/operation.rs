@@ -26,9 +26,8 @@ use std::sync::atomic::Ordering;
 
 use boundary::Raise;
 use nt_abi::{
-    DEVICE_OBJECT, FILE_OBJECT, FLTFL_CALLBACK_DATA_GENERATED_IO, FLTFL_CALLBACK_DATA_IRP_OPERATION,
-    FLTFL_CALLBACK_DATA_SYSTEM_BUFFER, FLTFL_OPERATION_REGISTRATION_SKIP_CACHED_IO,
-    FLTFL_OPERATION_REGISTRATION_SKIP_NON_CACHED_NON_PAGING_IO,
+    DEVICE_OBJECT, FILE_OBJECT, FLTFL_CALLBACK_DATA_IRP_OPERATION, FLTFL_CALLBACK_DATA_SYSTEM_BUFFER,
+    FLTFL_OPERATION_REGISTRATION_SKIP_CACHED_IO, FLTFL_OPERATION_REGISTRATION_SKIP_NON_CACHED_NON_PAGING_IO,
     FLTFL_OPERATION_REGISTRATION_SKIP_NON_DASD_IO, FLTFL_OPERATION_REGISTRATION_SKIP_PAGING_IO,
     FO_VOLUME_OPEN, IO_STACK_LOCATION, IRP, IRP_MJ_CLEANUP, IRP_MJ_CLOSE, IRP_MJ_CREATE, IRP_MJ_READ,
     IRP_MJ_SET_INFORMATION, IRP_MJ_WRITE, IRP_NOCACHE, IRP_PAGING_IO, NtStatus, SL_PENDING_RETURNED,
@@ -59,15 +58,15 @@ use crate::volume::Volume;
 pub struct Origin<'a> {
     /// Only instances below this altitude see it.
     pub below: Option<&'a Altitude>,
-    /// A minifilter issued it.
-    pub generated: bool,
+    /// More flags of the callback data: a minifilter issued it, or issued it again.
+    pub flags: u32,
     /// The issuer keeps the IRP: it is not completed, and the call returns when it is done.
     pub kept: bool,
 }
 
 impl Origin<'_> {
     /// An IRP from above.
-    pub const ABOVE: Self = Self { below: None, generated: false, kept: false };
+    pub const ABOVE: Self = Self { below: None, flags: 0, kept: false };
 }
 
 /// Which kinds that a filter may skip an operation on `file` is of, before its transfer is looked at. Source: REG-07.
@@ -212,12 +211,9 @@ fn fill(
     origin: Origin<'_>,
 ) {
     parameters::load(irp, stack, &operation.iopb);
-    let mut flags = FLTFL_CALLBACK_DATA_IRP_OPERATION;
+    let mut flags = FLTFL_CALLBACK_DATA_IRP_OPERATION | origin.flags;
     if parameters::has_system_buffer(irp, stack) {
         flags |= FLTFL_CALLBACK_DATA_SYSTEM_BUFFER;
-    }
-    if origin.generated {
-        flags |= FLTFL_CALLBACK_DATA_GENERATED_IO;
     }
     operation.irp.set(Some(irp));
     let data = &operation.data;

@@ -28,7 +28,7 @@ use nt_ke::{Severity, current_core};
 
 use crate::callback::report;
 use crate::findings;
-use crate::frame::{Operation, Owed, Phase};
+use crate::frame::{Operation, Owed, Phase, RETAINED, SWAPPED};
 use crate::nodes::Node;
 use crate::parameters::Snapshot;
 use crate::parameters::decode::{self, READ_ACCESS};
@@ -47,6 +47,8 @@ pub struct Buffers {
     owns_system: bool,
     /// A post callback that was put off.
     pub(crate) deferred: Option<Deferred>,
+    /// It was issued again with other parameters.
+    pub(crate) reissued: bool,
     /// Its work was not queued.
     pub(crate) not_queued: bool,
     /// The callback that holds the operation.
@@ -192,7 +194,7 @@ pub(crate) fn noted(
     }
     match owed {
         Some(owed) => {
-            owed.swapped.set(true);
+            owed.mark(SWAPPED);
             owed.swapped_mdl.set(swapped_mdl);
         }
         None => {
@@ -212,10 +214,10 @@ pub(crate) fn noted(
 
 /// The instance closest above record `below` whose swap stands there, if that is what the operation uses now.
 fn swapper_above(operation: &Operation, below: usize) -> Option<&Owed> {
-    (0..below).rev().map(|index| operation.owed(index)).find(|owed| owed.swapped.get())
+    (0..below).rev().map(|index| operation.owed(index)).find(|owed| owed.is(SWAPPED))
 }
 
-fn obeys_device_flags(major: u8) -> bool {
+pub(crate) fn obeys_device_flags(major: u8) -> bool {
     matches!(
         major,
         IRP_MJ_READ
@@ -309,7 +311,7 @@ pub(crate) fn after_post(operation: &Operation, owed: &Owed) -> Result<(), Raise
     operation.base_flags.set(operation.base_flags.get() & !flag);
     operation.data.Flags.set(operation.data.Flags.get() & !flag);
     let address = owed.swapped_mdl.replace(0);
-    if address == 0 || owed.retained.get() {
+    if address == 0 || owed.is(RETAINED) {
         return Ok(());
     }
     free(operation, address)
@@ -362,7 +364,7 @@ pub fn flt_get_swapped_buffer_mdl_address(operation: &Operation) -> usize {
 /// IRQL:    any
 pub fn flt_retain_swapped_buffer_mdl_address(operation: &Operation) {
     let Some(owed) = in_post(operation, "FltRetainSwappedBufferMdlAddress") else { return };
-    owed.retained.set(true);
+    owed.mark(RETAINED);
     let address = owed.swapped_mdl.get();
     operation.buffers.borrow_mut().made.retain(|other| *other != address);
     if let Some(mdl) = mdl(address) {

@@ -59,7 +59,8 @@ struct Item {
 /// Source:  FltAllocateDeferredIoWorkItem, FltAllocateGenericWorkItem; PEND-07, WORK-01
 /// IRQL:    <= DISPATCH_LEVEL
 pub fn flt_allocate_work_item(kind: Kind) -> usize {
-    let Some(block) = pool::allocate_engine(PoolKind::NonPaged, size_of::<Item>(), TAG) else { return 0 };
+    // The driver's: what it does not free is reported as its leak.
+    let Some(block) = pool::allocate(PoolKind::NonPaged, size_of::<Item>(), TAG, true) else { return 0 };
     let item = Item { magic: AtomicU32::new(MAGIC), kind: kind as u32, state: AtomicU32::new(IDLE) };
     // SAFETY: a fresh block of that size, 16-aligned.
     unsafe { block.as_ptr().cast::<Item>().write(item) };
@@ -105,11 +106,11 @@ fn queue_of(queue: u32, rule: &'static str, label: &str) -> WorkQueue {
 }
 
 /// Keeps a filter registered while a routine of it is queued or runs.
-struct Busy(Arc<Filter>);
+pub(crate) struct Busy(Arc<Filter>);
 
 impl Busy {
     /// `None`: the filter is being unregistered.
-    fn new(filter: &Arc<Filter>) -> Option<Self> {
+    pub(crate) fn new(filter: &Arc<Filter>) -> Option<Self> {
         filter.work.fetch_add(1, Ordering::SeqCst);
         let busy = Self(Arc::clone(filter));
         (!filter.is_going()).then_some(busy)

@@ -101,7 +101,7 @@ extern "win64" fn upper_post(data: &FLT_CALLBACK_DATA, _: usize, context: usize,
                 fltmgr::from_address::<fltmgr::Instance>(block.TargetInstance.get() as usize).unwrap();
             // SAFETY: the operation's file object.
             let file = unsafe { &*block.TargetFileObject.get() };
-            fltmgr::generated::flt_cancel_file_open(&instance, file).unwrap();
+            fltmgr::reissue::flt_cancel_file_open(&instance, file).unwrap();
         }
         data.IoStatus.Status.set(NtStatus::VIRUS_INFECTED);
         data.IoStatus.Information.set(0);
@@ -417,9 +417,16 @@ fn generated_io_is_seen_below_its_instance_only() {
         let (file, _) = reference_file_by_handle(opened.handle, 0, 0).unwrap();
         let instance = fltmgr::flt().instances_of(&upper).remove(0);
         log();
-        let transfer =
-            fltmgr::generated::Transfer { offset: Some(512), length: 8, buffer: 0x1000, flags: 0, key: 0 };
-        let written = fltmgr::generated::flt_write_file(&instance, file, transfer).unwrap();
+        let transfer = fltmgr::transfer::Transfer {
+            offset: Some(512),
+            length: 8,
+            buffer: 0x1000,
+            mdl: 0,
+            flags: 0,
+            key: 0,
+            callback: None,
+        };
+        let written = fltmgr::transfer::flt_write_file(&instance, file, transfer).unwrap();
         assert_eq!((written.status, written.information), (NtStatus::SUCCESS, 8));
         assert_eq!(file.CurrentByteOffset.get(), 520);
         assert_eq!(log(), ["lower pre IRP_MJ_WRITE 512", "fs write 512", "lower post IRP_MJ_WRITE 512"]);

@@ -55,6 +55,16 @@ impl Drop for Presence {
     }
 }
 
+/// What the current thread is inside, innermost first.
+pub fn own() -> impl Iterator<Item = usize> {
+    current_thread()
+        .presence()
+        .iter()
+        .rev()
+        .map(|slot| slot.load(Ordering::Relaxed))
+        .filter(|entry| *entry != 0)
+}
+
 /// How often the current thread itself is inside `identity`.
 pub fn own_depth(identity: usize) -> usize {
     let thread = current_thread();

@@ -214,16 +214,27 @@ fn report_timers(image: &LoadedImage) {
     }
 }
 
+/// What a routine allocated that does not give pool, but blocks with a tag of the manager's.
+fn kind_of(tag: u32) -> &'static str {
+    match &tag.to_le_bytes() {
+        b"FMcd" => ", callback data of FltAllocateCallbackData",
+        b"FMwi" => ", a work item of FltAllocateDeferredIoWorkItem or FltAllocateGenericWorkItem",
+        b"Mdl " => ", an MDL",
+        _ => "",
+    }
+}
+
 fn report_leaks(image: &LoadedImage, when: &str) {
     for leak in nt_ex::pool::outstanding(image.range.clone()) {
         let mut finding = Finding::error(
             "pool-leak",
             image.driver.clone(),
             format!(
-                "{} pool block{} with tag {:?} ({} bytes) {} not freed {when}; free {} before unloading",
+                "{} pool block{} with tag {:?}{} ({} bytes) {} not freed {when}; free {} before unloading",
                 leak.count,
                 if leak.count == 1 { "" } else { "s" },
                 leak.tag_text(),
+                kind_of(leak.tag),
                 leak.bytes,
                 if leak.count == 1 { "was" } else { "were" },
                 if leak.count == 1 { "it" } else { "them" },

@@ -72,7 +72,7 @@ export! {
 
     /// Cancels an operation that the caller issued.
     pub fn FltCancelIo(data: usize) -> bool [irql <= DISPATCH_LEVEL] {
-        fltmgr::cancel::flt_cancel_io(fltmgr::operation_from(data)?)
+        fltmgr::cancel::flt_cancel_io(data)
     }
 
     /// What to call when a held operation is cancelled.

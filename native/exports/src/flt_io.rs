@@ -1,9 +1,10 @@
 //! I/O that a filter sends below itself.
 
 use boundary::{Raise, export};
-use fltmgr::generated::{self, Transfer};
-use nt_abi::irql::PASSIVE_LEVEL;
-use nt_abi::{FILE_OBJECT, IO_STATUS_BLOCK, NtStatus};
+use fltmgr::transfer::{self, Transfer};
+use fltmgr::{generated, reissue, request};
+use nt_abi::irql::{APC_LEVEL, DISPATCH_LEVEL, PASSIVE_LEVEL};
+use nt_abi::{FILE_OBJECT, IO_STATUS_BLOCK, NativeFn, NtStatus};
 use nt_io::{CreateParameters, IoStatus};
 use nt_ob::ObjectAttributes;
 
@@ -14,9 +15,18 @@ rows! { "fltmgr.sys", "fltmgr";
     FltCreateFile partial "no extended attributes; GIO-24 to GIO-27";
     FltCreateFileEx partial "no extended attributes; GIO-24 to GIO-27";
     FltClose done "GIO-27";
-    FltCancelFileOpen done "GIO-36, GIO-37";
-    FltReadFile partial "synchronous; GIO-16 to GIO-21";
-    FltWriteFile partial "synchronous; GIO-16 to GIO-21";
+    FltCancelFileOpen done "GIO-36 to GIO-38";
+    FltReadFile done "GIO-16 to GIO-22";
+    FltReadFileEx done "GIO-16 to GIO-23";
+    FltWriteFile done "GIO-16 to GIO-21";
+    FltWriteFileEx done "GIO-16 to GIO-23";
+    FltAllocateCallbackData done "GIO-01";
+    FltAllocateCallbackDataEx done "GIO-01, GIO-02";
+    FltFreeCallbackData done "GIO-03 to GIO-05";
+    FltReuseCallbackData done "GIO-03 to GIO-05";
+    FltPerformSynchronousIo done "GIO-06, CBD-18, CBD-19";
+    FltPerformAsynchronousIo done "GIO-07 to GIO-11";
+    FltReissueSynchronousIo done "GIO-12 to GIO-15";
     FltQueryInformationFile done "GIO-30";
     FltQueryInformationByName partial "the create context is not used; FSF-28";
     FltSetInformationFile partial "no rename to another directory";
@@ -82,18 +92,33 @@ fn transferred(done: IoStatus, count: *mut u32) -> Result<NtStatus, Raise> {
     Ok(done.status)
 }
 
-/// The arguments of a read or write. Errors: NOT_IMPLEMENTED when a completion callback is given.
-fn transfer(
-    offset: *mut i64,
-    length: u32,
-    buffer: usize,
+/// The callback of a read or write, and its context.
+fn callback(routine: usize, context: usize) -> Option<(NativeFn, usize)> {
+    (routine != 0).then_some((NativeFn(routine), context))
+}
+
+/// With a callback nobody is told the count.
+fn moved(done: IoStatus, asynchronous: bool, count: *mut u32) -> Result<NtStatus, Raise> {
+    if asynchronous { Ok(done.status) } else { transferred(done, count) }
+}
+
+fn allocate(
+    address: usize,
+    file: usize,
     flags: u32,
-    callback: usize,
-) -> Result<Result<Transfer, NtStatus>, Raise> {
-    if callback != 0 {
-        return Ok(Err(NtStatus::NOT_IMPLEMENTED));
+    data: *mut usize,
+    export: &str,
+) -> Result<NtStatus, Raise> {
+    match request::flt_allocate_callback_data(&instance(address)?, file, flags)? {
+        Ok(made) => {
+            store(data, made, export, "RetNewCallbackData")?;
+            Ok(NtStatus::SUCCESS)
+        }
+        Err(status) => {
+            store(data, 0, export, "RetNewCallbackData")?;
+            Ok(status)
+        }
     }
-    Ok(Ok(Transfer { offset: load_if(offset)?, length, buffer, flags, key: 0 }))
 }
 
 export! {
@@ -138,25 +163,74 @@ export! {
     /// Undoes a successful create.
     pub fn FltCancelFileOpen(address: usize, file: *mut FILE_OBJECT) -> () [irql <= PASSIVE_LEVEL] {
         arg!(FltCancelFileOpen: file);
-        generated::flt_cancel_file_open(&*instance(address)?, file)
+        reissue::flt_cancel_file_open(&*instance(address)?, file)
     }
 
     /// Reads below an instance.
-    pub fn FltReadFile(address: usize, file: *mut FILE_OBJECT, offset: *mut i64, length: u32, buffer: usize, flags: u32, count: *mut u32, callback: usize, _context: usize) -> NtStatus [irql <= PASSIVE_LEVEL] {
+    pub fn FltReadFile(address: usize, file: *mut FILE_OBJECT, offset: *mut i64, length: u32, buffer: usize, flags: u32, count: *mut u32, routine: usize, context: usize) -> NtStatus [irql <= PASSIVE_LEVEL] {
         arg!(FltReadFile: file);
-        match transfer(offset, length, buffer, flags, callback)? {
-            Ok(wanted) => transferred(generated::flt_read_file(&*instance(address)?, file, wanted)?, count),
-            Err(status) => Ok(status),
-        }
+        let callback = callback(routine, context);
+        let wanted = Transfer { offset: load_if(offset)?, length, buffer, mdl: 0, flags, key: 0, callback };
+        moved(transfer::flt_read_file(&instance(address)?, file, wanted)?, callback.is_some(), count)
+    }
+
+    /// The same into an MDL, with a lock key.
+    pub fn FltReadFileEx(address: usize, file: *mut FILE_OBJECT, offset: *mut i64, length: u32, buffer: usize, flags: u32, count: *mut u32, routine: usize, context: usize, key: *mut u32, mdl: usize) -> NtStatus [irql <= PASSIVE_LEVEL] {
+        arg!(FltReadFileEx: file);
+        let (callback, key) = (callback(routine, context), load_if(key)?.unwrap_or(0));
+        let wanted = Transfer { offset: load_if(offset)?, length, buffer, mdl, flags, key, callback };
+        moved(transfer::flt_read_file(&instance(address)?, file, wanted)?, callback.is_some(), count)
     }
 
     /// Writes below an instance.
-    pub fn FltWriteFile(address: usize, file: *mut FILE_OBJECT, offset: *mut i64, length: u32, buffer: usize, flags: u32, count: *mut u32, callback: usize, _context: usize) -> NtStatus [irql <= PASSIVE_LEVEL] {
+    pub fn FltWriteFile(address: usize, file: *mut FILE_OBJECT, offset: *mut i64, length: u32, buffer: usize, flags: u32, count: *mut u32, routine: usize, context: usize) -> NtStatus [irql <= PASSIVE_LEVEL] {
         arg!(FltWriteFile: file);
-        match transfer(offset, length, buffer, flags, callback)? {
-            Ok(wanted) => transferred(generated::flt_write_file(&*instance(address)?, file, wanted)?, count),
-            Err(status) => Ok(status),
-        }
+        let callback = callback(routine, context);
+        let wanted = Transfer { offset: load_if(offset)?, length, buffer, mdl: 0, flags, key: 0, callback };
+        moved(transfer::flt_write_file(&instance(address)?, file, wanted)?, callback.is_some(), count)
+    }
+
+    /// The same from an MDL, with a lock key.
+    pub fn FltWriteFileEx(address: usize, file: *mut FILE_OBJECT, offset: *mut i64, length: u32, buffer: usize, flags: u32, count: *mut u32, routine: usize, context: usize, key: *mut u32, mdl: usize) -> NtStatus [irql <= PASSIVE_LEVEL] {
+        arg!(FltWriteFileEx: file);
+        let (callback, key) = (callback(routine, context), load_if(key)?.unwrap_or(0));
+        let wanted = Transfer { offset: load_if(offset)?, length, buffer, mdl, flags, key, callback };
+        moved(transfer::flt_write_file(&instance(address)?, file, wanted)?, callback.is_some(), count)
+    }
+
+    /// Callback data for an operation below an instance.
+    pub fn FltAllocateCallbackData(address: usize, file: usize, data: *mut usize) -> NtStatus [irql <= APC_LEVEL] {
+        allocate(address, file, 0, data, "FltAllocateCallbackData")
+    }
+
+    /// The same with flags.
+    pub fn FltAllocateCallbackDataEx(address: usize, file: usize, flags: u32, data: *mut usize) -> NtStatus [irql <= APC_LEVEL] {
+        allocate(address, file, flags, data, "FltAllocateCallbackDataEx")
+    }
+
+    /// Frees them.
+    pub fn FltFreeCallbackData(data: usize) -> () [irql <= DISPATCH_LEVEL] {
+        request::flt_free_callback_data(data)
+    }
+
+    /// Makes them as new.
+    pub fn FltReuseCallbackData(data: usize) -> () [irql <= APC_LEVEL] {
+        request::flt_reuse_callback_data(data)
+    }
+
+    /// Issues their operation and waits.
+    pub fn FltPerformSynchronousIo(data: usize) -> () [irql <= APC_LEVEL] {
+        request::flt_perform_synchronous_io(data)
+    }
+
+    /// Issues their operation.
+    pub fn FltPerformAsynchronousIo(data: usize, routine: usize, context: usize) -> NtStatus [irql <= APC_LEVEL] {
+        request::flt_perform_asynchronous_io(data, NativeFn(routine), context)
+    }
+
+    /// Issues an operation again.
+    pub fn FltReissueSynchronousIo(address: usize, data: usize) -> () [irql <= APC_LEVEL] {
+        reissue::flt_reissue_synchronous_io(&instance(address)?, data)
     }
 
     /// Queries below an instance.

@@ -77,6 +77,41 @@ impl Frames {
         allocate(records)
     }
 
+    /// A frame of this thread's list, or a new one, with room for at least `records`; `None` when pool is exhausted.
+    #[cold]
+    pub fn spare(&self, records: usize) -> Option<&'static Operation> {
+        match self.take_back() {
+            Some(operation) if operation.capacity.get() as usize >= records => Some(operation),
+            Some(operation) => {
+                free(operation);
+                allocate(records)
+            }
+            None => allocate(records),
+        }
+    }
+
+    /// Puts a frame of [`Frames::spare`] where the next operation of this thread takes it.
+    #[cold]
+    pub fn lend(&self, operation: &'static Operation) {
+        match self.slot() {
+            Some(slot) => {
+                operation.next_free.set(slot.get());
+                slot.set(std::ptr::from_ref(operation) as usize);
+            }
+            None => free(operation),
+        }
+    }
+
+    /// Takes the frame that was given back last, if this thread has one.
+    #[cold]
+    pub fn take_back(&self) -> Option<&'static Operation> {
+        let first = self.slot().map_or(0, Cell::get);
+        // SAFETY: as in `take`.
+        let operation = unsafe { (first as *const Operation).as_ref() }?;
+        self.unlink(operation);
+        Some(operation)
+    }
+
     /// Puts a frame that nobody uses any more onto this thread's list.
     #[inline(always)]
     pub fn give(&self, operation: &'static Operation) {
@@ -178,8 +213,7 @@ fn allocate(records: usize) -> Option<&'static Operation> {
             swapped_mdl: Cell::new(0),
             version: Cell::new(0),
             claimed: AtomicU32::new(0),
-            retained: Cell::new(false),
-            swapped: Cell::new(false),
+            marks: Cell::new(0),
             _pad: Default::default(),
         };
         // SAFETY: inside the block, which has room for `capacity` records, and not referenced yet.

@@ -13,6 +13,7 @@ mod crashes;
 mod exceptions;
 mod fast_io;
 mod fs_filter;
+mod issued;
 mod mapped;
 mod names;
 mod objects;
