@@ -331,7 +331,8 @@ static FLT_PREOP_CALLBACK_STATUS PreRedirectVolume(PFLT_CALLBACK_DATA Data, PCFL
     REDIRECTED *redirected;
 
     if (Data->Iopb->MajorFunction != IRP_MJ_READ || !IsChanged(Data) || FltObjects->Instance != Instances[0]
-        || Instances[1] == NULL || StackSize(Instances[1]) < StackSize(Instances[0])) {
+        || Instances[1] == NULL
+        || (Settings.Return == 0 && StackSize(Instances[1]) < StackSize(Instances[0]))) {
         return FLT_PREOP_SUCCESS_NO_CALLBACK;
     }
     redirected = OpenTarget(FltObjects, Instances[1], L"\\Device\\HarddiskVolume2\\target");
@@ -352,6 +353,18 @@ static FLT_POSTOP_CALLBACK_STATUS PostRedirectVolume(PFLT_CALLBACK_DATA Data, PC
     CHECK(Data->Iopb->TargetInstance == Instances[0]);
     CHECK(FltObjects->Instance == Instances[0]);
     return PostRedirect(Data, FltObjects, CompletionContext);
+}
+
+/* Wrong: to a file of the second volume, but not to its instance. */
+static FLT_PREOP_CALLBACK_STATUS PreRedirectFile(PFLT_CALLBACK_DATA Data, PCFLT_RELATED_OBJECTS FltObjects,
+                                                 PVOID *CompletionContext)
+{
+    FLT_PREOP_CALLBACK_STATUS answer = PreRedirectVolume(Data, FltObjects, CompletionContext);
+
+    if (answer == FLT_PREOP_SUCCESS_WITH_CALLBACK) {
+        Data->Iopb->TargetInstance = FltObjects->Instance;
+    }
+    return answer;
 }
 
 /* Wrong: to what is no instance of ours on another volume. */
@@ -386,6 +399,7 @@ const BEHAVIOUR Modes[] = {
     {L"redirect", PreRedirect, PostRedirect},
     {L"redirect-volume", PreRedirectVolume, PostRedirectVolume},
     {L"redirect-badly", PreRedirectBadly, PostNever},
+    {L"redirect-file", PreRedirectFile, PostRedirect},
     {L"bad-return", PreBadReturn, PostObserve},
     {L"bad-post-return", PreObserve, PostBadReturn},
 };

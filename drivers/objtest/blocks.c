@@ -15,6 +15,13 @@ _Static_assert(FIELD_OFFSET(FLT_IO_PARAMETER_BLOCK, TargetFileObject) == 8, "six
 _Static_assert(FIELD_OFFSET(FLT_IO_PARAMETER_BLOCK, TargetInstance) == 16, "seventh");
 _Static_assert(FIELD_OFFSET(FLT_IO_PARAMETER_BLOCK, Parameters) == 24, "eighth");
 
+/* spec: PARM-08 */
+_Static_assert(FIELD_OFFSET(FLT_PARAMETERS, CreatePipe.SecurityContext) == FIELD_OFFSET(FLT_PARAMETERS, Create.SecurityContext), "");
+_Static_assert(FIELD_OFFSET(FLT_PARAMETERS, CreatePipe.Options) == FIELD_OFFSET(FLT_PARAMETERS, Create.Options), "");
+_Static_assert(FIELD_OFFSET(FLT_PARAMETERS, CreatePipe.ShareAccess) == FIELD_OFFSET(FLT_PARAMETERS, Create.ShareAccess), "");
+_Static_assert(FIELD_OFFSET(FLT_PARAMETERS, CreateMailslot.ShareAccess) == FIELD_OFFSET(FLT_PARAMETERS, Create.ShareAccess), "");
+_Static_assert(FIELD_OFFSET(FLT_PARAMETERS, CreatePipe.Parameters) == FIELD_OFFSET(FLT_PARAMETERS, CreateMailslot.Parameters), "");
+
 /* spec: IOPB-14 */
 static VOID Dirty(PFLT_CALLBACK_DATA Data, PCFLT_RELATED_OBJECTS FltObjects)
 {
@@ -33,7 +40,33 @@ static VOID Dirty(PFLT_CALLBACK_DATA Data, PCFLT_RELATED_OBJECTS FltObjects)
     FltClearCallbackDataDirty(Data);
 }
 
+static BOOLEAN HoldOverFlush;
+static ERESOURCE Held;
+
+static VOID WrongFlush(PFLT_CALLBACK_DATA Data, PCFLT_RELATED_OBJECTS FltObjects)
+{
+    CHECK(ExInitializeResourceLite(&Held) == STATUS_SUCCESS);
+    HoldOverFlush = TRUE;
+}
+
+VOID BlocksFlush(BOOLEAN Acquire)
+{
+    if (!HoldOverFlush) {
+        return;
+    }
+    if (Acquire) {
+        KeEnterCriticalRegion();
+        ExAcquireResourceExclusiveLite(&Held, TRUE);
+        return;
+    }
+    ExReleaseResourceLite(&Held);
+    KeLeaveCriticalRegion();
+    ExDeleteResourceLite(&Held);
+    HoldOverFlush = FALSE;
+}
+
 const GROUP BlockGroups[] = {
     {L"dirty", Dirty, NULL},
+    {L"wrong-flush", NULL, WrongFlush},
     {NULL, NULL, NULL},
 };

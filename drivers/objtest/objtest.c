@@ -143,9 +143,19 @@ static FLT_POSTOP_CALLBACK_STATUS FLTAPI PostCreate(PFLT_CALLBACK_DATA Data, PCF
     return FLT_POSTOP_FINISHED_PROCESSING;
 }
 
+static FLT_PREOP_CALLBACK_STATUS FLTAPI PreFlush(PFLT_CALLBACK_DATA Data, PCFLT_RELATED_OBJECTS FltObjects,
+                                                 PVOID *CompletionContext)
+{
+    BlocksFlush(Data->Iopb->MajorFunction == IRP_MJ_ACQUIRE_FOR_CC_FLUSH);
+    return FLT_PREOP_SUCCESS_NO_CALLBACK;
+}
+
 static FLT_PREOP_CALLBACK_STATUS FLTAPI PreMount(PFLT_CALLBACK_DATA Data, PCFLT_RELATED_OBJECTS FltObjects,
                                                  PVOID *CompletionContext)
 {
+    /* spec: PARM-31 */
+    CHECK(Data->Iopb->Parameters.MountVolume.DeviceType == FILE_DEVICE_DISK_FILE_SYSTEM);
+    CHECK(FltObjects->Instance == NULL && FltObjects->Volume != NULL);
     VolumesMount(FltObjects);
     return FLT_PREOP_SUCCESS_NO_CALLBACK;
 }
@@ -176,6 +186,8 @@ static NTSTATUS FLTAPI Unload(FLT_FILTER_UNLOAD_FLAGS Flags)
 
 static const FLT_OPERATION_REGISTRATION Operations[] = {
     {IRP_MJ_CREATE, 0, PreCreate, PostCreate, NULL},
+    {IRP_MJ_ACQUIRE_FOR_CC_FLUSH, 0, PreFlush, NULL, NULL},
+    {IRP_MJ_RELEASE_FOR_CC_FLUSH, 0, PreFlush, NULL, NULL},
     {IRP_MJ_VOLUME_MOUNT, 0, PreMount, NULL, NULL},
     {IRP_MJ_OPERATION_END, 0, NULL, NULL, NULL},
 };

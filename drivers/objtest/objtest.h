@@ -56,6 +56,8 @@ NTSTATUS OpenFile(PFLT_INSTANCE Instance, PCWSTR Name, ACCESS_MASK Access, ULONG
 
 /* What the callbacks of instances and mounts do, by the registry value Wrong. */
 VOID VolumesTeardown(PCFLT_RELATED_OBJECTS FltObjects);
+/* Before a file is locked for a flush of its cached pages, or let go. */
+VOID BlocksFlush(BOOLEAN Acquire);
 VOID VolumesMount(PCFLT_RELATED_OBJECTS FltObjects);
 
 #endif

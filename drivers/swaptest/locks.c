@@ -70,7 +70,10 @@ static FLT_PREOP_CALLBACK_STATUS PreLock(PFLT_CALLBACK_DATA Data, PCFLT_RELATED_
     values[VALUE_MDL] = (ULONG64)*places.Mdl;
     values[VALUE_FLAGS] = Data->Flags;
     if (*places.Mdl == NULL) {
+        /* spec: IOPB-16 */
+        CHECK(!FltIsCallbackDataDirty(Data));
         Lock(Data, &places);
+        CHECK(FltIsCallbackDataDirty(Data) == FLT_IS_IRP_OPERATION(Data));
         /* spec: SWAP-14 */
         CHECK(!FlagOn((*places.Mdl)->MdlFlags, MDL_MAPPED_TO_SYSTEM_VA));
     }

@@ -105,8 +105,19 @@ fn watched(
     let started = Instant::now();
     let answer = run()?;
     let nanoseconds = started.elapsed().as_nanos() as u64;
-    if let Some(before) = before.filter(|_| is_last(node, phase, answer)) {
-        locks::check_callback(before, || format!("the {phase} callback of {driver} for {operation}"));
+    if let Some(before) = before {
+        if is_last(node, phase, answer) {
+            locks::check_callback(before, || format!("the {phase} callback of {driver} for {operation}"));
+        } else if is_acquire(node) && locks::took_more(&before) {
+            report(
+                node,
+                if phase == "pre" { node.pre } else { node.post },
+                "PARM-27",
+                Severity::Warning,
+                "the callback returns with a lock that it has taken; the release for this acquire may never be seen, so \
+                 nobody may give the lock back",
+            );
+        }
     }
     if counted {
         let counter = &node.instance.counters[node.row];
@@ -124,15 +135,19 @@ fn watched(
 /// Whether nothing of the driver follows on this operation. Callbacks that acquire for somebody are followed by those that
 /// release.
 fn is_last(node: &Node, phase: &str, answer: u32) -> bool {
-    let major = rows::major_of_row(node.row);
+    let no_post =
+        [nt_abi::FLT_PREOP_SUCCESS_NO_CALLBACK, nt_abi::FLT_PREOP_COMPLETE].contains(&(answer as i32));
+    phase == "pre" && no_post && !is_acquire(node)
+}
+
+/// Whether the operation takes a lock of the file system that another operation gives back.
+fn is_acquire(node: &Node) -> bool {
     let acquires = [
         nt_abi::IRP_MJ_ACQUIRE_FOR_SECTION_SYNCHRONIZATION,
         nt_abi::IRP_MJ_ACQUIRE_FOR_MOD_WRITE,
         nt_abi::IRP_MJ_ACQUIRE_FOR_CC_FLUSH,
     ];
-    let no_post =
-        [nt_abi::FLT_PREOP_SUCCESS_NO_CALLBACK, nt_abi::FLT_PREOP_COMPLETE].contains(&(answer as i32));
-    phase == "pre" && no_post && !acquires.contains(&major)
+    acquires.contains(&rows::major_of_row(node.row))
 }
 
 /// A finding about a callback of `node`.

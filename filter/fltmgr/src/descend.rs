@@ -278,10 +278,12 @@ fn changed(
     if after.instance != before.instance {
         redirected = redirect::accept(operation, node, after.instance);
         if redirected.is_none() {
+            // The file, if it was changed as well, is one of the volume that was refused.
             operation.iopb.TargetInstance.set(before.instance as *mut _);
+            operation.iopb.TargetFileObject.set(before.file as *mut _);
         }
     }
-    if after.file != before.file {
+    if after.file != before.file && operation.iopb.TargetFileObject.get() as usize != before.file {
         redirect::check_file(operation, node, after.file);
     }
     if is_fast(operation) {

@@ -98,7 +98,7 @@ mod tests {
 
     #[test]
     fn whether_an_operation_is_synchronous_is_asked_in_the_documented_order() {
-        // spec: GIO-39, SEED-IOPB-09, SEED-IOPB-10, SEED-IOPB-11
+        // spec: GIO-39, SEED-IOPB-09, SEED-IOPB-10, SEED-IOPB-11, IOPB-05
         let (data, block, file) =
             (FLT_CALLBACK_DATA::zeroed(), FLT_IO_PARAMETER_BLOCK::zeroed(), FILE_OBJECT::zeroed());
         data.Iopb.set(std::ptr::from_ref(&block).cast_mut());

@@ -17,7 +17,7 @@
 
 use boundary::Raise;
 use nt_abi::{
-    FLTFL_CALLBACK_DATA_FAST_IO_OPERATION, FLTFL_CALLBACK_DATA_NEW_SYSTEM_BUFFER,
+    FLTFL_CALLBACK_DATA_DIRTY, FLTFL_CALLBACK_DATA_FAST_IO_OPERATION, FLTFL_CALLBACK_DATA_NEW_SYSTEM_BUFFER,
     FLTFL_CALLBACK_DATA_SYSTEM_BUFFER, IRP, IRP_BUFFERED_IO, IRP_DEALLOCATE_BUFFER, IRP_INPUT_OPERATION,
     IRP_MJ_DEVICE_CONTROL, IRP_MJ_DIRECTORY_CONTROL, IRP_MJ_FILE_SYSTEM_CONTROL,
     IRP_MJ_INTERNAL_DEVICE_CONTROL, IRP_MJ_QUERY_EA, IRP_MJ_QUERY_QUOTA, IRP_MJ_QUERY_SECURITY, IRP_MJ_READ,
@@ -457,6 +457,11 @@ pub fn flt_lock_user_buffer(operation: &Operation) -> Result<NtStatus, Raise> {
         _ => {
             // The layers below find it in the IRP.
             operation.modified.set(!fast || operation.modified.get());
+            if !fast {
+                // Source: IOPB-16.
+                let flags = &operation.data.Flags;
+                flags.set(flags.get() | FLTFL_CALLBACK_DATA_DIRTY);
+            }
             operation.used()
         }
     };

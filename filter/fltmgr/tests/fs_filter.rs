@@ -340,7 +340,7 @@ fn a_flush_and_a_section_are_shown_with_their_parameters() {
 
 #[test]
 fn a_filter_that_fails_an_acquire_ends_it_for_those_below() {
-    // spec: FSF-06, FSF-09, PRE-14
+    // spec: FSF-06, FSF-09, PRE-14, PARM-23
     with_file(|core, file| {
         ACTION.set(Action::Answer(FLT_PREOP_COMPLETE, NtStatus::INSUFFICIENT_RESOURCES));
         assert_eq!(refused(file), Some(NtStatus::INSUFFICIENT_RESOURCES));
@@ -366,7 +366,7 @@ fn a_filter_that_fails_an_acquire_ends_it_for_those_below() {
 
 #[test]
 fn a_release_goes_on_whatever_a_filter_answers() {
-    // spec: FSF-07, SEED-MODW-14
+    // spec: FSF-07, SEED-MODW-14, PARM-24
     with_file(|core, file| {
         fs_filter::acquire_for_cc_flush(file).unwrap();
         let held = fs_filter::acquire_for_mod_write(file, 4096).unwrap().unwrap();
@@ -379,7 +379,7 @@ fn a_release_goes_on_whatever_a_filter_answers() {
         assert_eq!(lines[6], "fs release_for_mod_write irql 1");
         assert!(lines[7].ends_with("held 0 SUCCESS (0x00000000) 0x77"), "{}", lines[7]);
         assert_eq!(rules(core), ["FSF-07"; 2]);
-        // spec: FSF-08
+        // spec: FSF-08, PARM-22
         assert_eq!(fs_filter::acquire_for_section(file, SyncType::Other), Ok(NtStatus::SUCCESS));
         assert_eq!(rules(core)[2..], ["FSF-08"]);
         ACTION.set(Action::Pass);

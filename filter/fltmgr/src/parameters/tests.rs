@@ -135,6 +135,35 @@ fn a_create_carries_options_extended_attributes_and_allocation_size() {
 }
 
 #[test]
+fn pipes_and_mailslots_are_created_as_files_are_up_to_their_own_parameters() {
+    // spec: PARM-08
+    for major in [IRP_MJ_CREATE_NAMED_PIPE, IRP_MJ_CREATE_MAILSLOT] {
+        let request = request(major, 0);
+        request.stack.Parameters.CreatePipe().Options.set(0x0200_0040);
+        request.stack.Parameters.CreatePipe().ShareAccess.set(3);
+        request.stack.Parameters.CreatePipe().Parameters.set(0xEEE0 as *mut _);
+        request.pass();
+        let (file, pipe) = (request.block.Parameters.Create(), request.block.Parameters.CreatePipe());
+        assert_eq!((file.Options.get(), file.ShareAccess.get()), (0x0200_0040, 3));
+        assert_eq!(file.SecurityContext.get() as usize, 0x1110);
+        assert_eq!(pipe.Parameters.get() as usize, 0xEEE0);
+    }
+}
+
+#[test]
+fn locks_show_their_length_by_address_and_mirror_the_flags() {
+    // spec: PARM-17, IOPB-04
+    for (flags, immediate, exclusive) in [(0, 0, 0), (1, 1, 0), (2, 0, 1), (3, 1, 1)] {
+        let request = request(IRP_MJ_LOCK_CONTROL, 1);
+        request.stack.Flags.set(flags);
+        request.pass();
+        let shown = request.block.Parameters.LockControl();
+        assert_eq!(shown.Length.get() as usize, 0x1110);
+        assert_eq!((shown.FailImmediately.get(), shown.ExclusiveLock.get()), (immediate, exclusive));
+    }
+}
+
+#[test]
 fn control_codes_choose_their_form_by_method() {
     // spec: PARM-14, PARM-15
     for major in [IRP_MJ_FILE_SYSTEM_CONTROL, IRP_MJ_DEVICE_CONTROL] {

@@ -112,7 +112,7 @@ fn says(check: &serde_json::Value, parts: &[&str]) {
 
 #[test]
 fn release_in_an_apc_that_wants_what_the_interrupted_callback_holds_is_explained() {
-    // spec: SEED-MODW-09, SEED-MODW-11, SEED-MODW-12
+    // spec: SEED-MODW-09, SEED-MODW-11, SEED-MODW-12, PARM-26
     let results = mistake("page-writer", &[]);
     let check = &results["bugcheck"];
     assert_eq!((&check["name"], &check["driver"]), (&json!("DEADLOCK"), &json!("deadlock")));

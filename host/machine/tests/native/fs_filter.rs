@@ -118,7 +118,7 @@ fn many_handles_flush_the_same_files_at_once() {
 
 #[test]
 fn a_file_is_asked_for_by_name_without_a_create() {
-    // spec: FSF-28
+    // spec: FSF-28, PARM-20
     let machine = with_watch();
     recorder(&machine, "r", "365000", &["Mode=sz:observe"]);
     with_file(&machine, "file", |session, handle| session.write(handle, Some(0), b"0123456789"));
@@ -135,6 +135,11 @@ fn a_file_is_asked_for_by_name_without_a_create() {
                 assert_eq!((result.status, result.information), (NtStatus::SUCCESS, bytes), "{class}");
             }
             assert_eq!((&stat[..0x48], &stat[..0x44]), (&lx[..0x48], &basic[..0x44]));
+            // Other classes never reach a callback.
+            for class in [4, 5, 9, 34, 78] {
+                let refused = session.query_by_name(&name, class, &mut [0; 0x68])?;
+                assert_eq!(refused.status, NtStatus::INVALID_INFO_CLASS, "{class}");
+            }
             let missing = session.query_by_name(&utf16("\\none"), 68, &mut [0; 0x48])?;
             assert_eq!(missing.status, NtStatus::OBJECT_NAME_NOT_FOUND);
             Ok(stat)

@@ -1,7 +1,8 @@
 //! Objects beside operations: volumes, instances, references, push locks. `objtest` checks them from native code, in the
 //! callbacks of creates whose names say what.
 
-use altimeter::{DriverSource, Machine, Stopped};
+use altimeter::{DriverSource, Machine, NtStatus, Stopped};
+use nt_abi::{IRP_MJ_SET_INFORMATION, file_information_class as class};
 
 use crate::support::*;
 
@@ -112,7 +113,7 @@ fn a_device_that_is_gone_is_said_to_be() {
             assert!(fltmgr::lookup::flt_get_device_object(&volume).is_ok());
             fltmgr::flt_dismount_volume(volume.disk.expect("a disk"))?;
             let gone = fltmgr::lookup::flt_get_device_object(&volume);
-            assert_eq!(gone.err(), Some(nt_abi::NtStatus::FLT_NO_DEVICE_OBJECT));
+            assert_eq!(gone.err(), Some(NtStatus::FLT_NO_DEVICE_OBJECT));
             Ok(())
         })
         .expect("the machine runs");
@@ -162,6 +163,137 @@ fn misused_push_locks_are_reported() {
     let machine = checked(&[]);
     assert_eq!(run(&machine, "wrong-release"), Err(Stopped), "releasing what is not held is a bug check");
     assert!(machine.report().bug_check.is_some());
+}
+
+/// `Parameters.SetFileInformation.ParentOfTarget`.
+fn parent_of_target(entry: &Entry) -> u64 {
+    entry.parameters[2]
+}
+
+#[test]
+fn the_parent_of_a_target_is_given_when_its_name_is_whole() {
+    // spec: PARM-10
+    let machine = with_recorder(&["Mode=sz:observe"]);
+    with_file(&machine, "file", |session, handle| {
+        let bare = altimeter::session::rename_information(&altimeter::utf16("second"), false);
+        session.set_information(handle, class::FileRenameInformation, &bare)?;
+        let whole = session.volume_path(&altimeter::utf16("\\third"));
+        let whole = altimeter::session::rename_information(&whole, false);
+        session.set_information(handle, class::FileRenameInformation, &whole)?;
+        session.set_information(handle, class::FileEndOfFileInformation, &0u64.to_le_bytes())
+    });
+    let seen = results(&machine, "r");
+    let sets = seen.of(IRP_MJ_SET_INFORMATION, false);
+    let parents: Vec<u64> = sets.iter().map(parent_of_target).collect();
+    assert_eq!((parents[0], parents[2], parents.len()), (0, 0, 3), "{parents:x?}");
+    let opened = seen.of(nt_abi::IRP_MJ_CREATE, false).pop().expect("the parent was opened");
+    assert_eq!(parents[1], opened.file_object, "the file object of the target's directory");
+}
+
+#[test]
+fn advancing_valid_data_never_cuts_a_file() {
+    // spec: PARM-11
+    let machine = machine();
+    with_file(&machine, "file", |session, handle| {
+        session.write(handle, Some(0), &[7; 8192])?;
+        session.flush(handle)?;
+        let (file, _) = nt_io::reference_file_by_handle(handle.value(), 0, 0).expect("a file");
+        for (advance, end, expected) in [(1u8, 100, 8192), (0, 100, 100), (0, 5000, 5000)] {
+            assert_eq!(set_end_of_file(file, advance, end)?, NtStatus::SUCCESS);
+            let mut standard = [0; 24];
+            session.query_information(handle, class::FileStandardInformation, &mut standard)?;
+            let size = u64::from_le_bytes(standard[8..16].try_into().expect("eight"));
+            assert_eq!(size, expected, "AdvanceOnly {advance}, EndOfFile {end}");
+        }
+        nt_ob::ob_dereference(std::ptr::from_ref(file) as usize)?;
+        Ok(())
+    });
+}
+
+/// What the cache manager sends (AdvanceOnly), and what programs do.
+fn set_end_of_file(file: &'static nt_abi::FILE_OBJECT, advance: u8, end: i64) -> Result<NtStatus, Stopped> {
+    let device = nt_io::io_get_related_device(file);
+    let irp = nt_io::io_allocate_irp(device.StackSize.get() as u8).expect("an IRP");
+    let buffer = nt_ex::pool::allocate_engine(nt_ex::pool::PoolKind::NonPaged, 8, 0x1234).expect("pool");
+    boundary::copy::write_value(buffer.as_ptr() as usize, end).expect("pool");
+    irp.SystemBuffer().set(buffer.as_ptr().cast());
+    irp.Flags.set(nt_abi::IRP_BUFFERED_IO | nt_abi::IRP_SYNCHRONOUS_API);
+    let stack = nt_io::io_next_stack(irp);
+    stack.MajorFunction.set(IRP_MJ_SET_INFORMATION);
+    stack.FileObject.set(std::ptr::from_ref(file).cast_mut());
+    let set = stack.Parameters.SetFile();
+    set.Length.set(8);
+    set.FileInformationClass.set(class::FileEndOfFileInformation);
+    set.AdvanceOnly.set(advance);
+    let kept = |_: Option<&'static nt_abi::DEVICE_OBJECT>, _: &'static nt_abi::IRP, _: usize| {
+        Ok(NtStatus::MORE_PROCESSING_REQUIRED)
+    };
+    nt_io::io_set_completion(irp, nt_io::Completion::Rust { routine: kept, context: 0 }, true, true, true);
+    let status = nt_io::io_call_driver(device, irp)?;
+    nt_io::io_free_irp(irp)?;
+    nt_ex::pool::free(buffer.as_ptr(), None)?;
+    Ok(status)
+}
+
+#[test]
+fn operations_arrive_as_the_kinds_that_their_majors_allow() {
+    // spec: PARM-01, PARM-02, PARM-04
+    let machine = with_recorder(&["Mode=sz:observe"]);
+    with_file(&machine, "file", |session, handle| session.write(handle, Some(0), &[1; 64]));
+    with_existing(&machine, "file", |session, handle| {
+        for _ in 0..3 {
+            session.read(handle, Some(0), &mut [0; 8])?;
+            session.write(handle, Some(0), &[2; 8])?;
+            session.query_information(handle, class::FileBasicInformation, &mut [0; 40])?;
+            session.query_information(handle, class::FileInternalInformation, &mut [0; 8])?;
+            session.set_information(handle, class::FileEndOfFileInformation, &64u64.to_le_bytes())?;
+            session.query_volume(handle, 3, &mut [0; 24])?;
+            session.flush(handle)?;
+        }
+        Ok(())
+    });
+    machine.run(|session| session.list(&altimeter::utf16("\\")).map(drop)).expect("the machine runs");
+    let seen = results(&machine, "r");
+    let kinds = |major: u8| {
+        let mut kinds: Vec<u32> =
+            seen.entries.iter().filter(|e| e.major == major).map(|e| e.data_flags & 7).collect();
+        kinds.sort_unstable();
+        kinds.dedup();
+        kinds
+    };
+    for major in [
+        nt_abi::IRP_MJ_CREATE,
+        IRP_MJ_SET_INFORMATION,
+        nt_abi::IRP_MJ_QUERY_VOLUME_INFORMATION,
+        nt_abi::IRP_MJ_DIRECTORY_CONTROL,
+    ] {
+        assert_eq!(kinds(major), [1], "{major:#x} is IRPs only");
+    }
+    for major in [nt_abi::IRP_MJ_READ, nt_abi::IRP_MJ_WRITE, nt_abi::IRP_MJ_QUERY_INFORMATION] {
+        assert_eq!(kinds(major), [1, 2], "{major:#x} is both");
+    }
+    for major in [nt_abi::IRP_MJ_ACQUIRE_FOR_CC_FLUSH, nt_abi::IRP_MJ_RELEASE_FOR_CC_FLUSH] {
+        assert_eq!(kinds(major), [4], "{major:#x} is a file system filter operation");
+    }
+    let alone: Vec<u8> = seen.entries.iter().filter(|e| e.data_flags & 7 == 4).map(|e| e.major).collect();
+    assert!(alone.iter().all(|major| *major >= nt_abi::IRP_MJ_QUERY_OPEN), "{alone:x?}");
+}
+
+#[test]
+fn mounts_name_the_kind_of_file_system() {
+    // spec: PARM-31
+    assert_all_hold(&checked(&["file"]), 2);
+}
+
+#[test]
+fn holding_a_resource_from_an_acquire_to_its_release_is_reported() {
+    // spec: PARM-27
+    let machine = checked(&[]);
+    with_file(&machine, "wrong-flush", |session, handle| {
+        session.write(handle, Some(0), b"dirty")?;
+        session.flush(handle)
+    });
+    assert!(rules(&machine).contains(&"PARM-27".to_owned()), "{:?}", rules(&machine));
 }
 
 #[test]

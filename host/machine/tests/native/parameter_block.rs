@@ -107,7 +107,7 @@ fn parameters_are_those_of_the_caller() {
 
 #[test]
 fn operation_flags_are_those_of_the_stack_location() {
-    // spec: SEED-IOPB-22, SEED-IOPB-30, SEED-IOPB-32, SEED-IOPB-33
+    // spec: SEED-IOPB-22, SEED-IOPB-30, SEED-IOPB-32, SEED-IOPB-33, IOPB-04
     let machine = with_recorder(&["Mode=sz:observe"]);
     with_file(&machine, "a", |session, handle| {
         let target = session.volume_path(&altimeter::utf16("\\b"));
@@ -228,7 +228,7 @@ fn a_mark_that_is_taken_back_counts_as_none() {
 
 #[test]
 fn the_major_function_and_the_reserved_member_cannot_be_changed() {
-    // spec: SEED-IOPB-37, SEED-IOPB-54
+    // spec: SEED-IOPB-37, SEED-IOPB-54, IOPB-06
     for (mode, rule) in [("change-major", "SEED-IOPB-54"), ("change-reserved", "SEED-IOPB-37")] {
         let (machine, [_, _, bottom]) = write_below_a_changer(mode);
         let writes = bottom.of(IRP_MJ_WRITE, false);
@@ -256,7 +256,7 @@ fn completing_with_a_status_needs_no_mark() {
 
 #[test]
 fn a_read_that_is_redirected_is_seen_below_on_the_other_file_only() {
-    // spec: SEED-IOPB-46, SEED-IOPB-53, SEED-IOPB-55, SEED-IOPB-59
+    // spec: SEED-IOPB-46, SEED-IOPB-53, SEED-IOPB-55, SEED-IOPB-59, IOPB-13
     let machine = machine();
     recorder(&machine, "top", "380000", &["Mode=sz:observe"]);
     recorder(&machine, "middle", "370000", &["Mode=sz:redirect"]);
@@ -298,7 +298,7 @@ fn two_volumes() -> altimeter::Machine {
 
 #[test]
 fn a_read_that_is_redirected_to_another_volume_goes_on_below_the_same_altitude_there() {
-    // spec: SEED-IOPB-50, SEED-IOPB-51, SEED-IOPB-52, SEED-IOPB-59
+    // spec: SEED-IOPB-50, SEED-IOPB-51, SEED-IOPB-52, SEED-IOPB-59, IOPB-13
     let machine = two_volumes();
     recorder(&machine, "top", "380000", &["Mode=sz:observe"]);
     recorder(&machine, "middle", "370000", &["Mode=sz:redirect-volume"]);
@@ -339,8 +339,46 @@ fn a_target_that_is_no_instance_of_the_filter_elsewhere_is_reported_and_ignored(
 }
 
 #[test]
+fn a_target_file_of_another_volume_is_reported() {
+    // spec: IOPB-12
+    let machine = two_volumes();
+    recorder(&machine, "r", "370000", &["Mode=sz:redirect-file"]);
+    with_file(&machine, "change", |session, handle| session.write(handle, Some(0), b"here"));
+    machine
+        .run_on(1, |session| {
+            let handle = create(session, "target")?.expect("a file");
+            session.close(handle)
+        })
+        .expect("the machine runs");
+    with_existing(&machine, "change", |session, handle| session.read(handle, Some(0), &mut [0; 4]));
+    assert_found(&machine, "IOPB-12", "r");
+}
+
+#[test]
+fn a_target_whose_device_has_less_room_for_stack_locations_is_reported() {
+    // spec: IOPB-11
+    let machine = two_volumes();
+    recorder(&machine, "r", "370000", &["Mode=sz:redirect-volume", "Return=dword:1"]);
+    with_file(&machine, "change", |session, handle| session.write(handle, Some(0), b"here"));
+    machine
+        .run_on(1, |session| {
+            let handle = create(session, "target")?.expect("a file");
+            session.close(handle)?;
+            // The one that it goes to has room for more than the one that it comes from.
+            let first = fltmgr::flt().volumes().remove(0).device().expect("mounted");
+            first.StackSize.set(first.StackSize.get() + 1);
+            Ok(())
+        })
+        .expect("the machine runs");
+    let mut data = [0; 4];
+    with_existing(&machine, "change", |session, handle| session.read(handle, Some(0), &mut data));
+    assert_found(&machine, "IOPB-11", "r");
+    assert_eq!(&data, b"here", "the redirection is ignored");
+}
+
+#[test]
 fn a_write_through_handle_says_so_and_its_data_reaches_the_store_at_once() {
-    // spec: SEED-IOPB-35, CC-06
+    // spec: SEED-IOPB-35, CC-06, IOPB-04
     let machine = with_recorder(&["Mode=sz:observe"]);
     machine
         .run(|session| {

@@ -518,6 +518,12 @@ pub fn check_callback(before: Mark, what: impl FnOnce() -> String) {
     left(before.0, || format!("{} has returned and nothing of it follows", what()));
 }
 
+/// Whether the current thread holds locks now that it did not hold at `before`.
+pub fn took_more(before: &Mark) -> bool {
+    let mut state = current_core().locks.state.lock();
+    state.thread(current_thread()).holds.len() > before.0
+}
+
 /// Says so when the current thread holds more than its first `kept` locks. From then on those count as forgotten: who
 /// waits for one of them is told where it was taken.
 fn left(kept: usize, what: impl FnOnce() -> String) {
