@@ -12,6 +12,7 @@ mod fuzz;
 mod headers;
 mod layout;
 mod miri;
+mod mutants;
 mod process;
 mod setup;
 mod soak;
@@ -48,6 +49,8 @@ enum Command {
     Headers(headers::Arguments),
     /// Run under miri what miri can run (needs nightly)
     Miri,
+    /// Change the code of a crate in many small ways and see whether the tests notice (needs cargo-mutants)
+    Mutants(mutants::Arguments),
     /// Build the C drivers reproducibly into drivers/bin
     Drivers(drivers::Arguments),
 }
@@ -63,6 +66,7 @@ fn main() -> ExitCode {
         Command::Fuzz(arguments) => fuzz::run(&arguments),
         Command::Headers(arguments) => headers::run(&arguments),
         Command::Miri => miri::run(),
+        Command::Mutants(arguments) => mutants::run(&arguments),
         Command::Drivers(arguments) => drivers::run(&arguments),
     };
     match result {
