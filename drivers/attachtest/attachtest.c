@@ -2,7 +2,9 @@
  * attachtest: checks registration, attachment and lookup from native code.
  *
  * DriverEntry runs every check in order and counts in the RESULTS structure of iopbtest which ones failed, by
- * line. The volume \Device\HarddiskVolume1 must be mounted before the driver is loaded.
+ * line. The volume \Device\HarddiskVolume1 must be mounted before the driver is loaded. Registry values (REG_DWORD):
+ * LeakFile 1 leaves a file open when its instance goes, NoUnload 1 registers no unload callback, RegistrationFlags are
+ * those of FLT_REGISTRATION.
  */
 #include "../parameters/parameters.h"
 #include "../iopbtest/results.h"
@@ -14,6 +16,9 @@ static NTSTATUS SetupAnswer;
 static NTSTATUS QueryAnswer;
 static ULONG Setups, Queries, TeardownStarts, TeardownCompletes;
 static FLT_INSTANCE_TEARDOWN_FLAGS LastReason;
+static ULONG LeakFile, NoUnload, RegistrationFlags;
+static HANDLE LeftOpen;
+static PARAMETER_KEYS Keys;
 
 static VOID Fail(ULONG Line)
 {
@@ -60,9 +65,16 @@ static NTSTATUS FLTAPI QueryTeardown(PCFLT_RELATED_OBJECTS FltObjects, FLT_INSTA
 
 static VOID FLTAPI TeardownStart(PCFLT_RELATED_OBJECTS FltObjects, FLT_INSTANCE_TEARDOWN_FLAGS Reason)
 {
+    UNICODE_STRING self = Text(L"attachtest");
+
     CHECK(TeardownStarts == TeardownCompletes);
+    CHECK(FltObjects->Filter == Filter);
     TeardownStarts++;
     LastReason = Reason;
+    /* spec: LIFE-05 */
+    if (Reason == FLTFL_INSTANCE_TEARDOWN_FILTER_UNLOAD || Reason == FLTFL_INSTANCE_TEARDOWN_MANDATORY_FILTER_UNLOAD) {
+        CHECK(FltUnloadFilter(&self) == STATUS_FLT_DELETING_OBJECT);
+    }
 }
 
 static VOID FLTAPI TeardownComplete(PCFLT_RELATED_OBJECTS FltObjects, FLT_INSTANCE_TEARDOWN_FLAGS Reason)
@@ -71,10 +83,41 @@ static VOID FLTAPI TeardownComplete(PCFLT_RELATED_OBJECTS FltObjects, FLT_INSTAN
     CHECK(Reason == LastReason);
 }
 
+static NTSTATUS Publish(PCWSTR Name, ULONG64 Value)
+{
+    UNICODE_STRING name = Text(Name);
+
+    return ZwSetValueKey(Keys.Parameters != NULL ? Keys.Parameters : Keys.Service, &name, 0, REG_QWORD, &Value,
+                         sizeof(Value));
+}
+
 static NTSTATUS FLTAPI Unload(FLT_FILTER_UNLOAD_FLAGS Flags)
 {
     FltUnregisterFilter(Filter);
+    (VOID)Publish(L"Failed", (ULONG64)Results.FailedCount);
+    CloseParameters(&Keys);
     return STATUS_SUCCESS;
+}
+
+/*
+ * A filter registers itself only, and does not unload itself. The manager's own driver has no service key.
+ * spec: REG-12, REG-15, LIFE-05
+ */
+static VOID Others(PFLT_VOLUME Volume)
+{
+    UNICODE_STRING self = Text(L"attachtest");
+    UNICODE_STRING unknown = Text(L"nobody");
+    PDEVICE_OBJECT device = NULL;
+    PFLT_FILTER other = NULL;
+    FLT_REGISTRATION bare = {.Size = sizeof(FLT_REGISTRATION), .Version = FLT_REGISTRATION_VERSION};
+
+    CHECK(FltUnloadFilter(&unknown) == STATUS_FLT_FILTER_NOT_FOUND);
+    CHECK(FltUnloadFilter(&self) == STATUS_INVALID_DEVICE_REQUEST);
+    CHECK(FltGetDeviceObject(Volume, &device) == STATUS_SUCCESS && device != NULL);
+    if (device != NULL) {
+        CHECK(FltRegisterFilter(device->DriverObject, &bare, &other) == STATUS_OBJECT_NAME_NOT_FOUND);
+        ObDereferenceObject(device);
+    }
 }
 
 static FLT_REGISTRATION Registration = {
@@ -95,6 +138,8 @@ static NTSTATUS Register(PDRIVER_OBJECT DriverObject)
     wrong.Version = 0x0500;
     /* spec: REG-01 */
     CHECK(FltRegisterFilter(DriverObject, &wrong, &Filter) == STATUS_INVALID_PARAMETER);
+    Registration.FilterUnloadCallback = NoUnload ? NULL : Unload;
+    Registration.Flags = (FLT_REGISTRATION_FLAGS)RegistrationFlags;
     /* spec: REG-02 */
     return FltRegisterFilter(DriverObject, &Registration, &Filter);
 }
@@ -175,7 +220,25 @@ static VOID Neighbours(PFLT_VOLUME Volume)
     FltObjectDereference(upper);
 }
 
-/* spec: ATT-08, LIFE-12, LIFE-13, LIFE-14 */
+/* Opens a file below the instance Name, which has to be closed before the instance is gone. */
+static VOID OpenBelow(PFLT_VOLUME Volume, PUNICODE_STRING Name)
+{
+    UNICODE_STRING path = Text(L"\\Device\\HarddiskVolume1\\attachtest.tmp");
+    OBJECT_ATTRIBUTES attributes;
+    IO_STATUS_BLOCK result;
+    PFLT_INSTANCE instance = NULL;
+
+    CHECK(FltGetVolumeInstanceFromName(Filter, Volume, Name, &instance) == STATUS_SUCCESS);
+    InitializeObjectAttributes(&attributes, &path, OBJ_KERNEL_HANDLE | OBJ_CASE_INSENSITIVE, NULL, NULL);
+    CHECK(FltCreateFile(Filter, instance, &LeftOpen, FILE_READ_DATA | SYNCHRONIZE, &attributes, &result, NULL,
+                        FILE_ATTRIBUTE_NORMAL, FILE_SHARE_READ, FILE_OPEN_IF, FILE_SYNCHRONOUS_IO_NONALERT, NULL, 0,
+                        0) == STATUS_SUCCESS);
+    if (instance != NULL) {
+        FltObjectDereference(instance);
+    }
+}
+
+/* spec: ATT-08, LIFE-12, LIFE-13, LIFE-14, LIFE-21 */
 static VOID Detach(PFLT_VOLUME Volume)
 {
     UNICODE_STRING name = Text(L"second");
@@ -187,7 +250,14 @@ static VOID Detach(PFLT_VOLUME Volume)
     CHECK(!NT_SUCCESS(FltDetachVolume(Filter, Volume, &name)));
     CHECK(Queries == queries + 1 && TeardownCompletes == torn);
     QueryAnswer = STATUS_SUCCESS;
+    OpenBelow(Volume, &name);
+    if (!LeakFile) {
+        CHECK(FltClose(LeftOpen) == STATUS_SUCCESS);
+    }
     CHECK(FltDetachVolume(Filter, Volume, &name) == STATUS_SUCCESS);
+    if (LeakFile) {
+        CHECK(FltClose(LeftOpen) == STATUS_SUCCESS);
+    }
     CHECK(TeardownStarts == torn + 1 && TeardownCompletes == torn + 1);
     CHECK(LastReason == FLTFL_INSTANCE_TEARDOWN_MANUAL);
     CHECK(FltDetachVolume(Filter, Volume, &name) == STATUS_FLT_INSTANCE_NOT_FOUND);
@@ -256,31 +326,28 @@ static VOID Enumerate(PFLT_VOLUME Volume)
     }
 }
 
-static NTSTATUS PublishResults(PDRIVER_OBJECT DriverObject, PUNICODE_STRING RegistryPath)
+static NTSTATUS Configure(PDRIVER_OBJECT DriverObject, PUNICODE_STRING RegistryPath)
 {
-    PARAMETER_KEYS keys;
-    UNICODE_STRING name = Text(L"Results");
-    ULONG64 address = (ULONG64)&Results;
-    NTSTATUS status = OpenParameters(DriverObject, RegistryPath, KEY_READ | KEY_WRITE, &keys);
+    NTSTATUS status = OpenParameters(DriverObject, RegistryPath, KEY_READ | KEY_WRITE, &Keys);
 
     if (!NT_SUCCESS(status)) {
         return status;
     }
+    (VOID)ReadUlongParameter(&Keys, L"LeakFile", &LeakFile);
+    (VOID)ReadUlongParameter(&Keys, L"NoUnload", &NoUnload);
+    (VOID)ReadUlongParameter(&Keys, L"RegistrationFlags", &RegistrationFlags);
     Results.Magic = RESULTS_MAGIC;
     Results.Version = RESULTS_VERSION;
     Results.EntrySize = sizeof(LOG_ENTRY);
     Results.EntryCount = RESULTS_LOG_ENTRIES;
-    status = ZwSetValueKey(keys.Parameters != NULL ? keys.Parameters : keys.Service, &name, 0, REG_QWORD, &address,
-                           sizeof(address));
-    CloseParameters(&keys);
-    return status;
+    return Publish(L"Results", (ULONG64)&Results);
 }
 
 NTSTATUS DriverEntry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING RegistryPath)
 {
     UNICODE_STRING name = Text(L"\\Device\\HarddiskVolume1");
     PFLT_VOLUME volume = NULL;
-    NTSTATUS status = PublishResults(DriverObject, RegistryPath);
+    NTSTATUS status = Configure(DriverObject, RegistryPath);
 
     if (!NT_SUCCESS(status)) {
         return status;
@@ -301,6 +368,7 @@ NTSTATUS DriverEntry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING RegistryPath)
     Enumerate(volume);
     Detach(volume);
     Names(volume);
+    Others(volume);
     FltObjectDereference(volume);
     return STATUS_SUCCESS;
 }

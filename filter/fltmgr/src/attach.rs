@@ -9,6 +9,7 @@
 //! Statements: ATT-01 to ATT-12, LIFE-07 to LIFE-20, ALT-04, ALT-06, REG-10.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use boundary::{Raise, call};
 use nt_abi::{
@@ -331,6 +332,15 @@ pub fn tear_down(instance: &Arc<Instance>, reason: u32) -> Result<bool, Raise> {
     }
     frame::drain(instance)?;
     notify(instance, registration.teardown_complete, reason)?;
+    let files = instance.files.load(Ordering::Relaxed);
+    if files != 0 {
+        let message = format!(
+            "{files} file(s) that the filter opened below {} are open when InstanceTeardownComplete returns: close each \
+             with FltClose before",
+            instance.label()
+        );
+        findings::error("LIFE-21", &instance.filter.label, message);
+    }
     objects::forget_instance(instance)?;
     instance.set_stage(GONE);
     flt().keep_statistics(instance);

@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use boundary::Raise;
 use nt_abi::{
-    DEVICE_OBJECT, FLTFL_CALLBACK_DATA_GENERATED_IO, IRP, IRP_MJ_FILE_SYSTEM_CONTROL, IRP_MN_MOUNT_VOLUME,
-    NtStatus,
+    DEVICE_OBJECT, FLTFL_CALLBACK_DATA_GENERATED_IO, IRP, IRP_MJ_CLEANUP, IRP_MJ_FILE_SYSTEM_CONTROL,
+    IRP_MN_MOUNT_VOLUME, NtStatus,
 };
 use nt_io::{
     Dispatch, FastIo, FsFilter, device_state, io_call_driver, io_complete_with, io_current_stack,
@@ -76,15 +76,13 @@ impl Dispatch for FilterManager {
 fn arrive(volume: &Arc<Volume>, irp: &'static IRP) -> Result<NtStatus, Raise> {
     match generated::opener(irp) {
         None => operation::run(volume, irp, Origin::ABOVE),
-        Some(opener) => operation::run(
-            volume,
-            irp,
-            Origin {
-                below: Some(&opener.altitude),
-                flags: if opener.generated { FLTFL_CALLBACK_DATA_GENERATED_IO } else { 0 },
-                kept: false,
-            },
-        ),
+        Some(opener) => {
+            if io_current_stack(irp).MajorFunction.get() == IRP_MJ_CLEANUP {
+                opener.cleaned_up();
+            }
+            let flags = if opener.generated { FLTFL_CALLBACK_DATA_GENERATED_IO } else { 0 };
+            operation::run(volume, irp, Origin { below: Some(&opener.altitude), flags, kept: false })
+        }
     }
 }
 

@@ -5,8 +5,9 @@
 //! ```
 //!
 //! Owns: the registration, the name, and which stage the filter is in. Its instances belong to volumes.
-//! Statements: REG-12 to REG-15, LIFE-01 to LIFE-05.
+//! Statements: REG-09, REG-12 to REG-15, LIFE-01 to LIFE-05.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -49,6 +50,8 @@ pub struct Filter {
     /// Work items that are queued or run.
     pub(crate) work: AtomicU32,
     unload_reason: AtomicU32,
+    /// Where its driver's image lies.
+    image: Range<usize>,
 }
 
 impl Anchored for Filter {
@@ -70,6 +73,11 @@ impl Filter {
         self.stage.load(Ordering::Acquire) == FILTERING
     }
 
+    /// Whether its driver's code makes the call that is being executed.
+    fn calls(&self) -> bool {
+        self.image.contains(&boundary::caller_address())
+    }
+
     /// Whether it is being unregistered.
     pub fn is_going(&self) -> bool {
         self.stage.load(Ordering::Acquire) == GOING
@@ -89,6 +97,15 @@ pub fn flt_register_filter(
     let name = service_name(driver);
     let label = lossy(&name);
     let block = boundary::current();
+    let start = driver.DriverStart.get() as usize;
+    let image = start..start + driver.DriverSize.get() as usize;
+    let caller = boundary::caller_address();
+    if block.in_images(caller) && !image.contains(&caller) {
+        let message = format!(
+            "FltRegisterFilter was called with the driver object of {label}: a filter registers itself"
+        );
+        findings::error("REG-15", &caller_name(&label), message);
+    }
     let read = registration::read(
         registration,
         |address| block.in_images(address),
@@ -126,6 +143,7 @@ pub fn flt_register_filter(
         stage: AtomicU32::new(REGISTERED),
         work: AtomicU32::new(0),
         unload_reason: AtomicU32::new(FLTFL_INSTANCE_TEARDOWN_FILTER_UNLOAD),
+        image,
     });
     anchor::bind(&filter);
     let address = filter.anchor.address();
@@ -134,6 +152,15 @@ pub fn flt_register_filter(
     }
     flt.tables.lock().filters.push(filter);
     Ok(Ok(address))
+}
+
+/// The filter whose code makes the call that is being executed, or `otherwise`.
+fn caller_name(otherwise: &str) -> String {
+    let filters = flt().filters();
+    filters
+        .iter()
+        .find(|filter| filter.calls())
+        .map_or_else(|| otherwise.to_owned(), |filter| filter.label.clone())
 }
 
 fn service_name(driver: &DRIVER_OBJECT) -> Vec<u16> {
@@ -166,9 +193,14 @@ pub fn flt_start_filtering(filter: &Arc<Filter>) -> Result<NtStatus, Raise> {
 /// drained, teardown-complete callback. References that drivers still hold are reported (OBJ-03); the memory
 /// then stays until they are given up or the machine ends.
 ///
-/// Source:  FltUnregisterFilter; LIFE-04, LIFE-13, LIFE-14
+/// Source:  FltUnregisterFilter; LIFE-04, LIFE-13, LIFE-14, REG-15
 /// IRQL:    <= APC_LEVEL
 pub fn flt_unregister_filter(filter: &Arc<Filter>) -> Result<(), Raise> {
+    if boundary::current().in_images(boundary::caller_address()) && !filter.calls() {
+        let message =
+            format!("FltUnregisterFilter was called for {}: a filter unregisters itself", filter.label);
+        findings::error("REG-15", &caller_name(&filter.label), message);
+    }
     if filter.stage.swap(GOING, Ordering::AcqRel) == GOING {
         return Ok(());
     }
@@ -215,14 +247,21 @@ pub enum Unload {
 ///
 /// Source:  FltUnloadFilter, PFLT_FILTER_UNLOAD_CALLBACK; LIFE-01, LIFE-02, LIFE-03, LIFE-05, REG-09
 /// IRQL:    PASSIVE_LEVEL
-/// Errors:  FLT_FILTER_NOT_FOUND · FLT_DELETING_OBJECT · FLT_DO_NOT_DETACH (no unload callback, or a service stop
-///          that the filter does not support) · what the callback answered
+/// Errors:  FLT_FILTER_NOT_FOUND · FLT_DELETING_OBJECT · INVALID_DEVICE_REQUEST (a filter asks for its own unload: a
+///          finding) · FLT_DO_NOT_DETACH (no unload callback, or a service stop that the filter does not support) ·
+///          what the callback answered
 pub fn flt_unload_filter(name: &[u16], how: Unload) -> Result<NtStatus, Raise> {
     let Some(filter) = flt().filter_named(name) else {
         return Ok(NtStatus::FLT_FILTER_NOT_FOUND);
     };
     if filter.is_going() {
         return Ok(NtStatus::FLT_DELETING_OBJECT);
+    }
+    if filter.calls() {
+        let message =
+            "FltUnloadFilter was called by the filter that it names: its code would go while it runs";
+        findings::error("LIFE-05", &filter.label, message);
+        return Ok(NtStatus::INVALID_DEVICE_REQUEST);
     }
     let refuses_stop = filter.registration.flags & FLTFL_REGISTRATION_DO_NOT_SUPPORT_SERVICE_STOP != 0;
     if filter.registration.unload.is_null() || (how == Unload::ServiceStop && refuses_stop) {

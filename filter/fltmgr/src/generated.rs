@@ -13,6 +13,7 @@
 
 use std::ptr::from_ref;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use boundary::Raise;
 use nt_abi::{
@@ -38,6 +39,18 @@ pub struct Opener {
     pub altitude: Altitude,
     /// Whether callback data say that a minifilter issued them.
     pub generated: bool,
+    /// The instance's files that are not closed: this is one of them.
+    pub files: Option<Arc<AtomicU32>>,
+}
+
+impl Opener {
+    /// The last handle of its file was closed.
+    #[cold]
+    pub(crate) fn cleaned_up(&self) {
+        if let Some(files) = &self.files {
+            files.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
 }
 
 /// Who opened the file of `irp` below an instance, if someone did. One load for other files.
@@ -171,18 +184,32 @@ pub fn flt_create_file(
     instance: Option<&Instance>,
     mut parameters: CreateParameters<'_>,
 ) -> Result<Opened, Raise> {
-    enter_below(instance, &mut parameters);
+    let files = instance.map(|instance| Arc::clone(&instance.files));
+    enter_below(instance, files.clone(), &mut parameters);
+    if let Some(files) = &files {
+        // Before the create: a file may be closed before this thread goes on.
+        files.fetch_add(1, Ordering::Relaxed);
+    }
     let mut opened = io_create_file(&parameters)?;
+    if let Some(files) = files
+        && opened.handle == 0
+    {
+        files.fetch_sub(1, Ordering::Relaxed);
+    }
     if opened.status == NtStatus::REPARSE {
         opened.status = NtStatus::REPARSE_POINT_NOT_RESOLVED;
     }
     Ok(opened)
 }
 
-fn enter_below(instance: Option<&Instance>, parameters: &mut CreateParameters<'_>) {
+fn enter_below(
+    instance: Option<&Instance>,
+    files: Option<Arc<AtomicU32>>,
+    parameters: &mut CreateParameters<'_>,
+) {
     if let Some(instance) = instance {
         parameters.start_device = instance.volume.device();
-        let opener = Opener { altitude: instance.altitude.clone(), generated: true };
+        let opener = Opener { altitude: instance.altitude.clone(), generated: true, files };
         parameters.driver_context = Some(Arc::new(opener));
     }
 }
@@ -198,7 +225,7 @@ pub fn flt_query_information_by_name(
     length: u32,
     class: u32,
 ) -> Result<IoStatus, Raise> {
-    enter_below(instance, &mut parameters);
+    enter_below(instance, None, &mut parameters);
     nt_fsrtl::fs_filter::nt_query_information_by_name(&parameters, buffer, length, class)
 }
 

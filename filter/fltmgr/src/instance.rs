@@ -61,6 +61,8 @@ pub struct Instance {
     pub(crate) contexts: crate::contexts::links::Links,
     /// It has announced that it scans files.
     pub(crate) scans: AtomicBool,
+    /// Files that its filter opened below it and has not closed.
+    pub(crate) files: Arc<AtomicU32>,
 }
 
 impl Anchored for Instance {
@@ -91,6 +93,7 @@ impl Instance {
             counters: (0..ROWS).map(|_| Counter::default()).collect(),
             contexts: crate::contexts::links::Links::default(),
             scans: AtomicBool::new(false),
+            files: Arc::default(),
         });
         anchor::bind(&instance);
         Some(instance)

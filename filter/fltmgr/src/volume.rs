@@ -144,7 +144,11 @@ impl Volume {
         let mut members = self.members.lock();
         let place = members.openers.iter().position(|opener| opener.altitude == *altitude);
         let place = place.unwrap_or_else(|| {
-            members.openers.push(Arc::new(Opener { altitude: altitude.clone(), generated: false }));
+            members.openers.push(Arc::new(Opener {
+                altitude: altitude.clone(),
+                generated: false,
+                files: None,
+            }));
             members.openers.len() - 1
         });
         Arc::as_ptr(&members.openers[place]) as usize

@@ -204,13 +204,24 @@ impl Machine {
     ///
     /// Returns: what `FltUnloadFilter` answers
     pub fn unload(&self, name: &str) -> Result<NtStatus, Stopped> {
+        self.unload_named(name, fltmgr::Unload::Filter)
+    }
+
+    /// Stops the service of one driver, as the service control manager does. A driver may not support that.
+    ///
+    /// Returns: as [`unload`](Self::unload)
+    pub fn stop_service(&self, name: &str) -> Result<NtStatus, Stopped> {
+        self.unload_named(name, fltmgr::Unload::ServiceStop)
+    }
+
+    fn unload_named(&self, name: &str, how: fltmgr::Unload) -> Result<NtStatus, Stopped> {
         let found = {
             let mut loaded = self.loaded.lock();
             let place = loaded.iter().position(|entry| entry.driver.is_some() && entry.name == name);
             place.map(|place| loaded.remove(place))
         };
         let Some(mut entry) = found else { return Ok(NtStatus::FLT_FILTER_NOT_FOUND) };
-        let status = self.unload_entry(&mut entry, fltmgr::Unload::Filter);
+        let status = self.unload_entry(&mut entry, how);
         if entry.driver.is_some() {
             self.loaded.lock().push(entry);
         }

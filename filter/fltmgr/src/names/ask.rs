@@ -63,7 +63,8 @@ fn path_of_id(asker: &Asker<'_>, file: &'static FILE_OBJECT, id: &[u16]) -> Path
         disposition: nt_abi::create_disposition::FILE_OPEN,
         options: FILE_OPEN_BY_FILE_ID,
         start_device: Some(device),
-        driver_context: below.map(|altitude| Arc::new(Opener { altitude, generated: true }) as _),
+        driver_context: below
+            .map(|altitude| Arc::new(Opener { altitude, generated: true, files: None }) as _),
         ..CreateParameters::default()
     })?;
     let (opened, _) = match opened {

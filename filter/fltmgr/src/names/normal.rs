@@ -75,9 +75,9 @@ fn look_up(asker: &Asker<'_>, directory: &[u16], component: &[u16]) -> Path {
         disposition: nt_abi::create_disposition::FILE_OPEN,
         options: option::FILE_DIRECTORY_FILE | option::FILE_SYNCHRONOUS_IO_NONALERT,
         start_device: Some(device),
-        driver_context: asker
-            .below
-            .map(|altitude| Arc::new(Opener { altitude: altitude.clone(), generated: true }) as _),
+        driver_context: asker.below.map(|altitude| {
+            Arc::new(Opener { altitude: altitude.clone(), generated: true, files: None }) as _
+        }),
         ..CreateParameters::default()
     })?;
     let file = match opened {

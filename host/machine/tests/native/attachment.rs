@@ -1,7 +1,7 @@
 //! Altitudes and attachment.
 
-use altimeter::{DriverSource, Machine, Options, RegistryData, VolumeSource};
-use nt_abi::IRP_MJ_WRITE;
+use altimeter::{DriverSource, Machine, Options, RegistryData, Setting, VolumeSource};
+use nt_abi::{IRP_MJ_WRITE, NtStatus};
 
 use crate::support::*;
 
@@ -66,17 +66,57 @@ fn a_volume_that_is_mounted_already_is_attached_at_start() {
 fn attaching_detaching_and_looking_up_work_from_native_code() {
     // spec: REG-01, REG-02, REG-13, REG-14, ATT-01, ATT-02, ATT-03, ATT-04, ATT-05, ATT-06, ATT-07, ATT-08
     // spec: ALT-01, ALT-04, ALT-05, ALT-06, LIFE-07, LIFE-08, LIFE-09, LIFE-10, LIFE-12, LIFE-13, LIFE-14
-    // spec: ENUM-01, ENUM-02, ENUM-04, ENUM-05, ENUM-06, ENUM-07, ENUM-09
-    let machine = machine();
-    with_file(&machine, "mounts the volume", |_, _| Ok(()));
-    machine
-        .load(&DriverSource::from_path(&driver_path("attachtest.sys")).expect("the sample"))
-        .expect("it loads");
+    // spec: ENUM-01, ENUM-02, ENUM-04, ENUM-05, ENUM-06, ENUM-07, ENUM-09, REG-12, REG-15, LIFE-05
+    let machine = with_attachtest(&[]);
     let checked = results(&machine, "attachtest");
     assert_eq!(checked.failed_lines, Vec::<u32>::new(), "lines of attachtest.c");
-    assert!(checked.checks >= 60, "{} checks", checked.checks);
-    machine.unload_all();
-    assert!(machine.report().bug_check.is_none());
+    assert!(checked.checks >= 70, "{} checks", checked.checks);
+    assert_eq!(machine.unload("attachtest").expect("the machine runs"), NtStatus::SUCCESS);
+    assert_eq!(failed_at_unload(&machine, "attachtest"), 0);
+    let report = machine.report();
+    assert!(report.bug_check.is_none());
+    let mut rules: Vec<_> = report.findings.iter().map(|finding| finding.rule.as_str()).collect();
+    rules.sort_unstable();
+    assert_eq!(rules, ["LIFE-05", "REG-01", "REG-15"], "{:?}", report.findings);
+}
+
+fn with_attachtest(settings: &[&str]) -> Machine {
+    let machine = machine();
+    with_file(&machine, "mounts the volume", |_, _| Ok(()));
+    let mut source = DriverSource::from_path(&driver_path("attachtest.sys")).expect("the sample");
+    source.settings = settings.iter().map(|text| Setting::parse(text).expect("a setting")).collect();
+    machine.load(&source).expect("it loads");
+    machine
+}
+
+#[test]
+fn a_file_left_open_below_an_instance_that_goes_is_reported() {
+    // spec: LIFE-21
+    let machine = with_attachtest(&["LeakFile=dword:1"]);
+    assert_eq!(results(&machine, "attachtest").failed_lines, Vec::<u32>::new(), "lines of attachtest.c");
+    assert_found(&machine, "LIFE-21", "attachtest");
+}
+
+#[test]
+fn a_filter_without_an_unload_callback_stays() {
+    // spec: LIFE-01
+    let machine = with_attachtest(&["NoUnload=dword:1"]);
+    assert_eq!(machine.unload("attachtest").expect("the machine runs"), NtStatus::FLT_DO_NOT_DETACH);
+    let attached = machine.run(|_| {
+        let filter = fltmgr::flt().filter_named(&altimeter::utf16("attachtest")).expect("it is there");
+        Ok(fltmgr::flt().instances_of(&filter).len())
+    });
+    assert_eq!(attached.expect("the machine runs"), 1);
+}
+
+#[test]
+fn a_service_stop_unloads_a_filter_unless_it_does_not_support_that() {
+    // spec: REG-09
+    let machine = with_attachtest(&["RegistrationFlags=dword:1"]);
+    assert_eq!(machine.stop_service("attachtest").expect("the machine runs"), NtStatus::FLT_DO_NOT_DETACH);
+    assert_eq!(machine.unload("attachtest").expect("the machine runs"), NtStatus::SUCCESS);
+    let machine = with_attachtest(&[]);
+    assert_eq!(machine.stop_service("attachtest").expect("the machine runs"), NtStatus::SUCCESS);
 }
 
 #[test]
