@@ -66,6 +66,7 @@ static NTSTATUS FLTAPI QueryTeardown(PCFLT_RELATED_OBJECTS FltObjects, FLT_INSTA
 static VOID FLTAPI TeardownStart(PCFLT_RELATED_OBJECTS FltObjects, FLT_INSTANCE_TEARDOWN_FLAGS Reason)
 {
     UNICODE_STRING self = Text(L"attachtest");
+    PFLT_VOLUME volume = NULL;
 
     CHECK(TeardownStarts == TeardownCompletes);
     CHECK(FltObjects->Filter == Filter);
@@ -74,6 +75,19 @@ static VOID FLTAPI TeardownStart(PCFLT_RELATED_OBJECTS FltObjects, FLT_INSTANCE_
     /* spec: LIFE-05 */
     if (Reason == FLTFL_INSTANCE_TEARDOWN_FILTER_UNLOAD || Reason == FLTFL_INSTANCE_TEARDOWN_MANDATORY_FILTER_UNLOAD) {
         CHECK(FltUnloadFilter(&self) == STATUS_FLT_DELETING_OBJECT);
+        /* spec: ENUM-10 */
+        CHECK(FltObjectReference(FltObjects->Filter) == STATUS_FLT_DELETING_OBJECT);
+    }
+    /* spec: ENUM-10 */
+    CHECK(FltObjectReference(FltObjects->Instance) == STATUS_FLT_DELETING_OBJECT);
+    if (FlagOn(Reason, FLTFL_INSTANCE_TEARDOWN_VOLUME_DISMOUNT)) {
+        /* spec: ENUM-08, ENUM-10 */
+        CHECK(FltGetVolumeFromInstance(FltObjects->Instance, &volume) == STATUS_FLT_DELETING_OBJECT);
+        CHECK(FltObjectReference(FltObjects->Volume) == STATUS_FLT_DELETING_OBJECT);
+    } else {
+        CHECK(FltGetVolumeFromInstance(FltObjects->Instance, &volume) == STATUS_SUCCESS);
+        CHECK(volume == FltObjects->Volume);
+        FltObjectDereference(volume);
     }
 }
 
@@ -303,6 +317,65 @@ static VOID Names(PFLT_VOLUME Volume)
     CHECK(FltGetVolumeName(Volume, &name, NULL) == STATUS_SUCCESS && name.Length == needed);
 }
 
+/* spec: ENUM-10 */
+static VOID References(PFLT_VOLUME Volume)
+{
+    PFLT_INSTANCE instance = NULL;
+    KIRQL irql;
+
+    CHECK(FltGetVolumeInstanceFromName(Filter, Volume, NULL, &instance) == STATUS_SUCCESS);
+    KeRaiseIrql(DISPATCH_LEVEL, &irql);
+    CHECK(FltObjectReference(Filter) == STATUS_SUCCESS);
+    CHECK(FltObjectReference(Volume) == STATUS_SUCCESS);
+    CHECK(FltObjectReference(instance) == STATUS_SUCCESS);
+    KeLowerIrql(irql);
+    FltObjectDereference(Filter);
+    FltObjectDereference(Volume);
+    FltObjectDereference(instance);
+    FltObjectDereference(instance);
+}
+
+/* The volume of a file object opened by name. */
+static NTSTATUS VolumeOf(PCWSTR Name, ULONG Options, PFLT_VOLUME *Volume)
+{
+    UNICODE_STRING name = Text(Name);
+    OBJECT_ATTRIBUTES attributes;
+    IO_STATUS_BLOCK io;
+    PFILE_OBJECT file;
+    HANDLE handle;
+    NTSTATUS status;
+
+    InitializeObjectAttributes(&attributes, &name, OBJ_CASE_INSENSITIVE | OBJ_KERNEL_HANDLE, NULL, NULL);
+    status = ZwCreateFile(&handle, FILE_READ_ATTRIBUTES | SYNCHRONIZE, &attributes, &io, NULL, 0,
+                          FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE, FILE_OPEN,
+                          Options | FILE_SYNCHRONOUS_IO_NONALERT, NULL, 0);
+    CHECK(NT_SUCCESS(status));
+    if (!NT_SUCCESS(status)) {
+        return status;
+    }
+    status = ObReferenceObjectByHandle(handle, 0, *IoFileObjectType, KernelMode, (PVOID *)&file, NULL);
+    if (NT_SUCCESS(status)) {
+        status = FltGetVolumeFromFileObject(Filter, file, Volume);
+        ObDereferenceObject(file);
+    }
+    ZwClose(handle);
+    return status;
+}
+
+/* spec: ENUM-08 */
+static VOID VolumesOfFiles(PFLT_VOLUME Volume)
+{
+    PFLT_VOLUME found = NULL;
+
+    CHECK(VolumeOf(L"\\??\\C:\\", FILE_DIRECTORY_FILE, &found) == STATUS_SUCCESS && found == Volume);
+    if (found != NULL) {
+        FltObjectDereference(found);
+    }
+    /* The file system's own device is on no volume. */
+    found = NULL;
+    CHECK(VolumeOf(L"\\Ntfs", 0, &found) == STATUS_INVALID_PARAMETER && found == NULL);
+}
+
 /* spec: ENUM-01, ENUM-02, ENUM-04 */
 static VOID Enumerate(PFLT_VOLUME Volume)
 {
@@ -369,6 +442,8 @@ NTSTATUS DriverEntry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING RegistryPath)
     Detach(volume);
     Names(volume);
     Others(volume);
+    References(volume);
+    VolumesOfFiles(volume);
     FltObjectDereference(volume);
     return STATUS_SUCCESS;
 }

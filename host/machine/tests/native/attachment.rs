@@ -66,7 +66,7 @@ fn a_volume_that_is_mounted_already_is_attached_at_start() {
 fn attaching_detaching_and_looking_up_work_from_native_code() {
     // spec: REG-01, REG-02, REG-13, REG-14, ATT-01, ATT-02, ATT-03, ATT-04, ATT-05, ATT-06, ATT-07, ATT-08
     // spec: ALT-01, ALT-04, ALT-05, ALT-06, LIFE-07, LIFE-08, LIFE-09, LIFE-10, LIFE-12, LIFE-13, LIFE-14
-    // spec: ENUM-01, ENUM-02, ENUM-04, ENUM-05, ENUM-06, ENUM-07, ENUM-09, REG-12, REG-15, LIFE-05
+    // spec: ENUM-01, ENUM-02, ENUM-04, ENUM-05, ENUM-06, ENUM-07, ENUM-08, ENUM-09, ENUM-10, REG-12, REG-15, LIFE-05
     let machine = with_attachtest(&[]);
     let checked = results(&machine, "attachtest");
     assert_eq!(checked.failed_lines, Vec::<u32>::new(), "lines of attachtest.c");
@@ -117,6 +117,27 @@ fn a_service_stop_unloads_a_filter_unless_it_does_not_support_that() {
     assert_eq!(machine.unload("attachtest").expect("the machine runs"), NtStatus::SUCCESS);
     let machine = with_attachtest(&[]);
     assert_eq!(machine.stop_service("attachtest").expect("the machine runs"), NtStatus::SUCCESS);
+}
+
+#[test]
+fn what_is_torn_down_takes_no_references() {
+    // spec: ENUM-08, ENUM-10
+    let machine = with_attachtest(&[]);
+    let loaded = results(&machine, "attachtest");
+    machine.write_cache();
+    machine
+        .run(|_| {
+            let volume = fltmgr::flt().volumes().pop().expect("the volume");
+            fltmgr::flt_dismount_volume(volume.disk.expect("a disk"))?;
+            Ok(())
+        })
+        .unwrap_or_else(|_| panic!("{:?}", machine.report()));
+    let checked = results(&machine, "attachtest");
+    assert_eq!(checked.failed_lines, Vec::<u32>::new(), "lines of attachtest.c");
+    assert!(checked.checks >= loaded.checks + 5, "the volume went, and its instance before");
+    assert_eq!(machine.unload("attachtest").expect("the machine runs"), NtStatus::SUCCESS);
+    assert_eq!(failed_at_unload(&machine, "attachtest"), 0);
+    assert!(machine.report().bug_check.is_none());
 }
 
 #[test]
