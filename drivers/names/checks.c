@@ -102,7 +102,6 @@ VOID CheckWarmCache(PFLT_CALLBACK_DATA Data, PCFLT_RELATED_OBJECTS FltObjects)
           == STATUS_SUCCESS);
     CHECK(RtlEqualUnicodeString(&first->Name, &second->Name, FALSE));
     FltReleaseFileNameInformation(second);
-    CHECK(UnsafeStatusOf(FltObjects->FileObject, NULL, n | FLT_FILE_NAME_QUERY_DEFAULT) == STATUS_SUCCESS);
     CHECK(UnsafeStatusOf(FltObjects->FileObject, FltObjects->Instance, n | FLT_FILE_NAME_QUERY_ALWAYS_ALLOW_CACHE_LOOKUP)
           == STATUS_INVALID_PARAMETER);
     CHECK(FltGetFileNameInformationUnsafe(FltObjects->FileObject, FltObjects->Instance,
@@ -160,12 +159,118 @@ VOID CheckOpenedNameIsNotTunneled(PFLT_CALLBACK_DATA Data)
 
 VOID AskWhereItCanDeadlock(PCFLT_RELATED_OBJECTS FltObjects)
 {
-    // spec: NAME-37
+    // spec: NAME-37, NAME-38
+    CHECK(UnsafeStatusOf(FltObjects->FileObject, NULL, FLT_FILE_NAME_OPENED | FLT_FILE_NAME_QUERY_DEFAULT)
+          == STATUS_SUCCESS);
     IoSetTopLevelIrp((PIRP)(ULONG_PTR)FSRTL_FSP_TOP_LEVEL_IRP);
     CHECK(UnsafeStatusOf(FltObjects->FileObject, FltObjects->Instance,
                          FLT_FILE_NAME_OPENED | FLT_FILE_NAME_QUERY_FILESYSTEM_ONLY)
           == STATUS_SUCCESS);
     IoSetTopLevelIrp(NULL);
+}
+
+VOID CheckWithoutInstance(VOID)
+{
+    // spec: NAME-38
+    UNICODE_STRING path = RTL_CONSTANT_STRING(L"\\??\\C:\\");
+    OBJECT_ATTRIBUTES attributes;
+    IO_STATUS_BLOCK io;
+    HANDLE handle;
+    PFILE_OBJECT file;
+    PFLT_FILE_NAME_INFORMATION name;
+
+    InitializeObjectAttributes(&attributes, &path, OBJ_CASE_INSENSITIVE | OBJ_KERNEL_HANDLE, NULL, NULL);
+    if (!NT_SUCCESS(ZwCreateFile(&handle, FILE_READ_ATTRIBUTES | SYNCHRONIZE, &attributes, &io, NULL, 0,
+                                 FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE, FILE_OPEN,
+                                 FILE_DIRECTORY_FILE | FILE_SYNCHRONOUS_IO_NONALERT, NULL, 0))) {
+        CHECK(FALSE);
+        return;
+    }
+    if (NT_SUCCESS(ObReferenceObjectByHandle(handle, 0, *IoFileObjectType, KernelMode, (PVOID *)&file, NULL))) {
+        CHECK(FltGetFileNameInformationUnsafe(file, NULL, FLT_FILE_NAME_OPENED | FLT_FILE_NAME_QUERY_DEFAULT, &name)
+              == STATUS_SUCCESS);
+        CHECK(name->Name.Length == name->Volume.Length + sizeof(WCHAR));
+        FltReleaseFileNameInformation(name);
+        ObDereferenceObject(file);
+    }
+    ZwClose(handle);
+}
+
+VOID CheckAfterReparse(PFLT_CALLBACK_DATA Data)
+{
+    // spec: NAME-15, NAME-16
+    const FLT_FILE_NAME_OPTIONS o = FLT_FILE_NAME_OPENED | FLT_FILE_NAME_QUERY_DEFAULT;
+    PFLT_FILE_NAME_INFORMATION name;
+    NTSTATUS status;
+
+    CHECK(StatusOf(Data, o) == STATUS_FLT_INVALID_NAME_REQUEST);
+    CHECK(StatusOf(Data, FLT_FILE_NAME_OPENED | FLT_FILE_NAME_QUERY_CACHE_ONLY) == STATUS_FLT_INVALID_NAME_REQUEST);
+    status = Ask(Data, o | FLT_FILE_NAME_ALLOW_QUERY_ON_REPARSE, &name);
+    Record(Data, PHASE_POST, KIND_OPENED, status, NT_SUCCESS(status) ? &name->Name : NULL);
+    if (NT_SUCCESS(status)) {
+        FltReleaseFileNameInformation(name);
+    }
+}
+
+VOID WriteToName(PFLT_CALLBACK_DATA Data)
+{
+    // spec: NAME-22
+    PFLT_FILE_NAME_INFORMATION name;
+
+    if (NT_SUCCESS(Ask(Data, FLT_FILE_NAME_NORMALIZED | FLT_FILE_NAME_QUERY_DEFAULT, &name))) {
+        name->Name.Buffer[name->Name.Length / sizeof(WCHAR) - 1] = L'X';
+        FltReleaseFileNameInformation(name);
+    }
+}
+
+BOOLEAN StartsAgain(PFLT_CALLBACK_DATA Data)
+{
+    static LONG seen;
+    PFILE_OBJECT file = Data->Iopb->TargetFileObject;
+
+    if (Below != BELOW_REPARSE || Data->Iopb->MajorFunction != IRP_MJ_CREATE
+        || (!NameContains(file, L"again") && !NameContains(file, L"mounted"))
+        || InterlockedExchange(&seen, 1) != 0) {
+        return FALSE;
+    }
+    Data->IoStatus.Status = STATUS_REPARSE;
+    Data->IoStatus.Information = NameContains(file, L"again") ? IO_REMOUNT : IO_REPARSE_TAG_MOUNT_POINT;
+    return TRUE;
+}
+
+FLT_PREOP_CALLBACK_STATUS FLTAPI BeforeQuery(PFLT_CALLBACK_DATA Data, PCFLT_RELATED_OBJECTS FltObjects,
+                                             PVOID *CompletionContext)
+{
+    FILE_INFORMATION_CLASS class = Data->Iopb->Parameters.QueryFileInformation.FileInformationClass;
+
+    if (Below == BELOW_NO_NORMALIZED && class == FileNormalizedNameInformation) {
+        Data->IoStatus.Status = STATUS_INVALID_PARAMETER;
+        Data->IoStatus.Information = 0;
+        return FLT_PREOP_COMPLETE;
+    }
+    if (Below == BELOW_PARTIAL && (class == FileNormalizedNameInformation || class == FileNameInformation)) {
+        return FLT_PREOP_SUCCESS_WITH_CALLBACK;
+    }
+    return FLT_PREOP_SUCCESS_NO_CALLBACK;
+}
+
+FLT_POSTOP_CALLBACK_STATUS FLTAPI AfterQuery(PFLT_CALLBACK_DATA Data, PCFLT_RELATED_OBJECTS FltObjects,
+                                             PVOID CompletionContext, FLT_POST_OPERATION_FLAGS Flags)
+{
+    PFILE_NAME_INFORMATION name = Data->Iopb->Parameters.QueryFileInformation.InfoBuffer;
+    ULONG units, first;
+
+    if (!FlagOn(Flags, FLTFL_POST_OPERATION_DRAINING) && NT_SUCCESS(Data->IoStatus.Status)) {
+        units = name->FileNameLength / sizeof(WCHAR);
+        for (first = units; first != 0 && name->FileName[first - 1] != L'\\'; first--) {
+        }
+        if (units - first == 6 && RtlCompareMemory(&name->FileName[first], L"hidden", 12) == 12) {
+            RtlMoveMemory(name->FileName, &name->FileName[first], 12);
+            name->FileNameLength = 12;
+            Data->IoStatus.Information = FIELD_OFFSET(FILE_NAME_INFORMATION, FileName) + 12;
+        }
+    }
+    return FLT_POSTOP_FINISHED_PROCESSING;
 }
 
 static BOOLEAN Inside(PCUNICODE_STRING Part, PCUNICODE_STRING Whole)

@@ -4,13 +4,17 @@
  * results.h says where a test finds the log and the checks that failed; checks.c holds those of the query methods. What a
  * file's name contains chooses more: "cold" checks a stream that nobody has asked the name of, "warm" one that somebody
  * has, "plain" one that has no short name, "long" one that may have one; a tilde keeps the name from before the create and
- * asks whether a tunnel changed it; "misuse" asks where that is wrong; "timed" times `Loop` (REG_DWORD) queries.
+ * asks whether a tunnel changed it; "again" and "mounted" check what a create that starts again may ask; "misuse" asks where
+ * that is wrong, "meddle" writes to a name; "timed" times `Loop` (REG_DWORD) queries. `Below` (REG_DWORD, names.h) does something
+ * to the filters above; with `Early` (REG_DWORD) DriverEntry asks for a name without an instance.
  */
 #include "names.h"
 #define FIRST_LINE 0
 
 RESULTS Results;
 ULONG Loop;
+ULONG Below;
+static ULONG Early;
 static PFLT_FILTER Filter;
 
 DRIVER_INITIALIZE DriverEntry;
@@ -120,6 +124,22 @@ static VOID AskDestination(PFLT_CALLBACK_DATA Data, PCFLT_RELATED_OBJECTS FltObj
     }
 }
 
+/* The same for the wrong file object. */
+static VOID AskWithTargetDirectory(PFLT_CALLBACK_DATA Data, PCFLT_RELATED_OBJECTS FltObjects)
+{
+    // spec: NAME-41
+    PFILE_RENAME_INFORMATION rename = Data->Iopb->Parameters.SetFileInformation.InfoBuffer;
+    PFILE_OBJECT parent = Data->Iopb->Parameters.SetFileInformation.ParentOfTarget;
+    PFLT_FILE_NAME_INFORMATION name;
+
+    if (parent != NULL
+        && NT_SUCCESS(FltGetDestinationFileNameInformation(FltObjects->Instance, parent, rename->RootDirectory,
+                                                           rename->FileName, rename->FileNameLength,
+                                                           FLT_FILE_NAME_OPENED | FLT_FILE_NAME_QUERY_DEFAULT, &name))) {
+        FltReleaseFileNameInformation(name);
+    }
+}
+
 static VOID AskTunneled(PFLT_CALLBACK_DATA Data, PFLT_FILE_NAME_INFORMATION Name)
 {
     PFLT_FILE_NAME_INFORMATION tunneled = NULL;
@@ -146,6 +166,10 @@ static FLT_PREOP_CALLBACK_STATUS FLTAPI Pre(PFLT_CALLBACK_DATA Data, PCFLT_RELAT
     if (FltObjects->FileObject == NULL || KeGetCurrentIrql() != PASSIVE_LEVEL) {
         return FLT_PREOP_SUCCESS_NO_CALLBACK;
     }
+    if (Below != 0) {
+        /* What this one learns those above would know. */
+        return StartsAgain(Data) ? FLT_PREOP_COMPLETE : FLT_PREOP_SUCCESS_NO_CALLBACK;
+    }
     if (IsPaging(Data)) {
         // spec: NAME-06
         CHECK(FltGetFileNameInformation(Data, FLT_FILE_NAME_NORMALIZED | FLT_FILE_NAME_QUERY_DEFAULT, &name)
@@ -164,6 +188,9 @@ static FLT_PREOP_CALLBACK_STATUS FLTAPI Pre(PFLT_CALLBACK_DATA Data, PCFLT_RELAT
         name = NULL;
     }
     if (IsRename(Data)) {
+        if (NameContains(FltObjects->FileObject, L"misuse")) {
+            AskWithTargetDirectory(Data, FltObjects);
+        }
         AskDestination(Data, FltObjects, &name);
     } else if (Data->Iopb->MajorFunction == IRP_MJ_CREATE && NameContains(FltObjects->FileObject, L"~")) {
         // spec: NAME-48
@@ -200,6 +227,9 @@ static FLT_POSTOP_CALLBACK_STATUS FLTAPI Post(PFLT_CALLBACK_DATA Data, PCFLT_REL
             if (NameContains(FltObjects->FileObject, L"long") || NameContains(FltObjects->FileObject, L"~")) {
                 AskShortName(Data);
             }
+            if (NameContains(FltObjects->FileObject, L"meddle")) {
+                WriteToName(Data);
+            }
             if (NameContains(FltObjects->FileObject, L"misuse")) {
                 AskWhereItCanDeadlock(FltObjects);
             }
@@ -207,6 +237,8 @@ static FLT_POSTOP_CALLBACK_STATUS FLTAPI Post(PFLT_CALLBACK_DATA Data, PCFLT_REL
                 MeasureQueries(Data);
             }
             AskBoth(Data, PHASE_POST);
+        } else if (Data->Iopb->MajorFunction == IRP_MJ_CREATE && Data->IoStatus.Status == STATUS_REPARSE) {
+            CheckAfterReparse(Data);
         } else {
             AskBoth(Data, PHASE_POST);
         }
@@ -236,7 +268,9 @@ static const FLT_OPERATION_REGISTRATION Operations[] = {
     BOTH(IRP_MJ_CREATE),          BOTH(IRP_MJ_CLEANUP),
     BOTH(IRP_MJ_CLOSE),           BOTH(IRP_MJ_READ),
     BOTH(IRP_MJ_WRITE),           BOTH(IRP_MJ_SET_INFORMATION),
-    BOTH(IRP_MJ_DIRECTORY_CONTROL), {.MajorFunction = IRP_MJ_OPERATION_END},
+    BOTH(IRP_MJ_DIRECTORY_CONTROL),
+    {.MajorFunction = IRP_MJ_QUERY_INFORMATION, .PreOperation = BeforeQuery, .PostOperation = AfterQuery},
+    {.MajorFunction = IRP_MJ_OPERATION_END},
 };
 
 static const FLT_REGISTRATION Registration = {
@@ -259,6 +293,8 @@ static NTSTATUS ReadParameters(PDRIVER_OBJECT DriverObject, PUNICODE_STRING Regi
         status = ZwSetValueKey(keys.Parameters != NULL ? keys.Parameters : keys.Service, &name, 0, REG_QWORD, &address,
                                sizeof(address));
         ReadUlongParameter(&keys, L"Loop", &Loop);
+        ReadUlongParameter(&keys, L"Below", &Below);
+        ReadUlongParameter(&keys, L"Early", &Early);
         CloseParameters(&keys);
     }
     return status;
@@ -274,6 +310,9 @@ NTSTATUS DriverEntry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING RegistryPath)
     status = FltRegisterFilter(DriverObject, &Registration, &Filter);
     if (!NT_SUCCESS(status)) {
         return status;
+    }
+    if (Early != 0) {
+        CheckWithoutInstance();
     }
     status = FltStartFiltering(Filter);
     if (!NT_SUCCESS(status)) {

@@ -9,6 +9,11 @@
 
 extern RESULTS Results;
 extern ULONG Loop;
+/* What this one does to those above it. */
+extern ULONG Below;
+#define BELOW_NO_NORMALIZED 1 /* refuses FileNormalizedNameInformation, as old redirectors do */
+#define BELOW_PARTIAL 2       /* gives the last part of the name of files called "hidden" only */
+#define BELOW_REPARSE 3       /* answers STATUS_REPARSE once to creates of "again" and "mounted" */
 
 VOID Fail(ULONG Line);
 #define CHECK(Condition)                                                                                             \
@@ -30,12 +35,25 @@ VOID CheckBeforeCreate(PFLT_CALLBACK_DATA Data);
 VOID CheckColdCache(PFLT_CALLBACK_DATA Data, PCFLT_RELATED_OBJECTS FltObjects);
 /* The query methods, once the name is known. */
 VOID CheckWarmCache(PFLT_CALLBACK_DATA Data, PCFLT_RELATED_OBJECTS FltObjects);
+/* The callbacks of `Below`. */
+FLT_PREOP_CALLBACK_STATUS FLTAPI BeforeQuery(PFLT_CALLBACK_DATA Data, PCFLT_RELATED_OBJECTS FltObjects,
+                                             PVOID *CompletionContext);
+FLT_POSTOP_CALLBACK_STATUS FLTAPI AfterQuery(PFLT_CALLBACK_DATA Data, PCFLT_RELATED_OBJECTS FltObjects,
+                                             PVOID CompletionContext, FLT_POST_OPERATION_FLAGS Flags);
+/* Whether a create starts again, instead of going on. */
+BOOLEAN StartsAgain(PFLT_CALLBACK_DATA Data);
 /* What a file without a short name answers. */
 VOID CheckShortName(PFLT_CALLBACK_DATA Data, PCFLT_RELATED_OBJECTS FltObjects);
 /* A short name, into the log. */
 VOID AskShortName(PFLT_CALLBACK_DATA Data);
 /* An opened name never comes from a tunnel. */
 VOID CheckOpenedNameIsNotTunneled(PFLT_CALLBACK_DATA Data);
+/* A name whose query is wrong without an instance, but for DriverEntry. */
+VOID CheckWithoutInstance(VOID);
+/* Queries after a create that is to start again. */
+VOID CheckAfterReparse(PFLT_CALLBACK_DATA Data);
+/* Writes to a name that is not its own. */
+VOID WriteToName(PFLT_CALLBACK_DATA Data);
 /* A query that is wrong, as it can deadlock. */
 VOID AskWhereItCanDeadlock(PCFLT_RELATED_OBJECTS FltObjects);
 /* The parts of a name. */

@@ -163,6 +163,11 @@ fn caller_name(otherwise: &str) -> String {
         .map_or_else(|| otherwise.to_owned(), |filter| filter.label.clone())
 }
 
+/// The filter whose code is at `address`.
+pub(crate) fn filter_at_code(address: usize) -> Option<Arc<Filter>> {
+    flt().filters().into_iter().find(|filter| filter.image.contains(&address))
+}
+
 fn service_name(driver: &DRIVER_OBJECT) -> Vec<u16> {
     let full: Vec<u16> = nt_io::driver_name(driver).encode_utf16().collect();
     last_component(&full).to_vec()

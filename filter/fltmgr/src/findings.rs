@@ -50,6 +50,11 @@ pub fn error(rule: &'static str, driver: &str, message: impl Into<String>) {
     add(rule, Severity::Error, driver, u8::MAX, message.into(), None);
 }
 
+/// A rule broken by what the driver did that called an export at `place`.
+pub fn at(rule: &'static str, driver: &str, place: usize, message: impl Into<String>) {
+    add(rule, Severity::Error, driver, u8::MAX, message.into(), Some(vec![place]));
+}
+
 /// The same as a warning.
 pub fn warning(rule: &'static str, driver: &str, message: impl Into<String>) {
     add(rule, Severity::Warning, driver, u8::MAX, message.into(), None);

@@ -39,6 +39,8 @@ pub(crate) struct State {
     slots: [Cell<usize>; FILE_SLOTS],
     /// Leaked box of a context that came with the create.
     context: Cell<usize>,
+    /// Whether it is the target directory of a rename or link.
+    rename_target: Cell<bool>,
 }
 
 #[repr(C)]
@@ -91,6 +93,15 @@ pub(crate) fn set_volume(file: &FILE_OBJECT, vpb: Option<&VPB>) {
 /// the CLOSE IRP has returned.
 pub fn file_slot(file: &FILE_OBJECT, index: usize) -> &'static Cell<usize> {
     &state(file).slots[index]
+}
+
+pub(crate) fn set_rename_target(file: &FILE_OBJECT) {
+    state(file).rename_target.set(true);
+}
+
+/// Whether the I/O manager opened the file as the target directory of a rename or link: `ParentOfTarget`.
+pub fn is_rename_target(file: &FILE_OBJECT) -> bool {
+    state(file).rename_target.get()
 }
 
 pub(crate) fn set_context(file: &FILE_OBJECT, context: Option<Context>) {

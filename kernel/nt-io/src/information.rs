@@ -366,6 +366,7 @@ fn open_target(
         Ok(found) => found,
         Err(status) => return Ok(Err(IoStatus::of(status))),
     };
+    crate::file::set_rename_target(target);
     if target.DeviceObject.get() != open.file.DeviceObject.get() {
         nt_ob::ob_close_handle(opened.handle, 0)?;
         objects::dereference(address(target))?;

@@ -36,7 +36,7 @@ pub(super) fn unopened_path(operation: &Operation, asker: &Asker<'_>, file: &'st
     }
     let mut path = match crate::pointer::file(file.RelatedFileObject.get()) {
         Some(related) if name.first() != Some(&BACKSLASH) => {
-            match query_name(asker, related, FILE_NAME_INFORMATION)? {
+            match query_name(asker, related, FILE_NAME_INFORMATION)?.and_then(whole) {
                 Ok(directory) => below(&directory, &name),
                 Err(status) => return Ok(Err(status)),
             }
@@ -73,7 +73,22 @@ fn path_of_id(asker: &Asker<'_>, file: &'static FILE_OBJECT, id: &[u16]) -> Path
     };
     let path = query_name(asker, opened, FILE_NAME_INFORMATION);
     nt_ob::ob_dereference(std::ptr::from_ref(opened) as usize)?;
-    path
+    Ok(path?.and_then(whole))
+}
+
+/// A file system gives only the last part of a path, without a backslash in front, to who may not traverse the rest.
+///
+/// Source: NAME-20
+fn whole(path: Vec<u16>) -> Result<Vec<u16>, NtStatus> {
+    if path.first().is_none_or(|unit| *unit == BACKSLASH) { Ok(path) } else { Err(NtStatus::ACCESS_DENIED) }
+}
+
+/// As much of the path of an open file as who opened it may know. Source: NAME-43.
+pub(super) fn permitted_path(asker: &Asker<'_>, file: &'static FILE_OBJECT) -> Path {
+    let known = |path: Vec<u16>| {
+        if path.first() == Some(&BACKSLASH) { path } else { [vec![BACKSLASH], path].concat() }
+    };
+    Ok(query_name(asker, file, FILE_NAME_INFORMATION)?.map(known))
 }
 
 /// `directory\name`, or the directory itself, or a stream of it.
@@ -104,10 +119,11 @@ pub(super) fn opened_path(asker: &Asker<'_>, file: &'static FILE_OBJECT, format:
     }
     match format {
         FLT_FILE_NAME_SHORT => query_name(asker, file, FILE_ALTERNATE_NAME_INFORMATION),
-        FLT_FILE_NAME_OPENED => query_name(asker, file, FILE_NAME_INFORMATION),
+        FLT_FILE_NAME_OPENED => Ok(query_name(asker, file, FILE_NAME_INFORMATION)?.and_then(whole)),
         _ => match query_name(asker, file, FILE_NORMALIZED_NAME_INFORMATION)? {
-            Ok(name) => Ok(Ok(name)),
+            Ok(name) => Ok(whole(name)),
             Err(_) => query_name(asker, file, FILE_NAME_INFORMATION)?
+                .and_then(whole)
                 .map_or_else(|status| Ok(Err(status)), |path| super::normal::expand(asker, path)),
         },
     }

@@ -1,16 +1,18 @@
 //! Name information as filters hold it: a pool block with a reference count and the text behind it.
 //!
-//! Owns: making, parsing, references. The cache of a volume holds one reference of each name that it keeps.
+//! Owns: making, parsing, references. The cache of a volume holds one reference of each name that it keeps. A name that
+//! somebody wrote to is found when its last reference goes.
 //! Statements: NAME-21 to NAME-24, NAME-29 to NAME-33, NAME-44.
 //!
 //! UNSAFETY: name blocks are reached through the addresses that drivers hold, checked by a magic number.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use boundary::{Raise, copy};
 use nt_abi::{FLT_FILE_NAME_INFORMATION, FLT_FILE_NAME_SHORT, NtStatus};
 use nt_ex::pool::{self, PoolKind};
 
+use crate::findings;
 use crate::name_parts::{self, Parts};
 use crate::text;
 
@@ -21,6 +23,10 @@ const MAGIC: u64 = 0x464D_666E_4E41_4D45;
 pub(super) struct Block {
     magic: AtomicU64,
     references: AtomicU64,
+    /// Who called the export that made it.
+    maker: AtomicUsize,
+    /// [`sum`] of what nobody but the manager may write.
+    sum: AtomicU64,
     pub(super) information: FLT_FILE_NAME_INFORMATION,
 }
 
@@ -66,7 +72,38 @@ pub(super) fn make(name: &[u16], volume: usize, format: u32) -> Result<usize, Nt
     information.Format.set(format);
     text::set(&information.Name, address + size, bytes.len());
     text::set(&information.Volume, address + size, volume * 2);
+    block.maker.store(boundary::caller_address(), Ordering::Relaxed);
+    block.sum.store(sum(block), Ordering::Relaxed);
     Ok(address + HEAD)
+}
+
+/// Of the name and of the fields that parsing leaves alone.
+fn sum(block: &Block) -> u64 {
+    let information = &block.information;
+    let (name, volume) = (&information.Name, &information.Volume);
+    let fields = [
+        u64::from(information.Size.get()) << 32 | u64::from(information.Format.get()),
+        u64::from(name.Length.get()) << 48
+            | u64::from(name.MaximumLength.get()) << 32
+            | u64::from(volume.Length.get()) << 16
+            | u64::from(volume.MaximumLength.get()),
+        name.Buffer.get() as u64,
+        volume.Buffer.get() as u64,
+    ];
+    let mix = |sum: u64, word: u64| (sum ^ word).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(29);
+    let sum = fields.iter().fold(0, |sum, word| mix(sum, *word));
+    let text = text::units(name).unwrap_or_default();
+    text.iter().fold(sum, |sum, unit| mix(sum, u64::from(*unit)))
+}
+
+/// Says so when somebody wrote to a name. Source: NAME-22.
+#[cold]
+fn report_writer(block: &Block) {
+    let maker = block.maker.load(Ordering::Relaxed);
+    let filter = crate::filter::filter_at_code(maker);
+    let message = "a name from FltGetFileNameInformation was written to: it is shared by all who ask for the file's name; \
+                   copy it before changing it";
+    findings::at("NAME-22", filter.as_ref().map_or("", |filter| &filter.label), maker, message);
 }
 
 /// Name, units of its volume name, and format.
@@ -129,6 +166,9 @@ pub fn flt_release_file_name_information(address: usize) -> Result<(), Raise> {
         )));
     };
     if block.references.fetch_sub(1, Ordering::AcqRel) == 1 {
+        if sum(block) != block.sum.load(Ordering::Relaxed) {
+            report_writer(block);
+        }
         block.magic.store(0, Ordering::Relaxed);
         pool::free(std::ptr::from_ref(block).cast(), Some(TAG))?;
     }

@@ -43,12 +43,15 @@ pub use tunnel::flt_get_tunneled_name;
 use crate::altitude::Altitude;
 use crate::anchor::Anchored;
 use crate::findings;
+use crate::flt;
 use crate::frame::{Operation, Phase};
 use crate::instance::Instance;
 use crate::text::BACKSLASH;
 use crate::volume::Volume;
 use cache::Key;
 
+const IO_REPARSE_TAG_MOUNT_POINT: u32 = 0xA000_0003;
+const IO_REPARSE_TAG_SYMLINK: u32 = 0xA000_000C;
 const FILE_RENAME_INFORMATION: u32 = 10;
 const FILE_LINK_INFORMATION: u32 = 11;
 const FILE_RENAME_INFORMATION_EX: u32 = 65;
@@ -160,7 +163,17 @@ pub fn flt_get_file_name_information(
         && irql::current() < APC_LEVEL
         && !crate::fs_filter::is_fs_filter(operation)
         && !crate::requestor::is_paging(&operation.data);
+    if reparsed && follows_a_link(operation.data.IoStatus.Information.get()) {
+        let message = "FLT_FILE_NAME_ALLOW_QUERY_ON_REPARSE was given for a mount point or symbolic link, whose target is \
+                       another file";
+        findings::error("NAME-16", asker.label, message);
+    }
     answer(&asker, &Question { file, operation: Some(operation), unopened, safe, format, method, options })
+}
+
+/// Whether STATUS_REPARSE came with the tag of a mount point or symbolic link.
+fn follows_a_link(tag: usize) -> bool {
+    matches!(u32::try_from(tag), Ok(IO_REPARSE_TAG_MOUNT_POINT | IO_REPARSE_TAG_SYMLINK))
 }
 
 /// The name of an open file, outside any operation.
@@ -181,6 +194,14 @@ pub fn flt_get_file_name_information_unsafe(
     };
     if file.FsContext.get().is_null() || cache::is_closed(file) {
         return Ok(Err(NtStatus::FLT_INVALID_NAME_REQUEST));
+    }
+    if instance.is_none()
+        && let Some(filter) = crate::filter::filter_at_code(boundary::caller_address())
+        && !flt().instances_of(&filter).is_empty()
+    {
+        let message = "FltGetFileNameInformationUnsafe was called without an instance: only who has none yet may do so, in \
+                       DriverEntry; the name comes from the top of the volume, this filter's own callbacks included";
+        findings::error("NAME-38", &filter.label, message);
     }
     let found = if instance.is_none() { crate::lookup::volume_of_file(file) } else { None };
     let asker = match (instance, &found) {

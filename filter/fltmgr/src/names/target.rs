@@ -1,4 +1,6 @@
 //! The name that a rename or link will give. Statements: NAME-39 to NAME-43.
+//!
+//! Of a file whose path may not be known, as it was opened by its ID, the last part is.
 
 use boundary::Raise;
 use nt_abi::{
@@ -8,17 +10,18 @@ use nt_abi::{
 use nt_io::io_get_top_level_irp;
 
 use super::{Asker, Question, ask, block, provider, resolve_link};
+use crate::findings;
 use crate::instance::Instance;
 use crate::name_parts;
 use crate::text::{self, BACKSLASH, COLON};
 
 /// The name that a rename or link will give.
 ///
-/// Source:  FltGetDestinationFileNameInformation; NAME-39, NAME-42
+/// Source:  FltGetDestinationFileNameInformation; NAME-39 to NAME-43
 /// IRQL:    PASSIVE_LEVEL
 /// Returns: address of a name with one reference
 /// Errors:  FLT_INVALID_NAME_REQUEST (short name, top-level IRP) · INVALID_PARAMETER (options) · INVALID_HANDLE ·
-///          NOT_SAME_DEVICE · the file system's
+///          NOT_SAME_DEVICE · the file system's; the parent of the target instead of the file is a finding
 pub fn flt_get_destination_file_name_information(
     instance: &Instance,
     file: &'static FILE_OBJECT,
@@ -34,6 +37,11 @@ pub fn flt_get_destination_file_name_information(
         return Ok(Err(NtStatus::INVALID_PARAMETER));
     }
     let asker = Asker::of_instance(instance);
+    if nt_io::is_rename_target(file) {
+        let message = "FltGetDestinationFileNameInformation was given the file object of the target\'s parent \
+                       (Parameters.SetFileInformation.ParentOfTarget): it wants that of the file that is renamed or linked";
+        findings::error("NAME-41", asker.label, message);
+    }
     let path = if root != 0 {
         let (directory, _) = match nt_io::reference_file_by_handle(root, 0, 0) {
             Ok(referenced) => (referenced.0, referenced.1),
@@ -87,6 +95,7 @@ fn path_of(asker: &Asker<'_>, file: &'static FILE_OBJECT, format: u32, options: 
             block::flt_release_file_name_information(address)?;
             contents.map(|(name, volume, _)| name[volume..].to_vec())
         }
+        Err(NtStatus::ACCESS_DENIED) => ask::permitted_path(asker, file)?,
         Err(status) => Err(status),
     })
 }

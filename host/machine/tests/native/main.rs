@@ -15,6 +15,7 @@ mod fast_io;
 mod fs_filter;
 mod issued;
 mod mapped;
+mod name_rules;
 mod names;
 mod objects;
 mod other_volume;
