@@ -78,6 +78,20 @@ static VOID EndStack(VOID)
     IoDeleteDevice(Lower);
 }
 
+CASE_OF(IoAttachDeviceToDeviceStackSafe)
+{
+    PDEVICE_OBJECT below;
+
+    REQUIRE(BeginStack());
+    below = Upper;
+    CHECK(IoAttachDeviceToDeviceStackSafe(Upper, Lower, &below) == STATUS_NO_SUCH_DEVICE); /* being initialized */
+    CHECK(below == NULL);
+    Lower->Flags &= ~DO_DEVICE_INITIALIZING;
+    CHECK(IoAttachDeviceToDeviceStackSafe(Upper, Lower, &below) == STATUS_SUCCESS && below == Lower);
+    CHECK(Lower->AttachedDevice == Upper && Upper->StackSize == Lower->StackSize + 1);
+    EndStack();
+}
+
 CASE_OF(IoAttachDeviceToDeviceStack)
 {
     REQUIRE(BeginStack());
@@ -195,6 +209,7 @@ const CASE DeviceChecks[] = {
     ROW(IoCreateSymbolicLink),
     ROW(IoDeleteSymbolicLink),
     ROW(IoAttachDeviceToDeviceStack),
+    ROW(IoAttachDeviceToDeviceStackSafe),
     ROW(IoDetachDevice),
     ROW(IoGetAttachedDevice),
     ROW(IoGetCurrentProcess),

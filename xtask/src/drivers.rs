@@ -40,6 +40,7 @@ const DRIVERS: &[Driver] = &[
     Driver { name: "tracker", folder: "tracker", defines: &[] },
     Driver { name: "deadlock", folder: "deadlock", defines: &[] },
     Driver { name: "attachtest", folder: "attachtest", defines: &[] },
+    Driver { name: "legacy", folder: "legacy", defines: &[] },
     Driver { name: "objtest", folder: "objtest", defines: &[] },
     Driver { name: "ownfcb", folder: "ownfcb", defines: &[] },
     Driver { name: "swapall", folder: "swapall", defines: &[] },

@@ -12,6 +12,7 @@ rows! { "ntoskrnl.exe", "nt-io";
     IoCreateDevice done "";
     IoDeleteDevice done "";
     IoAttachDeviceToDeviceStack done "";
+    IoAttachDeviceToDeviceStackSafe done "";
     IoDetachDevice done "";
     IoGetAttachedDevice done "";
     IoVolumeDeviceToDosName partial "drive letters only";
@@ -91,6 +92,16 @@ export! {
     pub fn IoAttachDeviceToDeviceStack(source: *mut DEVICE_OBJECT, target: *mut DEVICE_OBJECT) -> usize [irql <= DISPATCH_LEVEL] {
         arg!(IoAttachDeviceToDeviceStack: source, target);
         Ok(nt_io::io_attach_device(source, target).map_or(0, |lower| std::ptr::from_ref(lower) as usize))
+    }
+
+    /// The same; the device below is stored where `lower` says.
+    pub fn IoAttachDeviceToDeviceStackSafe(source: *mut DEVICE_OBJECT, target: *mut DEVICE_OBJECT, lower: *mut usize) -> NtStatus [irql <= DISPATCH_LEVEL] {
+        arg!(IoAttachDeviceToDeviceStackSafe: source, target);
+        // Requests may arrive as soon as the device is attached.
+        store(lower, std::ptr::from_ref(nt_io::io_get_attached_device(target)) as usize, "IoAttachDeviceToDeviceStackSafe", "the device below")?;
+        let below = nt_io::io_attach_device(source, target).map_or(0, |lower| std::ptr::from_ref(lower) as usize);
+        store(lower, below, "IoAttachDeviceToDeviceStackSafe", "the device below")?;
+        Ok(if below == 0 { NtStatus::NO_SUCH_DEVICE } else { NtStatus::SUCCESS })
     }
 
     /// Takes the device above `lower` off the stack.

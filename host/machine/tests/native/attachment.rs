@@ -156,3 +156,41 @@ fn a_flag_suppresses_automatic_attachment() {
     assert_eq!((seen.setup_calls, seen.pre_calls), (0, 0));
     assert_clean(&machine);
 }
+
+/// What a write gives below `legacy`, and how often `legacy` sees it.
+fn write_below_legacy(machine: &Machine, name: &str) -> (NtStatus, usize) {
+    let before = results(machine, "legacy").of(IRP_MJ_WRITE, false).len();
+    let status = machine
+        .run(|session| {
+            let handle = create(session, name)?.expect("it is created");
+            let status = session.write(&handle, Some(0), b"x")?.status;
+            session.close(handle)?;
+            Ok(status)
+        })
+        .expect("the machine runs");
+    (status, results(machine, "legacy").of(IRP_MJ_WRITE, false).len() - before)
+}
+
+#[test]
+fn one_frame_holds_all_altitudes_below_a_legacy_filter() {
+    // spec: ALT-09, ALT-10
+    let machine = machine();
+    with_file(&machine, "mounts the volume", |_, _| Ok(()));
+    recorder(&machine, "low", "100000", &["Mode=sz:observe"]);
+    load_as(&machine, "legacy.sys", "legacy", "1", &[]);
+    assert_eq!(results(&machine, "legacy").failed_lines, Vec::<u32>::new(), "lines of legacy.c");
+    assert_eq!(write_below_legacy(&machine, "file"), (NtStatus::SUCCESS, 1));
+    assert_eq!(results(&machine, "low").of(IRP_MJ_WRITE, false).len(), 1);
+
+    // There is no frame above the legacy filter: a filter that comes later is below it, whatever its altitude.
+    let denies = ["Mode=sz:complete-pre", "Major=dword:4", "Status=dword:0xC0000022"];
+    for round in 1..=2 {
+        recorder(&machine, "high", "420000", &denies);
+        assert_eq!(write_below_legacy(&machine, "file"), (NtStatus::ACCESS_DENIED, 1), "round {round}");
+        assert_eq!(results(&machine, "low").of(IRP_MJ_WRITE, false).len(), 1, "it is above this one");
+        assert_eq!(machine.unload("high").expect("the machine runs"), NtStatus::SUCCESS);
+    }
+    assert_eq!(write_below_legacy(&machine, "file"), (NtStatus::SUCCESS, 1));
+    machine.unload_all();
+    assert_clean(&machine);
+}
