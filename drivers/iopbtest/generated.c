@@ -414,8 +414,14 @@ static FLT_PREOP_CALLBACK_STATUS PreCancelOwn(PFLT_CALLBACK_DATA Data, PCFLT_REL
     KeRaiseIrql(DISPATCH_LEVEL, &irql);
     called = FltCancelIo(own);
     KeLowerIrql(irql);
-    CHECK(called);
-    CHECK(Await(&waiter, STATUS_PENDING) == STATUS_CANCELLED);
+    if (Settings.Offset != 0) {
+        /* Who holds it did not say how to cancel it: it may succeed. */
+        CHECK(!called);
+        CHECK(Await(&waiter, STATUS_PENDING) == STATUS_SUCCESS);
+    } else {
+        CHECK(called);
+        CHECK(Await(&waiter, STATUS_PENDING) == STATUS_CANCELLED);
+    }
     FltFreeCallbackData(own);
     InterlockedIncrement64((LONG64 volatile *)&Results.Reserved[0]);
     return FLT_PREOP_SUCCESS_NO_CALLBACK;

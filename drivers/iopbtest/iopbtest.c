@@ -1,7 +1,7 @@
 /*
  * iopbtest: records what a minifilter is shown and does to operations what the registry value Mode says.
  *
- * results.h describes the record and how a test finds it; modes.c, pending.c, queueing.c and generated.c hold the
+ * results.h describes the record and how a test finds it; modes.c, pending.c, queueing.c, generated.c and levels.c hold the
  * behaviours. An unknown mode makes DriverEntry fail with STATUS_INVALID_PARAMETER. One binary can be loaded under
  * several service names at several altitudes, each with its own mode.
  */
@@ -101,6 +101,7 @@ static FLT_PREOP_CALLBACK_STATUS FLTAPI PreOperation(PFLT_CALLBACK_DATA Data, PC
     InterlockedIncrement64(&Results.PreCalls);
     CHECK(KeGetCurrentIrql() <= APC_LEVEL);
     CHECK(!FlagOn(Data->Flags, FLTFL_CALLBACK_DATA_POST_OPERATION));
+    CHECK(Data->TagData == NULL);
     entry->Answer = (ULONG)Mode->Pre(Data, FltObjects, CompletionContext);
     return (FLT_PREOP_CALLBACK_STATUS)entry->Answer;
 }
@@ -115,6 +116,7 @@ static FLT_POSTOP_CALLBACK_STATUS FLTAPI PostOperation(PFLT_CALLBACK_DATA Data, 
     entry->Context = (ULONG64)CompletionContext;
     CHECK(KeGetCurrentIrql() <= DISPATCH_LEVEL);
     CHECK(FlagOn(Data->Flags, FLTFL_CALLBACK_DATA_POST_OPERATION));
+    CHECK(Data->Iopb->MajorFunction == IRP_MJ_CREATE || Data->TagData == NULL);
     if (FlagOn(Flags, FLTFL_POST_OPERATION_DRAINING)) {
         InterlockedIncrement64(&Results.Drained);
     }
@@ -149,6 +151,7 @@ static NTSTATUS FLTAPI InstanceQueryTeardown(PCFLT_RELATED_OBJECTS FltObjects,
 static VOID FLTAPI InstanceTeardownStart(PCFLT_RELATED_OBJECTS FltObjects, FLT_INSTANCE_TEARDOWN_FLAGS Reason)
 {
     CompleteHeld();
+    UseStale();
 }
 
 static VOID FLTAPI InstanceTeardownComplete(PCFLT_RELATED_OBJECTS FltObjects, FLT_INSTANCE_TEARDOWN_FLAGS Reason)
@@ -210,6 +213,7 @@ static NTSTATUS ChooseMode(PPARAMETER_KEYS Keys)
         {PendingModes, &PendingModeCount},
         {QueueModes, &QueueModeCount},
         {GeneratedModes, &GeneratedModeCount},
+        {LevelModes, &LevelModeCount},
     };
     UNICODE_STRING chosen;
     UNICODE_STRING name;

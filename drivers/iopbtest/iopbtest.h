@@ -41,6 +41,11 @@ VOID InitializeQueue(PFLT_INSTANCE Instance);
 /* generated.c */
 extern const BEHAVIOUR GeneratedModes[];
 extern const ULONG GeneratedModeCount;
+/* levels.c */
+extern const BEHAVIOUR LevelModes[];
+extern const ULONG LevelModeCount;
+/* Misuses the callback data that mode keep has kept. */
+VOID UseStale(VOID);
 /* Completes the operation that a hold mode holds. */
 VOID CompleteHeld(VOID);
 extern SETTINGS Settings;

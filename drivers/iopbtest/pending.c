@@ -36,6 +36,9 @@ static VOID FLTAPI PreWorker(PFLT_DEFERRED_IO_WORKITEM Item, PFLT_CALLBACK_DATA 
     CHECK(Context == CONTEXT);
     CHECK(PsIsSystemThread(PsGetCurrentThread()));
     CHECK(PsGetCurrentThread() != Data->Thread);
+    CHECK(Data->FilterContext[0] == Data->Thread && Data->FilterContext[3] == Item);
+    CHECK((PVOID)&Data->QueueLinks == (PVOID)&Data->FilterContext[0]);
+    CHECK((PVOID)&Data->QueueContext[1] == (PVOID)&Data->FilterContext[3]);
     CHECK(!FlagOn(Data->Flags, FLTFL_CALLBACK_DATA_POST_OPERATION));
     FltFreeDeferredIoWorkItem(Item);
     CompletePre(Data);
@@ -51,6 +54,9 @@ static FLT_PREOP_CALLBACK_STATUS PrePend(PFLT_CALLBACK_DATA Data, PCFLT_RELATED_
     }
     item = FltAllocateDeferredIoWorkItem();
     CHECK(item != NULL);
+    /* The words are the filter's while it holds the operation. */
+    Data->FilterContext[0] = Data->Thread;
+    Data->FilterContext[3] = item;
     if (!NT_SUCCESS(FltQueueDeferredIoWorkItem(item, Data, PreWorker, DelayedWorkQueue, CONTEXT))) {
         CHECK(FALSE);
         FltFreeDeferredIoWorkItem(item);
@@ -65,6 +71,28 @@ static FLT_POSTOP_CALLBACK_STATUS PostPended(PFLT_CALLBACK_DATA Data, PCFLT_RELA
     CHECK(CompletionContext == CONTEXT);
     CHECK(Settings.Return == FLT_PREOP_SUCCESS_WITH_CALLBACK || Settings.Return == FLT_PREOP_SYNCHRONIZE);
     return FLT_POSTOP_FINISHED_PROCESSING;
+}
+
+/* At DISPATCH_LEVEL. */
+static VOID FLTAPI PreWorkerHigh(PFLT_DEFERRED_IO_WORKITEM Item, PFLT_CALLBACK_DATA Data, PVOID Context)
+{
+    KIRQL irql;
+
+    FltFreeDeferredIoWorkItem(Item);
+    KeRaiseIrql(DISPATCH_LEVEL, &irql);
+    CompletePre(Data);
+    KeLowerIrql(irql);
+}
+
+static FLT_PREOP_CALLBACK_STATUS PrePendHigh(PFLT_CALLBACK_DATA Data, PCFLT_RELATED_OBJECTS FltObjects,
+                                             PVOID *CompletionContext)
+{
+    if (!Concerns(Data)) {
+        return Pass(Data);
+    }
+    CHECK(NT_SUCCESS(FltQueueDeferredIoWorkItem(FltAllocateDeferredIoWorkItem(), Data, PreWorkerHigh,
+                                                DelayedWorkQueue, CONTEXT)));
+    return FLT_PREOP_PENDING;
 }
 
 /* Completed before the callback has returned. */
@@ -219,6 +247,8 @@ static FLT_PREOP_CALLBACK_STATUS PreQueueWrongly(PFLT_CALLBACK_DATA Data, PCFLT_
         FltFreeDeferredIoWorkItem(item);
         return FLT_PREOP_SUCCESS_NO_CALLBACK;
     }
+    Data->FilterContext[0] = Data->Thread;
+    Data->FilterContext[3] = item;
     CHECK(NT_SUCCESS(FltQueueDeferredIoWorkItem(item, Data, PreWorker, HyperCriticalWorkQueue, CONTEXT)));
     return FLT_PREOP_PENDING;
 }
@@ -348,6 +378,7 @@ static FLT_POSTOP_CALLBACK_STATUS PostAny(PFLT_CALLBACK_DATA Data, PCFLT_RELATED
 
 const BEHAVIOUR PendingModes[] = {
     {L"pend", PrePend, PostPended},
+    {L"pend-high", PrePendHigh, PostPended},
     {L"pend-early", PrePendEarly, PostPended},
     {L"pend-fast", PrePendFast, PostAny},
     {L"pend-twice", PrePendTwice, PostPended},

@@ -171,11 +171,15 @@ VOID CheckRules(PCFLT_RELATED_OBJECTS FltObjects)
 VOID CheckEarly(PCFLT_RELATED_OBJECTS FltObjects)
 {
     PTRACK track = NewTrack(FLT_STREAMHANDLE_CONTEXT, FltObjects->FileObject, FltObjects->Instance);
+    PFLT_CONTEXT found;
 
     if (track != NULL) {
-        /* spec: CTX-37 */
+        /* spec: CTX-37, PRE-27 */
         CHECK(FltSetStreamHandleContext(FltObjects->Instance, FltObjects->FileObject, KEEP, track, NULL)
               == STATUS_NOT_SUPPORTED);
         FltReleaseContext(track);
     }
+    CHECK(FltGetStreamHandleContext(FltObjects->Instance, FltObjects->FileObject, &found) == STATUS_NOT_SUPPORTED);
+    CHECK(FltGetStreamContext(FltObjects->Instance, FltObjects->FileObject, &found) == STATUS_NOT_SUPPORTED);
+    CHECK(FltGetFileContext(FltObjects->Instance, FltObjects->FileObject, &found) == STATUS_NOT_SUPPORTED);
 }

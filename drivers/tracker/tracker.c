@@ -225,6 +225,9 @@ static FLT_POSTOP_CALLBACK_STATUS FLTAPI PostOther(PFLT_CALLBACK_DATA Data, PCFL
         /* spec: CTX-56 */
         CHECK(FltGetStreamHandleContext(FltObjects->Instance, FltObjects->FileObject, &found) == STATUS_NOT_SUPPORTED);
         CHECK(found == NULL);
+        /* spec: POST-17 */
+        CHECK(FltGetStreamContext(FltObjects->Instance, FltObjects->FileObject, &found) == STATUS_NOT_SUPPORTED);
+        CHECK(FltGetFileContext(FltObjects->Instance, FltObjects->FileObject, &found) == STATUS_NOT_SUPPORTED);
         CHECK(!FltSupportsStreamContexts(FltObjects->FileObject));
     }
     if (track != NULL) {

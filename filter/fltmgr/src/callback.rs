@@ -20,7 +20,7 @@ use crate::rows;
 /// Calls the pre callback of `node`, which the operation is aimed at, and returns its answer.
 #[inline(always)]
 pub fn pre(operation: &Operation, node: &Node) -> Result<u32, Raise> {
-    if operation.watched.get() { pre_watched(operation, node) } else { call_pre(operation, node) }
+    if operation.is_watched() { pre_watched(operation, node) } else { call_pre(operation, node) }
 }
 
 #[inline(always)]
@@ -42,7 +42,7 @@ fn pre_watched(operation: &Operation, node: &Node) -> Result<u32, Raise> {
 /// Calls the post callback of `node`, which the operation is aimed at, and returns its answer.
 #[inline(always)]
 pub fn post(operation: &Operation, node: &Node, context: usize) -> Result<u32, Raise> {
-    if operation.watched.get() {
+    if operation.is_watched() {
         post_watched(operation, node, context)
     } else {
         call_post(operation, node, context)
@@ -71,10 +71,10 @@ pub fn post_drained(node: &Node, data: &FLT_CALLBACK_DATA, context: usize, flags
     if is_watched(current_core(), crate::flt()) { watched(node, "post", data, run) } else { run() }
 }
 
-/// Whether someone counts or observes callbacks.
+/// Whether someone counts or observes callbacks, or they are called differently.
 #[inline]
 pub fn is_watched(core: &Core, flt: &Flt) -> bool {
-    core.watched() & (watch::OBSERVED | watch::SCHEDULED) != 0 || flt.statistics_on()
+    core.watched() & (watch::OBSERVED | watch::SCHEDULED) != 0 || flt.has_switches()
 }
 
 fn watched(
@@ -135,8 +135,10 @@ fn watched(
 /// Whether nothing of the driver follows on this operation. Callbacks that acquire for somebody are followed by those that
 /// release.
 fn is_last(node: &Node, phase: &str, answer: u32) -> bool {
+    // No lock may be held until a synchronized operation is back (PRE-24).
     let no_post =
-        [nt_abi::FLT_PREOP_SUCCESS_NO_CALLBACK, nt_abi::FLT_PREOP_COMPLETE].contains(&(answer as i32));
+        [nt_abi::FLT_PREOP_SUCCESS_NO_CALLBACK, nt_abi::FLT_PREOP_COMPLETE, nt_abi::FLT_PREOP_SYNCHRONIZE]
+            .contains(&(answer as i32));
     phase == "pre" && no_post && !is_acquire(node)
 }
 

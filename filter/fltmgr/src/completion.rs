@@ -11,14 +11,16 @@
 use std::sync::atomic::Ordering;
 
 use boundary::Raise;
+use nt_abi::irql::DISPATCH_LEVEL;
 use nt_abi::{
     DEVICE_OBJECT, FLT_CALLBACK_DATA, FLT_IO_PARAMETER_BLOCK, FLT_POSTOP_DISALLOW_FSFILTER_IO,
     FLT_POSTOP_FINISHED_PROCESSING, FLT_POSTOP_MORE_PROCESSING_REQUIRED, FLTFL_CALLBACK_DATA_DRAINING_IO,
     FLTFL_CALLBACK_DATA_POST_OPERATION, FLTFL_POST_OPERATION_DRAINING, FO_FILE_OPEN_CANCELLED, IRP,
     IRP_MJ_CREATE, IRP_MJ_QUERY_OPEN, IRP_MJ_SET_INFORMATION, NtStatus, bugcheck,
 };
+use nt_ex::work::{self, WorkQueue};
 use nt_io::io_mark_pending;
-use nt_ke::{BugCheck, Severity, current_core, dispatcher, epoch};
+use nt_ke::{BugCheck, Severity, current_core, dispatcher, epoch, irql};
 
 use crate::callback::{self, report};
 use crate::flt;
@@ -58,6 +60,10 @@ pub fn arrived(
             dispatcher::set_event(&operation.event);
             Ok(NtStatus::MORE_PROCESSING_REQUIRED)
         }
+        _ if operation.is_high() => {
+            elsewhere(operation);
+            Ok(NtStatus::MORE_PROCESSING_REQUIRED)
+        }
         _ => {
             // Nobody else looks at it any more.
             let _pin = epoch::pin(current_core());
@@ -70,6 +76,36 @@ pub fn arrived(
             Ok(NtStatus::SUCCESS)
         }
     }
+}
+
+/// Leaves an operation that is complete below to another thread, which calls the post callbacks at DISPATCH_LEVEL.
+///
+/// Source: POST-03
+#[cold]
+pub fn elsewhere(operation: &'static Operation) {
+    if let Some(irp) = operation.irp.get() {
+        io_mark_pending(irp);
+    }
+    let address = std::ptr::from_ref(operation) as usize;
+    work::queue(WorkQueue::HyperCritical, move || {
+        crate::frame::operation_of(address).map_or(Ok(()), up_high)
+    });
+}
+
+/// Goes on with an operation that nobody else looks at, at DISPATCH_LEVEL.
+fn up_high(operation: &'static Operation) -> Result<(), Raise> {
+    let Some(irp) = operation.irp.get() else { return Ok(()) };
+    let _pin = epoch::pin(current_core());
+    come_back(operation, irp);
+    let old = irql::raise(DISPATCH_LEVEL);
+    let climb = up(operation, Leg::COMPLETER)?;
+    irql::lower(old);
+    if climb == Climb::Left {
+        return Ok(());
+    }
+    store_result(operation, irp);
+    end_detached(operation, irp);
+    nt_io::io_complete_request(irp, 0)
 }
 
 /// An operation whose dispatcher has left is through: gives its frame back. The IRP goes on.

@@ -156,7 +156,7 @@ fn run(volume: &Arc<Volume>, file: &'static FILE_OBJECT, call: &Call) -> Result<
     }
     let flt = flt();
     let Some(operation) = flt.frames.take(2 * list.len()) else { return Ok(None) };
-    operation.watched.set(callback::is_watched(core, flt));
+    operation.set_watched(callback::is_watched(core, flt), || false);
     fill(operation, volume, file, call, table);
     let outcome =
         descend(core, operation, list, 0, kinds, Leg::DISPATCHER).inspect_err(|_| operation.leave())?;

@@ -57,6 +57,11 @@ pub const WAITING: u32 = 2;
 /// The dispatcher has left; whoever completes it goes on.
 pub const DETACHED: u32 = 3;
 
+/// Someone counts or observes callbacks.
+const WATCHED: u8 = 1;
+/// Post callbacks run at DISPATCH_LEVEL in another thread.
+const HIGH: u8 = 2;
+
 /// What runs for the operation at the moment.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Phase {
@@ -159,8 +164,8 @@ pub struct Operation {
     pub modified: Cell<bool>,
     /// Whether the dispatcher waits for the completion.
     pub synchronous: Cell<bool>,
-    /// Whether someone counts or observes callbacks.
-    pub watched: Cell<bool>,
+    /// `WATCHED` and `HIGH`.
+    watched: Cell<u8>,
     /// Whether `buffers` holds anything.
     pub extras: Cell<bool>,
     /// What runs.
@@ -242,6 +247,30 @@ impl Operation {
         self.version.set(index);
         self.now.set(version.as_ptr());
         version
+    }
+
+    /// Notes whether someone counts or observes callbacks, and then whether post callbacks run at DISPATCH_LEVEL.
+    #[inline]
+    pub fn set_watched(&self, watched: bool, high: impl FnOnce() -> bool) {
+        self.watched.set(if !watched {
+            0
+        } else if high() {
+            WATCHED | HIGH
+        } else {
+            WATCHED
+        });
+    }
+
+    /// Whether someone counts or observes callbacks.
+    #[inline(always)]
+    pub fn is_watched(&self) -> bool {
+        self.watched.get() != 0
+    }
+
+    /// Whether the post callbacks run at DISPATCH_LEVEL in another thread.
+    #[inline]
+    pub fn is_high(&self) -> bool {
+        self.watched.get() & HIGH != 0 && !self.synchronous.get()
     }
 
     /// How many post callbacks are owed.

@@ -166,7 +166,7 @@ fn run(
         // What is held has to be given back, whether or not filters can be told.
         return if is_release(call.Operation.get()) { below() } else { Ok(NtStatus::INSUFFICIENT_RESOURCES) };
     };
-    operation.watched.set(callback::is_watched(core, flt));
+    operation.set_watched(callback::is_watched(core, flt), || false);
     fill(operation, volume, call, table);
     let outcome =
         descend(core, operation, list, start, kinds, Leg::DISPATCHER).inspect_err(|_| operation.leave())?;

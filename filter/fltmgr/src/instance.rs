@@ -126,6 +126,11 @@ impl Instance {
         objects.Transaction.set(std::ptr::null_mut());
     }
 
+    /// Whether a callback of it holds operations now.
+    pub fn holds_operations(&self) -> bool {
+        crate::pend::held_by(self) != 0
+    }
+
     /// For messages.
     pub fn label(&self) -> String {
         format!("{} on {}", lossy(&self.name), lossy(&self.volume.name))

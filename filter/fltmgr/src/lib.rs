@@ -15,7 +15,7 @@
 //! are published without locks; `anchor`, `frame`, `nodes`, `operation`, `fast`, `pointer` say why they may.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use boundary::Raise;
@@ -111,7 +111,8 @@ pub struct Flt {
     pub(crate) hosts: contexts::hosts::Hosts,
     /// How many filters make names for those above them.
     pub(crate) providers: AtomicU32,
-    counting: AtomicBool,
+    /// What is counted or done differently: `statistics::COUNTING` and `HIGH`.
+    switches: AtomicU32,
     pub(crate) situations: situation::Situations,
     pub(crate) finished: Lock<Vec<statistics::InstanceStatistics>>,
     driver: OnceLock<&'static DRIVER_OBJECT>,
@@ -138,7 +139,7 @@ impl Flt {
             linking: Lock::new(Rank::FltVolume, ()),
             hosts: contexts::hosts::Hosts::default(),
             providers: AtomicU32::new(0),
-            counting: AtomicBool::new(false),
+            switches: AtomicU32::new(0),
             situations: situation::Situations::new(),
             finished: Lock::new(Rank::Leaf, Vec::new()),
             driver: OnceLock::new(),
@@ -180,7 +181,7 @@ impl Drop for Flt {
             contexts::block::forget(filter);
             anchor::forget_driver_references(filter);
         }
-        self.counting.store(false, Ordering::Relaxed);
+        self.switches.store(0, Ordering::Relaxed);
     }
 }
 

@@ -225,7 +225,9 @@ fn fill(
     operation.synchronous.set(
         origin.kept || matches!(stack.MajorFunction.get(), IRP_MJ_CREATE | IRP_MJ_CLEANUP | IRP_MJ_CLOSE),
     );
-    operation.watched.set(callback::is_watched(current_core(), flt()));
+    operation.set_watched(callback::is_watched(current_core(), flt()), || {
+        flt().posts_at_dispatch() && !operation.synchronous.get()
+    });
     operation.begin(volume, table);
 }
 
@@ -252,7 +254,13 @@ pub fn send_on(core: &Core, operation: &'static Operation, mut leg: Leg) -> Resu
             return Err(raise);
         }
     };
-    if operation.state.load(Ordering::Acquire) != COMPLETED {
+    let completed = operation.state.load(Ordering::Acquire) == COMPLETED;
+    if completed && operation.is_high() && !leg.waits {
+        completion::park(operation);
+        completion::elsewhere(operation);
+        return Ok(Climb::Left);
+    }
+    if !completed {
         if status != NtStatus::PENDING {
             return Err(core.bug_check(BugCheck::new(
                 bugcheck::FLTMGR_FILE_SYSTEM,
@@ -286,7 +294,12 @@ fn settle(operation: &'static Operation, leg: &mut Leg) -> Result<bool, Raise> {
         }
         return Ok(true);
     }
-    Ok(operation.state.swap(DETACHED, Ordering::AcqRel) != DISPATCHING)
+    let come = operation.state.swap(DETACHED, Ordering::AcqRel) != DISPATCHING;
+    if come && operation.is_high() {
+        completion::elsewhere(operation);
+        return Ok(false);
+    }
+    Ok(come)
 }
 
 fn finish(operation: &'static Operation, irp: &'static IRP, origin: Origin<'_>) -> Result<NtStatus, Raise> {

@@ -70,7 +70,11 @@ impl Leg {
     pub fn stays(&self, operation: &Operation) -> bool {
         self.waits
             || (self.from != usize::MAX && operation.synchronous.get())
-            || (self.dispatcher && operation.irp.get().is_none_or(io_is_operation_synchronous))
+            || (self.dispatcher
+                && operation
+                    .irp
+                    .get()
+                    .is_none_or(|irp| !operation.is_high() && io_is_operation_synchronous(irp)))
     }
 }
 

@@ -22,7 +22,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
 
 use boundary::{Raise, call, copy};
-use nt_abi::irql::PASSIVE_LEVEL;
+use nt_abi::irql::{DISPATCH_LEVEL, PASSIVE_LEVEL};
 use nt_abi::{
     DEVICE_OBJECT, DO_BUFFERED_IO, DO_DIRECT_IO, FILE_OBJECT,
     FLT_ALLOCATE_CALLBACK_DATA_PREALLOCATE_ALL_MEMORY, FLT_CALLBACK_DATA, FLT_IO_PARAMETER_BLOCK,
@@ -497,7 +497,11 @@ impl Request {
     /// Calls the callback, after which the data may be gone.
     fn tell(&self) -> Result<(), Raise> {
         let ((callback, context), own) = (self.callback.get(), self.own.get());
+        let old = if flt().posts_at_dispatch() { irql::raise(DISPATCH_LEVEL) } else { irql::current() };
         call(callback, [from_ref(&self.data) as u64, context as u64])?;
+        if flt().posts_at_dispatch() {
+            irql::lower(old);
+        }
         if own { self.free() } else { Ok(()) }
     }
 

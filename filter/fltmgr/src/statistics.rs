@@ -7,6 +7,11 @@ use crate::instance::Instance;
 use crate::rows::{self, ROWS};
 use crate::text::lossy;
 
+/// Callbacks are counted and timed.
+pub(crate) const COUNTING: u32 = 1;
+/// Post callbacks run at DISPATCH_LEVEL.
+const HIGH: u32 = 2;
+
 /// Callbacks of one operation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OperationStatistics {
@@ -47,13 +52,40 @@ pub struct VolumeStack {
 impl Flt {
     /// Switches the counters on or off. Off, a callback touches no shared counter.
     pub fn set_statistics(&self, on: bool) {
-        self.counting.store(on, Ordering::Relaxed);
+        self.switch(COUNTING, on);
     }
 
     /// Whether counters are on.
     #[inline]
     pub fn statistics_on(&self) -> bool {
-        self.counting.load(Ordering::Relaxed)
+        self.switches.load(Ordering::Relaxed) & COUNTING != 0
+    }
+
+    /// Runs post callbacks at DISPATCH_LEVEL in another thread wherever they have to cope with that: those of IRPs, but
+    /// for CREATE, CLEANUP and CLOSE, operations that filters issue and wait for, and FLT_PREOP_SYNCHRONIZE; and the
+    /// callbacks of `FltPerformAsynchronousIo`. Source: POST-03, GIO-11
+    pub fn set_post_at_dispatch(&self, on: bool) {
+        self.switch(HIGH, on);
+    }
+
+    /// Whether that is on.
+    #[inline]
+    pub(crate) fn posts_at_dispatch(&self) -> bool {
+        self.switches.load(Ordering::Relaxed) & HIGH != 0
+    }
+
+    /// Whether anything is. One load for all.
+    #[inline]
+    pub(crate) fn has_switches(&self) -> bool {
+        self.switches.load(Ordering::Relaxed) != 0
+    }
+
+    fn switch(&self, which: u32, on: bool) {
+        if on {
+            self.switches.fetch_or(which, Ordering::Relaxed);
+        } else {
+            self.switches.fetch_and(!which, Ordering::Relaxed);
+        }
     }
 
     /// Counters of all instances: those that were torn down first, then those that are attached now.

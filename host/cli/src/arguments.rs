@@ -91,6 +91,10 @@ pub struct RunArguments {
     #[arg(long, conflicts_with = "schedule")]
     pub preempt: bool,
 
+    /// Run post callbacks at DISPATCH_LEVEL in another thread wherever a filter has to cope with that
+    #[arg(long)]
+    pub post_at_dispatch: bool,
+
     /// Make an export misbehave, to see that a check of it fails; repeatable
     ///
     /// A function that returns a status does nothing and returns STATUS_UNSUCCESSFUL, one that returns a pointer NULL, one
@@ -238,6 +242,10 @@ pub struct ExploreArguments {
     #[arg(long)]
     pub special_pool: bool,
 
+    /// Run post callbacks at DISPATCH_LEVEL in another thread wherever a filter has to cope with that
+    #[arg(long)]
+    pub post_at_dispatch: bool,
+
     /// Write the results as JSON; with - to stdout, and the report for people then goes to stderr
     #[arg(long, value_name = "FILE|-")]
     pub json: Option<PathBuf>,
@@ -269,6 +277,7 @@ impl ExploreArguments {
             cache_size: 256,
             special_pool: self.special_pool,
             preempt: false,
+            post_at_dispatch: self.post_at_dispatch,
             faults: Vec::new(),
             workload: self.workload,
             source: self.source.clone(),

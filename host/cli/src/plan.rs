@@ -35,6 +35,7 @@ pub fn options(arguments: &RunArguments) -> Result<Options, Usage> {
         sector_size: arguments.sector,
         special_pool: arguments.special_pool,
         preempt: arguments.preempt,
+        post_at_dispatch: arguments.post_at_dispatch,
         cache: altimeter::CacheLimits::of((arguments.cache_size as usize) << 20),
         detect_hangs: true,
         statistics: true,

@@ -47,6 +47,9 @@ pub struct Options {
     /// Whether kernel APCs interrupt driver code at PASSIVE_LEVEL wherever it is, and not only where it calls the
     /// kernel. For free threads: a seeded machine decides at calls.
     pub preempt: bool,
+    /// Whether post callbacks run at DISPATCH_LEVEL, in another thread, wherever a filter has to cope with that: those of
+    /// IRPs that are neither create, cleanup nor close, and that the filter has not synchronized.
+    pub post_at_dispatch: bool,
     /// Whether a seeded machine keeps the whole stack of each place where a lock is taken or waited for, not only the
     /// calls into exports.
     pub lock_stacks: bool,
@@ -66,6 +69,7 @@ impl Default for Options {
             cache: nt_cc::CacheLimits::default(),
             schedule: Schedule::Seeded(1),
             preempt: false,
+            post_at_dispatch: false,
             lock_stacks: true,
         }
     }

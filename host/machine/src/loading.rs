@@ -47,6 +47,7 @@ pub(crate) fn boot(core: &Arc<Core>, options: &Options) -> Result<(), BootError>
     exports::initialize(core)?.map_err(|status| BootError::Step("the exports", status))?;
     let flt = core.install(Box::new(fltmgr::Flt::new()));
     flt.set_statistics(options.statistics);
+    flt.set_post_at_dispatch(options.post_at_dispatch);
     match flt.start()? {
         status if status.is_success() => Ok(()),
         status => Err(BootError::Step("the filter manager", status)),

@@ -174,7 +174,7 @@ fn allocate(records: usize) -> Option<&'static Operation> {
         mode: Cell::new(0),
         modified: Cell::new(false),
         synchronous: Cell::new(false),
-        watched: Cell::new(false),
+        watched: Cell::new(0),
         extras: Cell::new(false),
         phase: Cell::new(Phase::Between),
         thread: Cell::new(0),

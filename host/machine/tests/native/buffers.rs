@@ -418,7 +418,7 @@ fn the_volume_device_says_how_reads_and_writes_are_buffered() {
 
 #[test]
 fn a_system_buffer_that_the_file_system_makes_has_the_data() {
-    // spec: SWAP-25
+    // spec: SWAP-25, CBD-09
     for (driver, mode) in [("swaptest", "swap"), ("swaptest", "observe"), ("swapall", "")] {
         let machine = machine();
         other_volume::add(&machine, Behaviour { system_buffer: true, ..Behaviour::default() });

@@ -14,6 +14,7 @@ mod exceptions;
 mod fast_io;
 mod fs_filter;
 mod issued;
+mod levels;
 mod mapped;
 mod name_rules;
 mod names;

@@ -64,7 +64,7 @@ pub fn all_good(machine: &Machine) {
 
 #[test]
 fn the_callbacks_below_run_in_the_thread_that_completes_a_held_operation() {
-    // spec: PRE-09, PRE-17, PEND-02, PEND-07, PEND-11, POST-03
+    // spec: PRE-04, PRE-09, PRE-17, PEND-02, PEND-07, PEND-11, POST-03, CBD-12, CBD-15, CBD-17
     for major in HELD {
         let machine = between_recorders("pend", major, &[]);
         machine.run(work).unwrap_or_else(|Stopped| panic!("{major}: {:?}", machine.report()));
@@ -72,6 +72,11 @@ fn the_callbacks_below_run_in_the_thread_that_completes_a_held_operation() {
         let (above, below) = (up.of(major, false), low.of(major, false));
         assert!(!above.is_empty() && above.len() == below.len(), "{major}");
         assert!(above.iter().zip(&below).all(|(above, below)| above.thread != below.thread), "{major}");
+        // Data->Thread is the one that asked all the way; the driver compares the two.
+        const THREAD: u8 = 8;
+        assert!(above.iter().all(|entry| entry.equal & THREAD != 0), "{major}");
+        assert!(below.iter().all(|entry| entry.equal & THREAD == 0), "{major}");
+        assert!(above.iter().zip(&below).all(|(above, below)| above.requestor_mode == below.requestor_mode));
         assert_eq!(up.of(major, true).len(), above.len(), "{major}: each gets its post callback");
         // The dispatcher waits for a synchronous request, and calls the post callbacks itself.
         assert!(up.of(major, true).iter().all(|post| post.thread == above[0].thread && post.irql == 0));
@@ -278,7 +283,7 @@ fn completing_early_keeps_an_asynchronous_request_right() {
     }
 }
 
-fn detach(name: &str) -> Result<NtStatus, Stopped> {
+pub fn detach(name: &str) -> Result<NtStatus, Stopped> {
     let filter = fltmgr::flt().filter_named(&utf16(name)).expect("it is loaded");
     let volume = fltmgr::flt().volumes().into_iter().find(|volume| volume.is_mounted()).expect("a volume");
     Ok(fltmgr::flt_detach_volume(&filter, &volume, None)?)

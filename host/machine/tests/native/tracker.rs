@@ -79,7 +79,7 @@ fn unload(machine: &Machine) {
 #[test]
 fn contexts_of_open_files_keep_every_rule() {
     // spec: CTX-25, CTX-26, CTX-27, CTX-28, CTX-29, CTX-30, CTX-31, CTX-32, CTX-36, CTX-38, CTX-39, CTX-44, CTX-45
-    // spec: CTX-47, CTX-48, CTX-55, CTX-56, CTX-57, CTX-58
+    // spec: CTX-47, CTX-48, CTX-55, CTX-56, CTX-57, CTX-58, POST-17
     let machine = with_tracker();
     with_file(&machine, "rules", |session, handle| session.write(handle, Some(0), b"0123456789"));
     let seen = tracked(&machine);
@@ -155,10 +155,11 @@ fn contexts_are_gone_when_the_instance_is_while_files_are_open() {
 
 #[test]
 fn a_context_set_before_the_file_is_open_is_reported() {
-    // spec: CTX-37
+    // spec: CTX-37, PRE-27
     let machine = with_tracker();
     with_file(&machine, "early", |session, handle| session.write(handle, Some(0), b"0123456789"));
     assert_eq!(rules(&machine), ["CTX-37"]);
+    assert_eq!(tracked(&machine).failed_lines, Vec::<u32>::new());
     unload(&machine);
 }
 
