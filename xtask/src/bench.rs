@@ -13,8 +13,13 @@ struct Bench {
 /// Every benchmark. New ones get a line here.
 const BENCHES: &[Bench] = &[
     Bench {
+        name: "attach",
+        about: "an instance attached and detached, on a quiet volume and below writers",
+        run: &["run", "--quiet", "--release", "--package", "altimeter", "--example", "bench_attach"],
+    },
+    Bench {
         name: "contexts",
-        about: "a driver that gets a context and releases it; an instance attached and detached",
+        about: "a driver that gets a context and releases it",
         run: &["run", "--quiet", "--release", "--package", "altimeter", "--example", "bench_contexts"],
     },
     Bench {

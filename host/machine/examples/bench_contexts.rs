@@ -1,16 +1,14 @@
-//! What it costs a driver to get a context and release it, and the machine to attach and detach an instance: `tracker` measures
-//! the first in its own code, on an open file with one instance. Run by `cargo xtask bench contexts [--json]`.
+//! What it costs a driver to get a context and release it: `tracker` measures it in its own code, on an open file with one
+//! instance. Run by `cargo xtask bench contexts [--json]`.
 //!
 //! | figure | is |
 //! | --- | --- |
 //! | `instance_ns` … `handle_ns` | get and release of a context of that kind |
-//! | `attach_detach_us` | an instance attached and detached on a volume without I/O, both callbacks and all contexts |
 
 use std::path::Path;
-use std::time::Instant;
 
 use altimeter::session::OpenRequest;
-use altimeter::{DriverSource, Machine, NtStatus, Options, Schedule, utf16};
+use altimeter::{DriverSource, Machine, Options, Schedule, utf16};
 
 const ROUNDS: usize = 15;
 const KINDS: [(&str, usize); 4] = [("instance_ns", 1), ("file_ns", 2), ("stream_ns", 3), ("handle_ns", 4)];
@@ -31,7 +29,6 @@ fn main() {
         .or_else(|| machine.registry_qword(key, "Results"))
         .expect("the driver wrote where its results are") as usize;
     let mut samples: Vec<Vec<f64>> = vec![Vec::new(); KINDS.len()];
-    let mut attach = Vec::new();
     for _ in 0..ROUNDS {
         machine
             .run(|session| {
@@ -47,17 +44,9 @@ fn main() {
             assert!(picoseconds != 0, "the driver measured");
             samples.push(picoseconds as f64 / 1000.0);
         }
-        let started = Instant::now();
-        for _ in 0..100 {
-            let attached = machine.attach_instance("tracker", 0, Some("365400"), Some("second"));
-            assert_eq!(attached, Ok(NtStatus::SUCCESS));
-            assert_eq!(machine.detach_instance("tracker", 0, Some("second")), Ok(NtStatus::SUCCESS));
-        }
-        attach.push(started.elapsed().as_secs_f64() * 1e6 / 100.0);
     }
-    let mut figures: Vec<(&str, f64)> =
+    let figures: Vec<(&str, f64)> =
         samples.into_iter().zip(KINDS).map(|(samples, (name, _))| (name, median(samples))).collect();
-    figures.push(("attach_detach_us", median(attach)));
     if std::env::args().any(|argument| argument == "--json") {
         let members: Vec<String> =
             figures.iter().map(|(name, value)| format!("\"{name}\":{value:.1}")).collect();
