@@ -11,7 +11,7 @@
 RESULTS Results;
 PFLT_FILTER Filter;
 
-static const GROUP *const Tables[] = {VolumeGroups, LockGroups, BlockGroups};
+static const GROUP *const Tables[] = {VolumeGroups, LockGroups, BlockGroups, CreateGroups};
 
 DRIVER_INITIALIZE DriverEntry;
 
@@ -143,6 +143,13 @@ static FLT_POSTOP_CALLBACK_STATUS FLTAPI PostCreate(PFLT_CALLBACK_DATA Data, PCF
     return FLT_POSTOP_FINISHED_PROCESSING;
 }
 
+static FLT_PREOP_CALLBACK_STATUS FLTAPI PreCleanup(PFLT_CALLBACK_DATA Data, PCFLT_RELATED_OBJECTS FltObjects,
+                                                   PVOID *CompletionContext)
+{
+    CreatesCleanup(Data);
+    return FLT_PREOP_SUCCESS_NO_CALLBACK;
+}
+
 static FLT_PREOP_CALLBACK_STATUS FLTAPI PreFlush(PFLT_CALLBACK_DATA Data, PCFLT_RELATED_OBJECTS FltObjects,
                                                  PVOID *CompletionContext)
 {
@@ -186,6 +193,7 @@ static NTSTATUS FLTAPI Unload(FLT_FILTER_UNLOAD_FLAGS Flags)
 
 static const FLT_OPERATION_REGISTRATION Operations[] = {
     {IRP_MJ_CREATE, 0, PreCreate, PostCreate, NULL},
+    {IRP_MJ_CLEANUP, 0, PreCleanup, NULL, NULL},
     {IRP_MJ_ACQUIRE_FOR_CC_FLUSH, 0, PreFlush, NULL, NULL},
     {IRP_MJ_RELEASE_FOR_CC_FLUSH, 0, PreFlush, NULL, NULL},
     {IRP_MJ_VOLUME_MOUNT, 0, PreMount, NULL, NULL},

@@ -18,7 +18,7 @@ typedef struct _GROUP {
 } GROUP;
 
 /* Each file's, ended by one without a word. */
-extern const GROUP VolumeGroups[], LockGroups[], BlockGroups[];
+extern const GROUP VolumeGroups[], LockGroups[], BlockGroups[], CreateGroups[];
 
 extern RESULTS Results;
 extern PFLT_FILTER Filter;
@@ -58,6 +58,8 @@ NTSTATUS OpenFile(PFLT_INSTANCE Instance, PCWSTR Name, ACCESS_MASK Access, ULONG
 VOID VolumesTeardown(PCFLT_RELATED_OBJECTS FltObjects);
 /* Before a file is locked for a flush of its cached pages, or let go. */
 VOID BlocksFlush(BOOLEAN Acquire);
+/* When the last handle of a file is closed. */
+VOID CreatesCleanup(PFLT_CALLBACK_DATA Data);
 VOID VolumesMount(PCFLT_RELATED_OBJECTS FltObjects);
 
 #endif

@@ -233,6 +233,7 @@ pub fn flt_unregister_filter(filter: &Arc<Filter>) -> Result<(), Raise> {
         volume.names.forget_filter(filter.anchor.address())?;
     }
     crate::contexts::objects::forget_filter(filter)?;
+    crate::ecp::report_dropped(filter);
     findings::report_held_references(&**filter, &filter.label, &filter.label)?;
     Ok(())
 }

@@ -156,6 +156,14 @@ impl Session {
 
     /// NtCreateFile.
     pub fn open(&self, request: &OpenRequest<'_>) -> Result<Result<Opened, NtStatus>, Stopped> {
+        self.open_with(request, |_| ())
+    }
+
+    fn open_with(
+        &self,
+        request: &OpenRequest<'_>,
+        more: impl FnOnce(&mut CreateParameters<'_>),
+    ) -> Result<Result<Opened, NtStatus>, Stopped> {
         let full;
         let name = if request.absolute {
             request.path
@@ -163,7 +171,7 @@ impl Session {
             full = self.volume_path(request.path);
             &full
         };
-        let parameters = CreateParameters {
+        let mut parameters = CreateParameters {
             name,
             root: request.root.map_or(0, |handle| handle.0),
             object_attributes: if request.case_sensitive { 0 } else { OBJ_CASE_INSENSITIVE },
@@ -175,12 +183,29 @@ impl Session {
             mode: 1,
             ..CreateParameters::default()
         };
+        more(&mut parameters);
         let opened = system_service("NtCreateFile", || nt_io::nt_create_file(&parameters))?;
         Ok(if opened.status.is_success() {
             Ok(Opened { handle: Handle(opened.handle), information: opened.information as u32 })
         } else {
             Err(opened.status)
         })
+    }
+
+    /// NtCreateFile with extra create parameters, each a GUID's 16 bytes in memory and a context.
+    pub fn open_with_extra(
+        &self,
+        request: &OpenRequest<'_>,
+        extra: &[([u8; 16], &[u8])],
+    ) -> Result<Result<Opened, NtStatus>, Stopped> {
+        let list = match nt_fsrtl::ecp::from_user(extra)? {
+            Ok(list) => list,
+            Err(status) => return Ok(Err(status)),
+        };
+        let opened = self.open_with(request, |parameters| parameters.ecp_list = list)?;
+        let freed = nt_fsrtl::ecp::free_list(list)?;
+        debug_assert!(freed.is_ok(), "the list is ours");
+        Ok(opened)
     }
 
     /// NtClose.

@@ -8,6 +8,7 @@
 //!
 //! UNSAFETY: follows the links of a list in memory that drivers reach.
 
+use std::collections::BTreeMap;
 use std::ptr::from_ref;
 
 use nt_abi::{FSRTL_ADVANCED_FCB_HEADER, FSRTL_PER_STREAM_CONTEXT, LIST_ENTRY, NtStatus};
@@ -22,6 +23,8 @@ pub struct FsRtl {
     pub(crate) contexts: Lock<()>,
     owners: Lock<Vec<(usize, FreeContext)>>,
     pub(crate) refusals: Refusals,
+    /// Extra create parameters that nobody has freed or attached, and who allocated them.
+    pub(crate) ecps: Lock<BTreeMap<usize, usize>>,
 }
 
 /// Frees a context whose stream or file goes. It is on no list any more.
@@ -34,10 +37,12 @@ impl Subsystem for FsRtl {
 impl FsRtl {
     /// To be installed after the I/O manager.
     pub fn new() -> Box<Self> {
+        crate::ecp::start();
         Box::new(Self {
             contexts: Lock::new(Rank::Leaf, ()),
             owners: Lock::new(Rank::Leaf, Vec::new()),
             refusals: Refusals::new(),
+            ecps: Lock::new(Rank::Leaf, BTreeMap::new()),
         })
     }
 }

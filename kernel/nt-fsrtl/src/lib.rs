@@ -1,14 +1,15 @@
 //! The file-system run-time library: names, stream headers, per-stream contexts.
 //!
 //! [`expression`] matches names with wildcards, [`name`] takes paths apart, [`header`] prepares stream headers
-//! and guards file-system code against APCs, [`context`] and [`file_context`] keep filters' contexts of streams and files, [`fs_filter`] takes a file
+//! and guards file-system code against APCs, [`context`] and [`file_context`] keep filters' contexts of streams and files, [`ecp`] what creates carry, [`fs_filter`] takes a file
 //! system's locks for the memory and cache managers.
 //!
 //! It refuses: byte-range locks, oplocks, notification and tunnels, which are not there yet.
 //!
-//! UNSAFETY: only in [`context`], [`file_context`], [`mcb`] and [`fs_filter`]: addresses in structures that drivers reach are followed.
+//! UNSAFETY: only in [`context`], [`file_context`], [`ecp`], [`mcb`] and [`fs_filter`]: addresses in structures that drivers reach are followed.
 
 pub mod context;
+pub mod ecp;
 pub mod expression;
 pub mod file_context;
 pub mod fs_filter;

@@ -76,6 +76,8 @@ pub struct CreateParameters<'a> {
     pub driver_context: Option<Arc<dyn Any + Send + Sync>>,
     /// May answer what the file would be opened for.
     pub instead: Option<InsteadOfCreate>,
+    /// List of extra create parameters, or 0. It stays the caller's.
+    pub ecp_list: usize,
 }
 
 /// What became of an open.
@@ -103,6 +105,9 @@ struct OpenPacket {
     start_device: Option<&'static DEVICE_OBJECT>,
     driver_context: Option<Arc<dyn Any + Send + Sync>>,
     instead: Option<InsteadOfCreate>,
+    ecp_list: usize,
+    /// A list that a filter attached to the create.
+    attached_list: usize,
     information: usize,
 }
 
@@ -211,22 +216,37 @@ fn open(p: &CreateParameters<'_>) -> Result<Result<(&'static FILE_OBJECT, usize)
         start_device: p.start_device,
         driver_context: p.driver_context.clone(),
         instead: p.instead.clone(),
+        ecp_list: p.ecp_list,
+        attached_list: 0,
         information: 0,
     };
+    let opened = look_up(p, &mut packet);
+    if packet.attached_list != 0
+        && let Some(free) = crate::subsystem().free_ecp_list.get()
+    {
+        free(packet.attached_list)?;
+    }
+    opened
+}
+
+fn look_up(
+    p: &CreateParameters<'_>,
+    packet: &mut OpenPacket,
+) -> Result<Result<(&'static FILE_OBJECT, usize), IoStatus>, Raise> {
     let mut attributes = ObjectAttributes::relative(p.root, p.name, p.object_attributes);
     if let Some(root) = p.root_file {
-        match open_from(root, p.name, p.object_attributes, &mut packet)? {
-            Parsed::Object(file) => return Ok(found(file, &packet)),
+        match open_from(root, p.name, p.object_attributes, packet)? {
+            Parsed::Object(file) => return Ok(found(file, packet)),
             Parsed::Status(status) => return Ok(Err(IoStatus { status, information: packet.information })),
             Parsed::Reparse(name) => attributes = ObjectAttributes::named(&name, p.object_attributes),
         }
     }
-    match nt_ob::ob_lookup(&attributes, None, p.mode, p.access, &mut packet)? {
+    match nt_ob::ob_lookup(&attributes, None, p.mode, p.access, packet)? {
         Ok(object) => {
             if !std::ptr::eq(object.kind(), crate::subsystem().file_type()) {
                 return Ok(Err(IoStatus::of(NtStatus::OBJECT_TYPE_MISMATCH)));
             }
-            Ok(found(object.into_raw(), &packet))
+            Ok(found(object.into_raw(), packet))
         }
         Err(status) => Ok(Err(IoStatus { status, information: packet.information })),
     }
@@ -450,7 +470,15 @@ fn open_on(
             NtStatus::INSUFFICIENT_RESOURCES
         }));
     }
-    let result = match send_create(file, &target, attributes, packet)? {
+    let lists = file::file_ecp_list(file);
+    lists.set(if packet.attached_list == 0 { packet.ecp_list } else { packet.attached_list });
+    let sent = send_create(file, &target, attributes, packet)?;
+    // A list that is attached stays with the open, also when that begins again elsewhere.
+    match lists.replace(0) {
+        list if list == packet.ecp_list => {}
+        list => packet.attached_list = list,
+    }
+    let result = match sent {
         Ok(Some(result)) => result,
         Ok(None) => {
             file::discard(file)?;

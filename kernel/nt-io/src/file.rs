@@ -41,6 +41,8 @@ pub(crate) struct State {
     context: Cell<usize>,
     /// Whether it is the target directory of a rename or link.
     rename_target: Cell<bool>,
+    /// Extra create parameters while the create is under way.
+    ecp_list: Cell<usize>,
 }
 
 #[repr(C)]
@@ -102,6 +104,11 @@ pub(crate) fn set_rename_target(file: &FILE_OBJECT) {
 /// Whether the I/O manager opened the file as the target directory of a rename or link: `ParentOfTarget`.
 pub fn is_rename_target(file: &FILE_OBJECT) -> bool {
     state(file).rename_target.get()
+}
+
+/// The list of extra create parameters of the create that is under way for a file object; 0 for none.
+pub fn file_ecp_list(file: &FILE_OBJECT) -> &'static Cell<usize> {
+    &state(file).ecp_list
 }
 
 pub(crate) fn set_context(file: &FILE_OBJECT, context: Option<Context>) {

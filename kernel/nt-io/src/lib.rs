@@ -75,7 +75,7 @@ pub use driver::{
 pub use ea::io_check_ea_list;
 pub use fast::{FastQuery, FastTransfer, io_fast_query, io_fast_transfer};
 pub use file::{
-    FILE_SLOTS, file_create_context, file_device, file_name, file_slot, io_cancel_file_open,
+    FILE_SLOTS, file_create_context, file_device, file_ecp_list, file_name, file_slot, io_cancel_file_open,
     io_create_stream_file_object, io_replace_file_object_name, is_rename_target, reference_file_by_handle,
     related_file,
 };
@@ -98,8 +98,8 @@ pub use stack::{
     io_mark_pending, io_next_stack, io_set_completion, io_set_next_location, io_skip_current,
     mount_arguments, stack_file, target_directory,
 };
-pub use subsystem::Io;
 pub(crate) use subsystem::subsystem;
+pub use subsystem::{FreeEcpList, Io, set_ecp_list_free};
 pub use volume::{
     FsNotify, io_dismount_volume, io_get_disk_device, io_mount_volume, io_register_file_system,
     io_register_fs_registration_change, io_unregister_file_system, io_unregister_fs_registration_change,

@@ -43,8 +43,13 @@ pub struct Io {
     /// The cancel spin lock.
     pub(crate) cancel_lock: AtomicUsize,
     fast_io: AtomicBool,
+    /// Frees lists of extra create parameters that filters attached.
+    pub(crate) free_ecp_list: OnceLock<FreeEcpList>,
     pub(crate) free_irps: FreeIrps,
 }
+
+/// Frees a list of extra create parameters, by its address.
+pub type FreeEcpList = fn(usize) -> Result<(), Raise>;
 
 impl Subsystem for Io {
     const INDEX: usize = index::IO;
@@ -79,6 +84,7 @@ impl Io {
             page_writes: Lock::new(Rank::Leaf, BTreeMap::new()),
             cancel_lock: AtomicUsize::new(0),
             fast_io: AtomicBool::new(true),
+            free_ecp_list: OnceLock::new(),
             free_irps: FreeIrps::default(),
         })
     }
@@ -168,4 +174,9 @@ impl Io {
     pub(crate) fn rust_dispatch(&self) -> NativeFn {
         NativeFn(self.rust_dispatch.load(Ordering::Acquire))
     }
+}
+
+/// Tells the machine's I/O manager how lists of extra create parameters are freed. Once.
+pub fn set_ecp_list_free(free: FreeEcpList) {
+    let _ = subsystem().free_ecp_list.set(free);
 }

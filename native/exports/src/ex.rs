@@ -43,11 +43,11 @@ rows! { "ntoskrnl.exe", "nt-ex";
 const NONE: u32 = u32::from_le_bytes(*b"None");
 
 /// Address of the shim that a list's `Allocate` names when the driver gives none.
-fn default_allocate(given: NativeFn) -> NativeFn {
+pub(crate) fn default_allocate(given: NativeFn) -> NativeFn {
     if given.is_null() { NativeFn(ExAllocatePoolWithTag as *const () as usize) } else { given }
 }
 
-fn default_free(given: NativeFn) -> NativeFn {
+pub(crate) fn default_free(given: NativeFn) -> NativeFn {
     if given.is_null() { NativeFn(ExFreePool as *const () as usize) } else { given }
 }
 

@@ -10,10 +10,12 @@ use nt_ob::ObjectAttributes;
 
 use crate::argument::{arg, load_if, optional, rows, store, store_if};
 use crate::flt_filter::instance;
+use crate::zw_file::DriverContext;
 
 rows! { "fltmgr.sys", "fltmgr";
     FltCreateFile partial "no extended attributes; GIO-24 to GIO-27";
     FltCreateFileEx partial "no extended attributes; GIO-24 to GIO-27";
+    FltCreateFileEx2 partial "no extended attributes, no transactions; GIO-24 to GIO-27";
     FltClose done "GIO-27";
     FltCancelFileOpen done "GIO-36 to GIO-38";
     FltReadFile done "GIO-16 to GIO-22";
@@ -43,6 +45,7 @@ struct Create {
     disposition: u32,
     options: u32,
     flags: u32,
+    context: DriverContext,
 }
 
 fn create(
@@ -68,6 +71,7 @@ fn create(
         options: create.options,
         allocation: load_if(create.allocation)?,
         create_flags: create.flags,
+        ecp_list: create.context.ecp_list,
         ..CreateParameters::default()
     };
     let opened = generated::flt_create_file(below.as_deref(), parameters)?;
@@ -124,7 +128,7 @@ fn allocate(
 export! {
     /// Opens a file below an instance.
     pub fn FltCreateFile(_filter: usize, address: usize, handle: *mut usize, access: u32, attributes: usize, iosb: *mut IO_STATUS_BLOCK, allocation: *mut i64, file_attributes: u32, share: u32, disposition: u32, options: u32, _ea: usize, _ea_length: u32, flags: u32) -> NtStatus [irql <= PASSIVE_LEVEL] {
-        let wanted = Create { access, attributes, allocation, file_attributes, share, disposition, options, flags };
+        let wanted = Create { access, attributes, allocation, file_attributes, share, disposition, options, flags, context: DriverContext::default() };
         create(address, handle, std::ptr::null_mut(), iosb, &wanted)
     }
 
@@ -151,7 +155,17 @@ export! {
 
     /// Opens a file below an instance and gives its file object too, referenced.
     pub fn FltCreateFileEx(_filter: usize, address: usize, handle: *mut usize, file: *mut usize, access: u32, attributes: usize, iosb: *mut IO_STATUS_BLOCK, allocation: *mut i64, file_attributes: u32, share: u32, disposition: u32, options: u32, _ea: usize, _ea_length: u32, flags: u32) -> NtStatus [irql <= PASSIVE_LEVEL] {
-        let wanted = Create { access, attributes, allocation, file_attributes, share, disposition, options, flags };
+        let wanted = Create { access, attributes, allocation, file_attributes, share, disposition, options, flags, context: DriverContext::default() };
+        create(address, handle, file, iosb, &wanted)
+    }
+
+    /// The same with what a driver says beyond the parameters. The device is the instance's.
+    pub fn FltCreateFileEx2(_filter: usize, address: usize, handle: *mut usize, file: *mut usize, access: u32, attributes: usize, iosb: *mut IO_STATUS_BLOCK, allocation: *mut i64, file_attributes: u32, share: u32, disposition: u32, options: u32, _ea: usize, _ea_length: u32, flags: u32, context: usize) -> NtStatus [irql <= PASSIVE_LEVEL] {
+        let context = DriverContext::read(context)?;
+        if context.transaction != 0 {
+            return Ok(NtStatus::NOT_SUPPORTED);
+        }
+        let wanted = Create { access, attributes, allocation, file_attributes, share, disposition, options, flags, context };
         create(address, handle, file, iosb, &wanted)
     }
 

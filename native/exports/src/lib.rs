@@ -28,6 +28,7 @@ mod flt_async;
 mod flt_context;
 mod flt_control;
 mod flt_data;
+mod flt_ecp;
 mod flt_filter;
 mod flt_io;
 mod flt_lock;
@@ -36,6 +37,7 @@ mod flt_names;
 mod flt_section;
 mod flt_string;
 mod fsrtl;
+mod fsrtl_ecp;
 mod fsrtl_filter;
 mod fsrtl_mcb;
 mod fsrtl_more;
@@ -86,6 +88,7 @@ const TABLES: &[&[Export]] = &[
     flt_control::ROWS,
     flt_async::ROWS,
     flt_data::ROWS,
+    flt_ecp::ROWS,
     flt_io::ROWS,
     flt_lock::ROWS,
     flt_lookup::ROWS,
@@ -106,6 +109,7 @@ const TABLES: &[&[Export]] = &[
     ex_spin_lock::ROWS,
     fsrtl::ROWS,
     fsrtl_mcb::ROWS,
+    fsrtl_ecp::ROWS,
     fsrtl_filter::ROWS,
     fsrtl_more::ROWS,
     hal::ROWS,

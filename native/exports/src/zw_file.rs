@@ -14,6 +14,7 @@ rows! { "ntoskrnl.exe", "nt-io";
     ZwCreateFile done "";
     ZwOpenFile done "";
     IoCreateFile done "CreateFileTypeNone only";
+    IoCreateFileEx partial "no pipes or mailslots; no transactions";
     IoCreateFileSpecifyDeviceObjectHint done "CreateFileTypeNone only";
     ZwReadFile partial "no APC routine";
     ZwWriteFile partial "no APC routine";
@@ -95,6 +96,31 @@ struct Create {
     ea_length: u32,
     create_flags: u32,
     device: Option<&'static DEVICE_OBJECT>,
+    context: DriverContext,
+}
+
+/// What of `IO_DRIVER_CREATE_CONTEXT` counts here.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct DriverContext {
+    /// List of extra create parameters.
+    pub(crate) ecp_list: usize,
+    /// Device of the volume's stack where the create starts.
+    pub(crate) device: usize,
+    /// `TXN_PARAMETER_BLOCK`.
+    pub(crate) transaction: usize,
+}
+
+impl DriverContext {
+    /// Reads one; none of it for a null pointer.
+    pub(crate) fn read(address: usize) -> Result<Self, Raise> {
+        if address == 0 {
+            return Ok(Self::default());
+        }
+        let word = |offset: usize| copy::read_value::<usize>(address + offset).map_err(fault);
+        let size = word(0)? as u16;
+        let transaction = if size >= 0x20 { word(0x18)? } else { 0 };
+        Ok(Self { ecp_list: word(8)?, device: word(0x10)?, transaction })
+    }
 }
 
 impl Create {
@@ -119,6 +145,7 @@ impl Create {
                 ea: &ea,
                 create_flags: self.create_flags,
                 start_device: self.device,
+                ecp_list: self.context.ecp_list,
                 ..CreateParameters::default()
             })
         })?;
@@ -166,13 +193,13 @@ fn pattern(name: *mut UNICODE_STRING) -> Result<Option<Vec<u16>>, Raise> {
 export! {
     /// Opens or creates a file.
     pub fn ZwCreateFile(handle: *mut usize, access: u32, attributes: usize, block: *mut u64, allocation: *mut i64, file_attributes: u32, share: u32, disposition: u32, options: u32, ea: usize, ea_length: u32) -> NtStatus [irql <= PASSIVE_LEVEL] {
-        Create { handle, access, attributes, block, allocation, file_attributes, share, disposition, options, ea, ea_length, create_flags: 0, device: None }.run()
+        Create { handle, access, attributes, block, allocation, file_attributes, share, disposition, options, ea, ea_length, create_flags: 0, device: None, context: DriverContext::default() }.run()
     }
 
     /// Opens a file.
     pub fn ZwOpenFile(handle: *mut usize, access: u32, attributes: usize, block: *mut u64, share: u32, options: u32) -> NtStatus [irql <= PASSIVE_LEVEL] {
         let allocation = std::ptr::null_mut();
-        Create { handle, access, attributes, block, allocation, file_attributes: 0, share, disposition: OPEN, options, ea: 0, ea_length: 0, create_flags: 0, device: None }.run()
+        Create { handle, access, attributes, block, allocation, file_attributes: 0, share, disposition: OPEN, options, ea: 0, ea_length: 0, create_flags: 0, device: None, context: DriverContext::default() }.run()
     }
 
     /// Opens or creates a file.
@@ -180,7 +207,20 @@ export! {
         if kind != 0 {
             return Ok(NtStatus::NOT_SUPPORTED);
         }
-        Create { handle, access, attributes, block, allocation, file_attributes, share, disposition, options, ea, ea_length, create_flags, device: None }.run()
+        Create { handle, access, attributes, block, allocation, file_attributes, share, disposition, options, ea, ea_length, create_flags, device: None, context: DriverContext::default() }.run()
+    }
+
+    /// Opens or creates a file with what a driver says beyond the parameters.
+    pub fn IoCreateFileEx(handle: *mut usize, access: u32, attributes: usize, block: *mut u64, allocation: *mut i64, file_attributes: u32, share: u32, disposition: u32, options: u32, ea: usize, ea_length: u32, kind: u32, _extra: usize, create_flags: u32, context: usize) -> NtStatus [irql <= PASSIVE_LEVEL] {
+        if kind != 0 {
+            return Ok(NtStatus::NOT_SUPPORTED);
+        }
+        let context = DriverContext::read(context)?;
+        if context.transaction != 0 {
+            return Ok(NtStatus::NOT_SUPPORTED);
+        }
+        let device = optional(context.device as *mut DEVICE_OBJECT, "IoCreateFileEx", "DeviceObjectHint")?;
+        Create { handle, access, attributes, block, allocation, file_attributes, share, disposition, options, ea, ea_length, create_flags, device, context }.run()
     }
 
     /// Opens or creates a file; the request begins at a device of the volume's stack.
@@ -189,7 +229,7 @@ export! {
             return Ok(NtStatus::NOT_SUPPORTED);
         }
         let device = optional(device, "IoCreateFileSpecifyDeviceObjectHint", "DeviceObject")?;
-        Create { handle, access, attributes, block, allocation, file_attributes, share, disposition, options, ea, ea_length, create_flags, device }.run()
+        Create { handle, access, attributes, block, allocation, file_attributes, share, disposition, options, ea, ea_length, create_flags, device, context: DriverContext::default() }.run()
     }
 
     /// Reads.

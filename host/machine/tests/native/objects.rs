@@ -301,3 +301,53 @@ fn the_dirty_mark_is_one_bit_of_the_flags() {
     // spec: IOPB-01, IOPB-14
     assert_all_hold(&checked(&["dirty"]), 4);
 }
+
+#[test]
+fn extra_create_parameters_are_found_by_their_guid() {
+    // spec: ECP-03, ECP-04, ECP-05, ECP-06, ECP-07, ECP-08, ECP-10
+    assert_all_hold(&checked(&["ecp-rules", "ecp-lookaside", "ecp-given"]), 50);
+}
+
+#[test]
+fn a_list_that_a_filter_attaches_is_read_below_and_goes_with_the_create() {
+    // spec: ECP-01, ECP-02, ECP-10
+    let machine = machine();
+    load_plain(&machine, "objtest.sys", "upper", "365300");
+    load_plain(&machine, "objtest.sys", "lower", "365200");
+    run(&machine, "ecp-attach").expect("the machine runs");
+    let [_, attached, cleaned] = results(&machine, "upper").counted;
+    let [read, ..] = results(&machine, "lower").counted;
+    assert_eq!((attached, cleaned, read), (1, 1, 1));
+    for name in ["upper", "lower"] {
+        assert_eq!(results(&machine, name).failed_lines, Vec::<u32>::new(), "{name}");
+    }
+    machine.unload_all();
+    assert_clean(&machine);
+}
+
+/// The GUID `First` of creates.c.
+const FIRST: [u8; 16] = [0x11, 0x11, 0x11, 0x11, 0x22, 0x22, 0x33, 0x33, 1, 2, 3, 4, 5, 6, 7, 8];
+
+#[test]
+fn what_a_program_gives_is_told_apart() {
+    // spec: ECP-11
+    let machine = checked(&[]);
+    machine
+        .run(|session| {
+            let path = altimeter::utf16("\\ecp-program");
+            let request = altimeter::session::OpenRequest::on_volume(&path)
+                .access(nt_abi::GENERIC_WRITE)
+                .disposition(nt_abi::FILE_OPEN_IF);
+            let value = [0x67, 0x12, 0, 0, 12, 0, 0, 0];
+            let opened = session.open_with_extra(&request, &[(FIRST, &value)])?.expect("a new file");
+            session.close(opened.handle)
+        })
+        .expect("the machine runs");
+    assert_all_hold(&machine, 5);
+}
+
+#[test]
+fn extra_create_parameters_that_are_dropped_are_reported() {
+    // spec: ECP-08, ECP-09
+    assert_reported(&[("wrong-ecp-drop", "ECP-09"), ("wrong-ecp-free", "ECP-08")]);
+}
