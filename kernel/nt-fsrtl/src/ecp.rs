@@ -265,9 +265,10 @@ pub fn free(context: usize) -> Result<Result<(), NtStatus>, Raise> {
     let block = from_ref(header) as usize;
     match header.lookaside.get() {
         0 => pool::free(block as *const u8, None).map(Ok),
-        // SAFETY: a driver keeps the lookaside list until all that came from it is free.
         lookaside => {
-            nt_ex::lookaside::free(unsafe { &*(lookaside as *const GENERAL_LOOKASIDE) }, block).map(Ok)
+            // SAFETY: a driver keeps the lookaside list until all that came from it is free.
+            let list = unsafe { &*(lookaside as *const GENERAL_LOOKASIDE) };
+            nt_ex::lookaside::free(list, block).map(Ok)
         }
     }
 }
@@ -373,7 +374,7 @@ pub fn from_user(parameters: &[(Guid, &[u8])]) -> Result<Result<usize, NtStatus>
             }
             match insert(list, context) {
                 NtStatus::SUCCESS => Ok(()),
-                status => Err((status, context)).map_err(|(status, _)| status),
+                status => Err(status),
             }
         });
         if let Err(status) = added {
