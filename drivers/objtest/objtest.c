@@ -11,7 +11,7 @@
 RESULTS Results;
 PFLT_FILTER Filter;
 
-static const GROUP *const Tables[] = {VolumeGroups, LockGroups, BlockGroups, CreateGroups};
+static const GROUP *const Tables[] = {VolumeGroups, LockGroups, BlockGroups, CreateGroups, ReparseGroups};
 
 DRIVER_INITIALIZE DriverEntry;
 

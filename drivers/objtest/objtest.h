@@ -18,7 +18,7 @@ typedef struct _GROUP {
 } GROUP;
 
 /* Each file's, ended by one without a word. */
-extern const GROUP VolumeGroups[], LockGroups[], BlockGroups[], CreateGroups[];
+extern const GROUP VolumeGroups[], LockGroups[], BlockGroups[], CreateGroups[], ReparseGroups[];
 
 extern RESULTS Results;
 extern PFLT_FILTER Filter;

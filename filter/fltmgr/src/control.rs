@@ -4,9 +4,10 @@
 
 use boundary::{Raise, copy};
 use nt_abi::{
-    FILE_OBJECT, IRP_BUFFERED_IO, IRP_MJ_FILE_SYSTEM_CONTROL, IRP_MJ_QUERY_VOLUME_INFORMATION,
-    IRP_SYNCHRONOUS_API, METHOD_BUFFERED, METHOD_IN_DIRECT, METHOD_NEITHER, NtStatus, create_disposition,
-    create_options as option, file_access as right, file_attributes, object_attributes as obj,
+    FILE_OBJECT, IRP_BUFFERED_IO, IRP_MJ_DEVICE_CONTROL, IRP_MJ_FILE_SYSTEM_CONTROL,
+    IRP_MJ_QUERY_VOLUME_INFORMATION, IRP_SYNCHRONOUS_API, METHOD_BUFFERED, METHOD_IN_DIRECT, METHOD_NEITHER,
+    NtStatus, create_disposition, create_options as option, file_access as right, file_attributes,
+    object_attributes as obj,
 };
 use nt_ex::pool::{self, PoolKind};
 use nt_io::{ControlBuffers, CreateParameters, IoStatus};
@@ -25,6 +26,30 @@ const FOLDER: &str = r"\System Volume Information";
 pub fn flt_fs_control_file(
     instance: &Instance,
     file: &'static FILE_OBJECT,
+    code: u32,
+    buffers: ControlBuffers,
+) -> Result<IoStatus, Raise> {
+    control(instance, file, IRP_MJ_FILE_SYSTEM_CONTROL, code, buffers)
+}
+
+/// Sends a device control below `instance`, and waits.
+///
+/// Source:  FltDeviceIoControlFile
+/// IRQL:    PASSIVE_LEVEL
+/// Errors:  InsufficientResources · what the file system answered
+pub fn flt_device_io_control_file(
+    instance: &Instance,
+    file: &'static FILE_OBJECT,
+    code: u32,
+    buffers: ControlBuffers,
+) -> Result<IoStatus, Raise> {
+    control(instance, file, IRP_MJ_DEVICE_CONTROL, code, buffers)
+}
+
+fn control(
+    instance: &Instance,
+    file: &'static FILE_OBJECT,
+    major: u8,
     code: u32,
     buffers: ControlBuffers,
 ) -> Result<IoStatus, Raise> {
@@ -52,22 +77,21 @@ pub fn flt_fs_control_file(
     if let Some(mdl) = mdl {
         nt_mm::mdl::probe_and_lock_pages(mdl, false, u32::from(method != METHOD_IN_DIRECT))?;
     }
-    let result =
-        issue(&instance.volume, Some(&instance.altitude), file, IRP_MJ_FILE_SYSTEM_CONTROL, |irp, stack| {
-            irp.Flags.set(IRP_SYNCHRONOUS_API | if system == 0 { 0 } else { IRP_BUFFERED_IO });
-            irp.SystemBuffer().set(system as *mut _);
-            if let Some(mdl) = mdl {
-                irp.MdlAddress.set(std::ptr::from_ref(mdl).cast_mut());
-            }
-            let control = stack.Parameters.FileSystemControl();
-            control.OutputBufferLength.set(buffers.output_length);
-            control.InputBufferLength.set(buffers.input_length);
-            control.FsControlCode.set(code);
-            if method == METHOD_NEITHER {
-                control.Type3InputBuffer.set(buffers.input as *mut _);
-                irp.UserBuffer.set(buffers.output as *mut _);
-            }
-        })?;
+    let result = issue(&instance.volume, Some(&instance.altitude), file, major, |irp, stack| {
+        irp.Flags.set(IRP_SYNCHRONOUS_API | if system == 0 { 0 } else { IRP_BUFFERED_IO });
+        irp.SystemBuffer().set(system as *mut _);
+        if let Some(mdl) = mdl {
+            irp.MdlAddress.set(std::ptr::from_ref(mdl).cast_mut());
+        }
+        let control = stack.Parameters.FileSystemControl();
+        control.OutputBufferLength.set(buffers.output_length);
+        control.InputBufferLength.set(buffers.input_length);
+        control.FsControlCode.set(code);
+        if method == METHOD_NEITHER {
+            control.Type3InputBuffer.set(buffers.input as *mut _);
+            irp.UserBuffer.set(buffers.output as *mut _);
+        }
+    })?;
     if let Some(mdl) = mdl {
         nt_mm::mdl::unlock_pages(mdl)?;
         nt_io::io_free_mdl(mdl)?;

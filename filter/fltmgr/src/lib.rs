@@ -67,6 +67,7 @@ pub mod security;
 mod situation;
 pub mod statistics;
 pub mod swap;
+pub mod tag;
 mod text;
 pub mod transfer;
 pub mod volume;

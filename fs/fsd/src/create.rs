@@ -10,12 +10,12 @@ use nt_abi::{
 use nt_section::FlushType;
 use std::cell::RefCell;
 use std::sync::atomic::Ordering;
-use store::{CaseMatch, FileId, MetadataChange, NodeKind};
+use store::{Blob, CaseMatch, FileId, MetadataChange, NodeKind};
 
 use crate::fcb::{Fcb, Volume, of_file};
 use crate::name::{self, Path};
 use crate::short::{Found, OpenedByShort};
-use crate::{Answer, Done, Failure};
+use crate::{Answer, Done, Failure, reparse};
 
 /// What the caller asked for.
 struct Request<'a> {
@@ -105,7 +105,7 @@ pub(crate) fn create(volume: &Volume, irp: &'static IRP, stack: &IO_STACK_LOCATI
         None => volume.store.root(),
     };
     let path = name::parse(&name, related.is_some_and(|base| !base.state().volume_open))?;
-    open_path(volume, &request, base, &path)
+    open_path(volume, irp, &request, base, &path)
 }
 
 fn open_volume(volume: &Volume, request: &Request<'_>) -> Answer {
@@ -130,7 +130,7 @@ fn open_by_id(volume: &Volume, request: &Request<'_>, name: &[u16]) -> Answer {
     open_existing(volume, request, &Target { id, kind: metadata.kind }, None)
 }
 
-fn open_path(volume: &Volume, request: &Request<'_>, base: FileId, path: &Path) -> Answer {
+fn open_path(volume: &Volume, irp: &IRP, request: &Request<'_>, base: FileId, path: &Path) -> Answer {
     if request.wants(option::FILE_NON_DIRECTORY_FILE) && path.trailing_backslash {
         return Err(NtStatus::OBJECT_NAME_INVALID.into());
     }
@@ -139,11 +139,15 @@ fn open_path(volume: &Volume, request: &Request<'_>, base: FileId, path: &Path) 
         return open_existing(volume, request, &Target { id: base, kind }, path.stream.as_deref());
     };
     let mut directory = base;
-    for component in parents {
+    for (index, component) in parents.iter().enumerate() {
         if volume.is_delete_pending(directory) {
             return Err(NtStatus::DELETE_PENDING.into());
         }
         match request.look_up(volume, directory, component) {
+            Ok(found) if reparse::is_met(volume, found.entry.id)? => {
+                let unparsed = reparse::behind(&request.opened_name, index + 1);
+                return reparse::met(volume, irp, found.entry.id, unparsed);
+            }
             Ok(found) if found.entry.kind == NodeKind::Directory => directory = found.entry.id,
             Ok(_) | Err(store::StoreError::NotFound(_)) => return Err(NtStatus::OBJECT_PATH_NOT_FOUND.into()),
             Err(error) => return Err(error.into()),
@@ -160,6 +164,14 @@ fn open_path(volume: &Volume, request: &Request<'_>, base: FileId, path: &Path) 
     };
     if request.flags & sl_flags::SL_OPEN_TARGET_DIRECTORY != 0 {
         return open_target_directory(volume, request, directory, last, found.is_some());
+    }
+    if let Some(target) = &found
+        && request.disposition != disposition::FILE_CREATE
+        && !request.wants(option::FILE_OPEN_REPARSE_POINT)
+        && reparse::is_met(volume, target.id)?
+    {
+        let unparsed = reparse::behind(&request.opened_name, path.components.len());
+        return reparse::met(volume, irp, target.id, unparsed);
     }
     match found {
         Some(target) => open_existing(volume, request, &target, path.stream.as_deref()),
@@ -328,7 +340,12 @@ fn overwrite_data(volume: &Volume, request: &Request<'_>, fcb: &Fcb, before: u32
                 volume.store.remove_stream(fcb.id(), &stream.name)?;
             }
         }
-        let kept = if request.disposition == disposition::FILE_SUPERSEDE { 0 } else { before };
+        let kept = if request.disposition == disposition::FILE_SUPERSEDE {
+            volume.store.set_blob(fcb.id(), Blob::Reparse, None)?;
+            0
+        } else {
+            before
+        };
         let attributes = kept
             | (request.attributes & attribute::FILE_ATTRIBUTE_VALID_SET_FLAGS)
             | attribute::FILE_ATTRIBUTE_ARCHIVE;

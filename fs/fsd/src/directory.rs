@@ -10,7 +10,7 @@ use store::{Entry, Metadata};
 
 use crate::buffer::Record;
 use crate::fcb::{Fcb, Volume, of_file};
-use crate::{Answer, Done, Failure, buffer, query};
+use crate::{Answer, Done, Failure, buffer, query, reparse};
 
 /// Where a handle is in its directory.
 pub(crate) struct Scan {
@@ -100,7 +100,7 @@ fn fill(
             scan.next += 1;
             continue;
         };
-        let record = layout.entry(entry, &metadata);
+        let record = layout.entry(entry, &metadata, reparse::tag(volume, entry.id, metadata.attributes));
         let start = out.len().next_multiple_of(8);
         if start + record.len() > length {
             if out.is_empty() {
@@ -186,7 +186,8 @@ impl Layout {
         }
     }
 
-    fn entry(self, entry: &Entry, metadata: &Metadata) -> Vec<u8> {
+    /// `tag` is that of a reparse point, which stands where others have the size of their extended attributes.
+    fn entry(self, entry: &Entry, metadata: &Metadata, tag: u32) -> Vec<u8> {
         let mut record = Record::default();
         record.u32(0).u32(0);
         let name_bytes = (entry.name.len() * 2) as u32;
@@ -199,7 +200,7 @@ impl Layout {
         record.u64(metadata.size).u64(metadata.allocation.max(metadata.size.next_multiple_of(4096)));
         record.u32(query::shown_attributes(metadata.attributes)).u32(name_bytes);
         if !matches!(self, Self::Directory) {
-            record.u32(0); // EA size
+            record.u32(tag);
         }
         if matches!(self, Self::Both | Self::IdBoth) {
             // Its length in bytes, then room for twelve units.

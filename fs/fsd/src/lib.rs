@@ -11,7 +11,7 @@
 //! the volume's resource (exclusive for what changes names or opens), a stream's main resource (shared to read and to
 //! write inside valid data, exclusive to change a size), its paging resource (shared for paging I/O).
 //!
-//! It refuses, with a status and no pretence: reparse points, extended attributes, byte-range locks, change
+//! It refuses, with a status and no pretence: extended attributes, byte-range locks, change
 //! notification, hard links, quotas.
 //!
 //! UNSAFETY: `Fcb` and `Ccb` are found through the context pointers of file objects, which drivers can reach;
@@ -31,6 +31,7 @@ mod query;
 mod query_volume;
 mod read;
 mod rename;
+mod reparse;
 mod set;
 mod short;
 mod status;

@@ -6,7 +6,7 @@ use boundary::Raise;
 use nt_abi::{DEVICE_OBJECT, IO_STACK_LOCATION, IRP, NtStatus, device_type, do_flags, irp_mn};
 
 use crate::fcb::Volume;
-use crate::{Answer, Done, Failure, Fsd, FsdMedium};
+use crate::{Answer, Done, Failure, Fsd, FsdMedium, reparse};
 
 /// Name of the driver and its control device. Filters that look at the type take the volume for NTFS, whose
 /// name rules, streams and statuses it follows.
@@ -14,7 +14,6 @@ pub const FILE_SYSTEM_NAME: &str = "\\FileSystem\\Ntfs";
 const CONTROL_DEVICE_NAME: &str = "\\Ntfs";
 
 const FSCTL_IS_VOLUME_MOUNTED: u32 = 0x0009_0028;
-const FSCTL_GET_REPARSE_POINT: u32 = 0x0009_00A8;
 
 /// Makes the driver and its control device, and tells the I/O manager. Once per machine.
 ///
@@ -76,13 +75,15 @@ pub(crate) fn mount(control: &'static DEVICE_OBJECT, stack: &IO_STACK_LOCATION) 
 }
 
 /// IRP_MJ_FILE_SYSTEM_CONTROL of a volume.
-pub(crate) fn control(_: &Volume, _: &'static IRP, stack: &IO_STACK_LOCATION) -> Answer {
+pub(crate) fn control(volume: &Volume, irp: &'static IRP, stack: &IO_STACK_LOCATION) -> Answer {
     match stack.MinorFunction.get() {
         irp_mn::IRP_MN_VERIFY_VOLUME => Ok(NtStatus::SUCCESS.into()),
         irp_mn::IRP_MN_USER_FS_REQUEST | irp_mn::IRP_MN_KERNEL_CALL => {
             match stack.Parameters.FileSystemControl().FsControlCode.get() {
                 FSCTL_IS_VOLUME_MOUNTED => Ok(Done::new(NtStatus::SUCCESS, 0)),
-                FSCTL_GET_REPARSE_POINT => Err(NtStatus::NOT_A_REPARSE_POINT.into()),
+                code @ (reparse::FSCTL_SET_REPARSE_POINT
+                | reparse::FSCTL_GET_REPARSE_POINT
+                | reparse::FSCTL_DELETE_REPARSE_POINT) => reparse::control(volume, irp, stack, code),
                 _ => Err(NtStatus::INVALID_DEVICE_REQUEST.into()),
             }
         }

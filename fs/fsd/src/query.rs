@@ -9,7 +9,7 @@ use store::Metadata;
 use crate::buffer::Record;
 use crate::fcb::{Ccb, Fcb, Volume, of_file};
 use crate::short::OpenedByShort;
-use crate::{Answer, Done, Failure, buffer, name, times};
+use crate::{Answer, Done, Failure, buffer, name, reparse, times};
 
 /// `FileStatBasicInformation`.
 const FILE_STAT_BASIC_INFORMATION: u32 = nt_fsrtl::fs_filter::query_open::FILE_STAT_BASIC_INFORMATION;
@@ -59,7 +59,10 @@ pub(crate) fn query(volume: &Volume, irp: &'static IRP, stack: &IO_STACK_LOCATIO
             fixed = Some(4);
         }
         class::FileNetworkOpenInformation => subject.network_open(&mut record)?,
-        class::FileAttributeTagInformation => drop(record.u32(subject.attributes()).u32(0)),
+        class::FileAttributeTagInformation => {
+            let tag = reparse::tag(volume, fcb.id(), subject.metadata.attributes);
+            record.u32(subject.attributes()).u32(tag);
+        }
         class::FileStreamInformation => {
             if length < 24 {
                 return Err(NtStatus::INFO_LENGTH_MISMATCH.into());

@@ -102,12 +102,14 @@ fn basic(volume: &Volume, fcb: &Fcb, from: usize) -> Answer {
     if kind_bit && !fcb.is_directory() {
         return Err(NtStatus::INVALID_PARAMETER.into());
     }
+    let point = volume.store.metadata(fcb.id())?.attributes & attribute::FILE_ATTRIBUTE_REPARSE_POINT;
     let change = MetadataChange {
         creation: time(0)?,
         last_access: time(8)?,
         last_write: time(16)?,
         change: time(24)?,
-        attributes: (attributes != 0).then_some(attributes & attribute::FILE_ATTRIBUTE_VALID_SET_FLAGS),
+        attributes: (attributes != 0)
+            .then_some(attributes & attribute::FILE_ATTRIBUTE_VALID_SET_FLAGS & !point | point),
     };
     if let Some(time) = change.last_write {
         fcb.touched.set(0);

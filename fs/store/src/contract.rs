@@ -60,6 +60,25 @@ pub(crate) fn kept_attributes(given: u32, kind: NodeKind) -> u32 {
     if kind == NodeKind::Directory { plain | ATTRIBUTE_DIRECTORY } else { plain }
 }
 
+/// What a store keeps with a file without looking into it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Blob {
+    /// Reparse data.
+    Reparse,
+    /// Extended attributes.
+    ExtendedAttributes,
+    /// A security descriptor.
+    Security,
+}
+
+impl Blob {
+    /// All of them, in the order of their numbers.
+    pub const ALL: [Self; 3] = [Self::Reparse, Self::ExtendedAttributes, Self::Security];
+}
+
+/// Longest blob in bytes.
+pub const MAX_BLOB_BYTES: usize = 64 << 10;
+
 /// How a name is compared.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum CaseMatch {
@@ -310,6 +329,17 @@ pub trait Store: Send + Sync {
 
     /// Changes what `change` names. Does not move the change time by itself in the memory store.
     fn set_metadata(&self, id: FileId, change: MetadataChange) -> Result<()>;
+
+    /// What was kept with `id`, if anything was.
+    fn blob(&self, id: FileId, blob: Blob) -> Result<Option<Vec<u8>>>;
+
+    /// Keeps bytes with `id` in the place of those before; `None` forgets them.
+    ///
+    /// Errors: TooLarge · NoSpace
+    fn set_blob(&self, id: FileId, blob: Blob, bytes: Option<&[u8]>) -> Result<()>;
+
+    /// Whether any file may have reparse data: a file system need not look for them otherwise.
+    fn may_have_reparse_points(&self) -> bool;
 
     /// The streams: the default one first (files only), then by upcased name.
     fn streams(&self, id: FileId) -> Result<Vec<StreamInfo>>;

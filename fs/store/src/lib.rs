@@ -13,7 +13,8 @@
 //!               └───────────remove with no opens─────────────────────────────► gone
 //! ```
 //!
-//! It refuses: hard links made through it, reparse points, NT extended attributes, security descriptors.
+//! It refuses: hard links made through it. Reparse data, NT extended attributes and security descriptors it keeps
+//! without looking into them ([`Blob`]).
 #![forbid(unsafe_code)]
 
 mod contract;

@@ -330,6 +330,31 @@ impl Session {
         })
     }
 
+    /// NtFsControlFile with a code whose buffers are copied.
+    pub fn fs_control(
+        &self,
+        handle: &Handle,
+        code: u32,
+        input: &[u8],
+        into: &mut [u8],
+    ) -> Result<IoStatus, Stopped> {
+        let room = input.len().max(into.len());
+        self.with_buffer(room.max(1), |buffer| {
+            buffer.write(0, input).map_err(|_| Stopped)?;
+            let address = buffer.address();
+            let (input_length, output_length) = (input.len() as u32, into.len() as u32);
+            let buffers =
+                nt_io::ControlBuffers { input: address, input_length, output: address, output_length };
+            let none = Asynchronous::default();
+            let done = system_service("NtFsControlFile", || {
+                nt_io::nt_fs_control_file(handle.0, &none, code, buffers)
+            })?;
+            let got = done.information.min(into.len());
+            buffer.read(0, &mut into[..got]).map_err(|_| Stopped)?;
+            Ok(done)
+        })
+    }
+
     /// NtFlushBuffersFile.
     pub fn flush(&self, handle: &Handle) -> Result<IoStatus, Stopped> {
         Ok(system_service("NtFlushBuffersFile", || nt_io::nt_flush_buffers_file(handle.0, 0))?)

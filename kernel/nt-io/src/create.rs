@@ -488,8 +488,11 @@ fn open_on(
     };
     packet.information = result.information;
     if result.status == NtStatus::REPARSE {
-        return reparse(file, name.is_empty() && related.is_none(), device, attributes, result.information);
+        let flags = (attributes, packet.create_flags);
+        return reparse(file, name.is_empty() && related.is_none(), device, flags, result.information);
     }
+    // A filter made something else of the answer.
+    crate::memory::free_any(file::take_reparse_data(file))?;
     if !result.status.is_success() {
         file::discard(file)?;
         return Ok(Parsed::Status(result.status));
@@ -571,7 +574,7 @@ fn reparse(
     file: &'static FILE_OBJECT,
     volume_open: bool,
     device: &'static DEVICE_OBJECT,
-    attributes: u32,
+    (attributes, create_flags): (u32, u32),
     tag: usize,
 ) -> Result<Parsed, Raise> {
     if volume_open && tag == information::IO_REPARSE && file::file_name(file).is_empty() {
@@ -582,19 +585,34 @@ fn reparse(
         )));
     }
     let name = file::file_name(file);
+    let data = file::take_reparse_data(file);
+    let target = match u32::try_from(tag) {
+        Ok(crate::reparse::MOUNT_POINT | crate::reparse::SYMBOLIC_LINK) if data != 0 => {
+            Some(crate::reparse::target(file, device, &name, data)?)
+        }
+        _ => None,
+    };
+    crate::memory::free_any(data)?;
     file::discard(file)?;
-    Ok(match tag {
-        information::IO_REPARSE if attributes & obj::OBJ_DONT_REPARSE != 0 => {
+    let refused = attributes & obj::OBJ_DONT_REPARSE != 0;
+    Ok(match (tag, target) {
+        (information::IO_REPARSE, _) | (_, Some(_)) if refused => {
             Parsed::Status(NtStatus::from_bits(0xC000_050B)) // STATUS_REPARSE_POINT_ENCOUNTERED
         }
-        information::IO_REPARSE => Parsed::Reparse(name),
-        information::IO_REMOUNT => {
+        (information::IO_REPARSE, _) => Parsed::Reparse(name),
+        (information::IO_REMOUNT, _) => {
             let mut whole = crate::device::device_name(device).unwrap_or_default();
             whole.extend(name);
             Parsed::Reparse(whole)
         }
-        // Substitute names of mount points and symbolic links are not followed in this version.
-        0xA000_0003 | 0xA000_000C => Parsed::Status(NtStatus::NOT_SUPPORTED),
+        (_, Some(_))
+            if create_flags & option::IO_STOP_ON_SYMLINK != 0
+                && tag as u32 == crate::reparse::SYMBOLIC_LINK =>
+        {
+            Parsed::Status(NtStatus::from_bits(0x8000_002D)) // STATUS_STOPPED_ON_SYMLINK
+        }
+        (_, Some(Ok(target))) => Parsed::Reparse(target),
+        (_, Some(Err(status))) => Parsed::Status(status),
         _ => Parsed::Status(NtStatus::IO_REPARSE_TAG_NOT_HANDLED),
     })
 }

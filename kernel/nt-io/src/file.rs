@@ -41,6 +41,8 @@ pub(crate) struct State {
     context: Cell<usize>,
     /// Whether it is the target directory of a rename or link.
     rename_target: Cell<bool>,
+    /// Reparse data that the create was answered with: a pool block.
+    reparse_data: Cell<usize>,
     /// Extra create parameters while the create is under way.
     ecp_list: Cell<usize>,
 }
@@ -104,6 +106,16 @@ pub(crate) fn set_rename_target(file: &FILE_OBJECT) {
 /// Whether the I/O manager opened the file as the target directory of a rename or link: `ParentOfTarget`.
 pub fn is_rename_target(file: &FILE_OBJECT) -> bool {
     state(file).rename_target.get()
+}
+
+/// Keeps the reparse data of a create's answer until [`take_reparse_data`].
+pub(crate) fn keep_reparse_data(file: &FILE_OBJECT, block: usize) {
+    state(file).reparse_data.set(block);
+}
+
+/// The reparse data of the create's answer, 0 without any. The caller frees them.
+pub(crate) fn take_reparse_data(file: &FILE_OBJECT) -> usize {
+    state(file).reparse_data.replace(0)
 }
 
 /// The list of extra create parameters of the create that is under way for a file object; 0 for none.

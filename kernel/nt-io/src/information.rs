@@ -156,6 +156,27 @@ pub fn nt_query_information_file(handle: usize, buffer: usize, length: u32, clas
     Ok(result)
 }
 
+/// The path on its volume by which a file was opened.
+///
+/// Errors: INSUFFICIENT_RESOURCES · what the file system answers
+pub(crate) fn opened_path(file: &'static FILE_OBJECT) -> Result<Result<Vec<u16>, NtStatus>, Raise> {
+    const ROOM: usize = 0x1_0004;
+    const TAG: u32 = u32::from_le_bytes(*b"IoPa");
+    let Some(block) = crate::memory::allocate(ROOM, TAG) else {
+        return Ok(Err(NtStatus::INSUFFICIENT_RESOURCES));
+    };
+    let result = query(file, block, ROOM as u32, class::FileNameInformation, IRP_SYNCHRONOUS_API);
+    let bytes = boundary::copy::read_value::<u32>(block).unwrap_or(0) as usize;
+    let mut name = vec![0u8; bytes.min(ROOM - 4)];
+    let read = boundary::copy::read(block + 4, &mut name);
+    crate::memory::free(block, TAG)?;
+    let status = result?.status;
+    if !status.is_success() || read.is_err() {
+        return Ok(Err(status));
+    }
+    Ok(Ok(name.chunks_exact(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]])).collect()))
+}
+
 fn query(file: &'static FILE_OBJECT, buffer: usize, length: u32, class: u32, flags: u32) -> IoResult {
     let request = match Request::new(file, IRP_MJ_QUERY_INFORMATION) {
         Ok(request) => request,

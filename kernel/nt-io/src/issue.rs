@@ -398,6 +398,13 @@ fn finish(irp: &'static IRP, tail: &'static Tail) -> IoResult {
     if let Some(event) = at(irp.UserEvent.get()) {
         dispatcher::set_event(&event.Header);
     }
+    let reparse_data = irp.AuxiliaryBuffer().replace(std::ptr::null_mut()) as usize;
+    if reparse_data != 0 {
+        match file {
+            Some(file) => crate::file::keep_reparse_data(file, reparse_data),
+            None => memory::free_any(reparse_data)?,
+        }
+    }
     if let Some(file) = file {
         if tail.kind.get() != kind::BUILT {
             file.FinalStatus.set(status);

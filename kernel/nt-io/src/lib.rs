@@ -36,6 +36,7 @@ mod objects;
 pub mod paging;
 mod pointer;
 pub mod read_write;
+mod reparse;
 pub mod share;
 pub mod stack;
 mod subsystem;

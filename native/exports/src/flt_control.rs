@@ -1,22 +1,38 @@
 //! Flt: controls and volume queries below an instance, what a volume is, descriptors of ports, waits.
 
-use boundary::export;
+use boundary::{Raise, copy, export};
 use fltmgr::control;
+use fltmgr::tag::ReparseTag;
 use nt_abi::irql::{APC_LEVEL, PASSIVE_LEVEL};
 use nt_abi::{DISPATCHER_HEADER, FILE_OBJECT, NtStatus};
 use nt_io::ControlBuffers;
 
-use crate::argument::{arg, load_if, rows, store, store_if};
+use crate::argument::{arg, fault, load_if, rows, store, store_if};
 use crate::flt_filter::instance;
 
 rows! { "fltmgr.sys", "fltmgr";
     FltFsControlFile done "";
+    FltDeviceIoControlFile done "";
+    FltTagFile done "RTAG-01 to RTAG-04";
+    FltTagFileEx partial "the tag that has to be there is not looked at; RTAG-01 to RTAG-04";
+    FltUntagFile done "RTAG-02 to RTAG-04";
     FltQueryVolumeInformationFile done "";
     FltGetFileSystemType done "";
     FltCreateSystemVolumeInformationFolder partial "the folder has no descriptor of its own";
     FltBuildDefaultSecurityDescriptor done "";
     FltFreeSecurityDescriptor done "";
     FltCancellableWaitForSingleObject partial "cancelling the operation does not end the wait";
+}
+
+fn tagged(
+    address: usize,
+    file: &'static FILE_OBJECT,
+    tag: ReparseTag,
+    (data, length): (usize, u16),
+) -> Result<NtStatus, Raise> {
+    let mut bytes = vec![0; usize::from(length)];
+    copy::read(data, &mut bytes).map_err(fault)?;
+    fltmgr::tag::flt_tag_file(&*instance(address)?, file, tag, &bytes)
 }
 
 export! {
@@ -27,6 +43,33 @@ export! {
         let result = control::flt_fs_control_file(&*instance(address)?, file, code, buffers)?;
         store_if(count, result.information as u32)?;
         Ok(result.status)
+    }
+
+    /// Sends a device control below an instance.
+    pub fn FltDeviceIoControlFile(address: usize, file: *mut FILE_OBJECT, code: u32, input: usize, input_length: u32, output: usize, output_length: u32, count: *mut u32) -> NtStatus [irql <= PASSIVE_LEVEL] {
+        arg!(FltDeviceIoControlFile: file);
+        let buffers = ControlBuffers { input, input_length, output, output_length };
+        let result = control::flt_device_io_control_file(&*instance(address)?, file, code, buffers)?;
+        store_if(count, result.information as u32)?;
+        Ok(result.status)
+    }
+
+    /// Makes a file a reparse point.
+    pub fn FltTagFile(address: usize, file: *mut FILE_OBJECT, tag: u32, guid: *mut [u8; 16], data: usize, length: u16) -> NtStatus [irql <= PASSIVE_LEVEL] {
+        arg!(FltTagFile: file);
+        tagged(address, file, ReparseTag { tag, guid: load_if(guid)? }, (data, length))
+    }
+
+    /// The same, where a tag is there already.
+    pub fn FltTagFileEx(address: usize, file: *mut FILE_OBJECT, tag: u32, guid: *mut [u8; 16], data: usize, length: u16, _existing: u32, _existing_guid: usize, _flags: u32) -> NtStatus [irql <= PASSIVE_LEVEL] {
+        arg!(FltTagFileEx: file);
+        tagged(address, file, ReparseTag { tag, guid: load_if(guid)? }, (data, length))
+    }
+
+    /// Makes a file no reparse point.
+    pub fn FltUntagFile(address: usize, file: *mut FILE_OBJECT, tag: u32, guid: *mut [u8; 16]) -> NtStatus [irql <= PASSIVE_LEVEL] {
+        arg!(FltUntagFile: file);
+        fltmgr::tag::flt_untag_file(&*instance(address)?, file, ReparseTag { tag, guid: load_if(guid)? })
     }
 
     /// Queries a file's volume below an instance.

@@ -63,6 +63,15 @@ impl HookStore {
 }
 
 impl Store for HookStore {
+    fn blob(&self, id: FileId, blob: store::Blob) -> store::Result<Option<Vec<u8>>> {
+        self.inner.blob(id, blob)
+    }
+    fn set_blob(&self, id: FileId, blob: store::Blob, bytes: Option<&[u8]>) -> store::Result<()> {
+        self.inner.set_blob(id, blob, bytes)
+    }
+    fn may_have_reparse_points(&self) -> bool {
+        self.inner.may_have_reparse_points()
+    }
     fn read(&self, id: FileId, stream: StreamName<'_>, offset: u64, into: &mut [u8]) -> Result<usize> {
         self.ask(format!("read {} at {offset}", into.len()))?;
         self.inner.read(id, stream, offset, into)

@@ -11,6 +11,7 @@
 //! Locks, outermost first: the tree (shared for all but removing and moving), a node's streams, a directory's index,
 //! a node's pinned descriptors or place, the table, the descriptor cache.
 
+mod blobs;
 mod fdcache;
 mod index;
 mod metadata;
@@ -417,6 +418,24 @@ impl Store for HostStore {
             short: dos.short,
             links: if is_named { links } else { 0 },
         })
+    }
+
+    fn blob(&self, id: FileId, blob: Blob) -> Result<Option<Vec<u8>>> {
+        let node = self.table.get(id)?;
+        let _tree = self.tree.read();
+        self.node_blob(&node, blob)
+    }
+
+    fn set_blob(&self, id: FileId, blob: Blob, bytes: Option<&[u8]>) -> Result<()> {
+        self.check_writable()?;
+        crate::memory::check_blob(id, bytes)?;
+        let node = self.table.get(id)?;
+        let _tree = self.tree.read();
+        self.set_node_blob(&node, blob, bytes)
+    }
+
+    fn may_have_reparse_points(&self) -> bool {
+        true
     }
 
     fn set_metadata(&self, id: FileId, change: MetadataChange) -> Result<()> {

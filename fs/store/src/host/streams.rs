@@ -30,11 +30,11 @@ pub(super) enum Holder {
 }
 
 /// The host has no extended attributes here, or no room for this one.
-fn goes_to_sidecar(errno: Errno) -> bool {
+pub(super) fn goes_to_sidecar(errno: Errno) -> bool {
     matches!(errno, Errno::OPNOTSUPP | Errno::NOSPC | Errno::TOOBIG | Errno::RANGE | Errno::DQUOT)
 }
 
-fn value_of(fd: &Fd, key: &[u8]) -> std::result::Result<Vec<u8>, Errno> {
+pub(super) fn value_of(fd: &Fd, key: &[u8]) -> std::result::Result<Vec<u8>, Errno> {
     let mut value = vec![0; 4096];
     loop {
         match rustix::fs::fgetxattr(fd, key, &mut value[..]) {
@@ -125,7 +125,7 @@ impl HostStore {
     }
 
     /// Makes the sidecar without letting that spoil the parent's index.
-    fn make_sidecar(&self, node: &HostNode) -> Result<Option<Fd>> {
+    pub(super) fn make_sidecar(&self, node: &HostNode) -> Result<Option<Fd>> {
         let Some((parent, name, parent_node)) = self.sidecar_place(node)? else { return Ok(None) };
         if let Some(dir) = sidecar::open(&parent, &name).map_err(|errno| self.refused(errno, node))? {
             return Ok(Some(dir));

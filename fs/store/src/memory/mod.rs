@@ -15,7 +15,7 @@ use data::{CLUSTER, Data, Full, Space};
 use node::{Node, Stream};
 use parking_lot::{Mutex, RwLock};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use tree::Tree;
 
 const ROOT: FileId = FileId(5);
@@ -53,6 +53,7 @@ pub struct MemoryStore {
     creation: i64,
     label: Mutex<Vec<u16>>,
     tree: RwLock<Tree>,
+    reparse_points: AtomicBool,
 }
 
 impl MemoryStore {
@@ -68,7 +69,14 @@ impl MemoryStore {
         let space = Arc::new(Space::new(options.capacity));
         let creation = (options.clock)();
         let root = Node::new(ROOT, NodeKind::Directory, ATTRIBUTE_DIRECTORY, creation, &space);
-        Ok(Self { options, space, creation, label: Mutex::new(label), tree: RwLock::new(Tree::new(root)) })
+        Ok(Self {
+            options,
+            space,
+            creation,
+            label: Mutex::new(label),
+            tree: RwLock::new(Tree::new(root)),
+            reparse_points: AtomicBool::new(false),
+        })
     }
 
     fn node(&self, id: FileId) -> Result<Arc<Node>> {
@@ -109,6 +117,16 @@ impl MemoryStore {
         change(&mut data.write()).map_err(|Full| self.full(id, end))?;
         node.touch_write(now);
         Ok(())
+    }
+}
+
+/// Errors: TooLarge
+pub(crate) fn check_blob(id: FileId, bytes: Option<&[u8]>) -> Result<()> {
+    match bytes {
+        Some(bytes) if bytes.len() > MAX_BLOB_BYTES => {
+            Err(StoreError::TooLarge(format!("{} bytes to keep with file {}", bytes.len(), id.0)))
+        }
+        _ => Ok(()),
     }
 }
 
@@ -283,6 +301,29 @@ impl Store for MemoryStore {
             facts.attributes = kept_attributes(attributes, node.kind);
         }
         Ok(())
+    }
+
+    fn blob(&self, id: FileId, blob: Blob) -> Result<Option<Vec<u8>>> {
+        Ok(self.node(id)?.facts.lock().blobs.get(&blob).cloned())
+    }
+
+    fn set_blob(&self, id: FileId, blob: Blob, bytes: Option<&[u8]>) -> Result<()> {
+        self.check_writable(id)?;
+        check_blob(id, bytes)?;
+        if blob == Blob::Reparse && bytes.is_some() {
+            self.reparse_points.store(true, Ordering::Relaxed);
+        }
+        let node = self.node(id)?;
+        let blobs = &mut node.facts.lock().blobs;
+        match bytes {
+            Some(bytes) => _ = blobs.insert(blob, bytes.to_vec()),
+            None => _ = blobs.remove(&blob),
+        }
+        Ok(())
+    }
+
+    fn may_have_reparse_points(&self) -> bool {
+        self.reparse_points.load(Ordering::Relaxed)
     }
 
     fn streams(&self, id: FileId) -> Result<Vec<StreamInfo>> {

@@ -3,7 +3,7 @@
 //! Locks: each stream has its own, so that readers and writers of different files and streams never meet.
 
 use super::data::{Data, Space};
-use crate::contract::{FileId, NodeKind, Times};
+use crate::contract::{Blob, FileId, NodeKind, Times};
 use crate::error::{Result, StoreError};
 use crate::names::{fold, shown};
 use parking_lot::{Mutex, RwLock};
@@ -17,6 +17,7 @@ pub(super) type SharedData = Arc<RwLock<Data>>;
 pub(super) struct Facts {
     pub(super) times: Times,
     pub(super) attributes: u32,
+    pub(super) blobs: BTreeMap<Blob, Vec<u8>>,
 }
 
 pub(super) struct Stream {
@@ -42,7 +43,7 @@ impl Node {
             id,
             kind,
             opens: AtomicU64::new(0),
-            facts: Mutex::new(Facts { times, attributes }),
+            facts: Mutex::new(Facts { times, attributes, blobs: BTreeMap::new() }),
             data: Arc::new(RwLock::new(Data::new(space.clone()))),
             streams: RwLock::new(BTreeMap::new()),
         }

@@ -1,6 +1,7 @@
 //! What every store does, asked of each of them: memory, a host directory with extended attributes, one without, and
 //! one on tmpfs where the machine has it.
 
+mod blobs;
 mod data;
 mod facts;
 mod host_store;

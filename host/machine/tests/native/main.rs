@@ -25,6 +25,7 @@ mod pended;
 mod post_operation;
 mod pre_operation;
 mod registration;
+mod reparse;
 mod replay;
 mod resources;
 mod short_names;

@@ -7,7 +7,7 @@ use nt_abi::{IRP_MJ_SET_INFORMATION, file_information_class as class};
 use crate::support::*;
 
 /// A machine with objtest, whose checks of `words` ran.
-fn checked(words: &[&str]) -> Machine {
+pub fn checked(words: &[&str]) -> Machine {
     let machine = machine();
     load(&machine);
     for word in words {
@@ -16,13 +16,13 @@ fn checked(words: &[&str]) -> Machine {
     machine
 }
 
-fn load(machine: &Machine) {
+pub fn load(machine: &Machine) {
     machine
         .load(&DriverSource::from_path(&driver_path("objtest.sys")).expect("the sample"))
         .expect("objtest loads");
 }
 
-fn run(machine: &Machine, word: &str) -> Result<(), Stopped> {
+pub fn run(machine: &Machine, word: &str) -> Result<(), Stopped> {
     machine.run(|session| {
         let handle = create(session, word)?.expect("a new file");
         session.close(handle)?;
@@ -31,7 +31,7 @@ fn run(machine: &Machine, word: &str) -> Result<(), Stopped> {
 }
 
 /// None of its checks failed, and nothing was found.
-fn assert_all_hold(machine: &Machine, least: u64) {
+pub fn assert_all_hold(machine: &Machine, least: u64) {
     let seen = results(machine, "objtest");
     assert_eq!(seen.failed_lines, Vec::<u32>::new(), "file numbers * 10000 + lines of objtest");
     assert!(seen.checks >= least, "{} checks", seen.checks);
