@@ -331,6 +331,7 @@ pub fn tear_down(instance: &Arc<Instance>, reason: u32) -> Result<bool, Raise> {
         core.scheduler().pause();
     }
     frame::drain(instance)?;
+    crate::names::provider::leave(instance)?;
     notify(instance, registration.teardown_complete, reason)?;
     let files = instance.files.load(Ordering::Relaxed);
     if files != 0 {

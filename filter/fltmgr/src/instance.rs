@@ -61,6 +61,8 @@ pub struct Instance {
     pub(crate) contexts: crate::contexts::links::Links,
     /// It has announced that it scans files.
     pub(crate) scans: AtomicBool,
+    /// Name queries that have it make the name.
+    pub(crate) names: AtomicU32,
     /// Files that its filter opened below it and has not closed.
     pub(crate) files: Arc<AtomicU32>,
 }
@@ -93,6 +95,7 @@ impl Instance {
             counters: (0..ROWS).map(|_| Counter::default()).collect(),
             contexts: crate::contexts::links::Links::default(),
             scans: AtomicBool::new(false),
+            names: AtomicU32::new(0),
             files: Arc::default(),
         });
         anchor::bind(&instance);
@@ -112,7 +115,23 @@ impl Instance {
 
     /// Active becomes going, once.
     pub fn begin_going(&self) -> bool {
-        self.stage.compare_exchange(ACTIVE, GOING, Ordering::AcqRel, Ordering::Acquire).is_ok()
+        self.stage.compare_exchange(ACTIVE, GOING, Ordering::SeqCst, Ordering::Acquire).is_ok()
+    }
+
+    /// Counts a name query that it serves, unless it is going.
+    pub(crate) fn begin_naming(&self) -> bool {
+        self.names.fetch_add(1, Ordering::SeqCst);
+        // Either this sees that it is going, or who lets it go sees the count.
+        let serves = self.stage.load(Ordering::SeqCst) == ACTIVE;
+        if !serves {
+            self.end_naming();
+        }
+        serves
+    }
+
+    /// Ends one [`Self::begin_naming`].
+    pub(crate) fn end_naming(&self) {
+        self.names.fetch_sub(1, Ordering::SeqCst);
     }
 
     /// Fills the objects that its callbacks receive. Source: REL-01, REL-02, SEED-IOPB-45.

@@ -54,14 +54,26 @@ pub(super) fn reference_kept(address: usize) {
 /// A new name block with one reference: `name` begins with `volume` units of volume name. It belongs to whoever
 /// called the export that is being executed.
 pub(super) fn make(name: &[u16], volume: usize, format: u32) -> Result<usize, NtStatus> {
+    make_for(name, volume, format, true)
+}
+
+/// The same, for the manager itself: no driver's leak.
+pub(super) fn make_own(name: &[u16], volume: usize, format: u32) -> Result<usize, NtStatus> {
+    make_for(name, volume, format, false)
+}
+
+fn make_for(name: &[u16], volume: usize, format: u32, for_driver: bool) -> Result<usize, NtStatus> {
     let bytes = text::bytes(name);
     if bytes.len() > 0xFFFE {
         return Err(NtStatus::NAME_TOO_LONG);
     }
     let size = size_of::<Block>();
-    let address = pool::allocate(PoolKind::Paged, size + bytes.len(), TAG, true)
-        .ok_or(NtStatus::INSUFFICIENT_RESOURCES)?
-        .as_ptr() as usize;
+    let memory = if for_driver {
+        pool::allocate(PoolKind::Paged, size + bytes.len(), TAG, true)
+    } else {
+        pool::allocate_engine(PoolKind::Paged, size + bytes.len(), TAG)
+    };
+    let address = memory.ok_or(NtStatus::INSUFFICIENT_RESOURCES)?.as_ptr() as usize;
     copy::write(address + size, &bytes).map_err(|_| NtStatus::INTERNAL_ERROR)?;
     // SAFETY: a fresh zeroed block, large enough and aligned; all of it cells and atomics.
     let block = unsafe { &*(address as *const Block) };

@@ -237,7 +237,7 @@ fn answer(asker: &Asker<'_>, question: &Question<'_>) -> Result<Result<usize, Nt
     if looks {
         let found = match question.operation {
             _ if kept => names.find(file, key),
-            Some(operation) if question.unopened => of_create(operation, file, key),
+            Some(operation) if question.unopened => of_create(operation, file, key).map(Err),
             _ => None,
         };
         match found {
@@ -288,7 +288,7 @@ fn answer(asker: &Asker<'_>, question: &Question<'_>) -> Result<Result<usize, Nt
         match question.operation {
             // A block of nobody's would be the driver's that is calling, and outlive it.
             _ if kept && asker.filter != 0 => names.keep(file, key, generation, address)?,
-            Some(operation) if question.unopened => keep_in_create(operation, file, key, address),
+            Some(operation) if question.unopened => keep_in_create(operation, file, key, &named),
             _ => {}
         }
     }
@@ -325,8 +325,9 @@ impl CreateName {
     }
 }
 
-/// As [`cache::Names::find`], for a file that the operation creates.
-fn of_create(operation: &Operation, file: &FILE_OBJECT, key: Key) -> Option<Result<usize, usize>> {
+/// As [`cache::Names::find`], for a file that the operation creates. The block is the manager's: the operation may outlive
+/// the filter that asked.
+fn of_create(operation: &Operation, file: &FILE_OBJECT, key: Key) -> Option<usize> {
     let now = crate::text::units(&file.FileName)?;
     let buffers = operation.buffers.borrow();
     let fits = |name: &&CreateName| {
@@ -334,19 +335,15 @@ fn of_create(operation: &Operation, file: &FILE_OBJECT, key: Key) -> Option<Resu
             && name.file_name == now
             && name.generation == operation.volume().names.generation()
     };
-    let mut same = buffers.names.iter().filter(fits);
-    let found = match same.clone().find(|name| name.key.filter == key.filter) {
-        Some(own) => Ok(own.address),
-        None => Err(same.next()?.address),
-    };
-    block::reference_kept(found.unwrap_or_else(|other| other));
-    Some(found)
+    let address = buffers.names.iter().find(fits)?.address;
+    block::reference_kept(address);
+    Some(address)
 }
 
-fn keep_in_create(operation: &Operation, file: &FILE_OBJECT, key: Key, address: usize) {
+fn keep_in_create(operation: &Operation, file: &FILE_OBJECT, key: Key, named: &Named) {
     let Some(file_name) = crate::text::units(&file.FileName) else { return };
     let generation = operation.volume().names.generation();
-    block::reference_kept(address);
+    let Ok(address) = block::make_own(&named.name, named.volume, key.format) else { return };
     operation.buffers.borrow_mut().names.push(CreateName { key, file_name, generation, address });
     operation.extras.set(true);
 }

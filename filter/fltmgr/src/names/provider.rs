@@ -5,7 +5,8 @@
 //!            └─ no normalized name ─► GenerateFileName(opened), then NormalizeNameComponent for each component
 //! ```
 //!
-//! A provider that asks for a name inside its callback asks from its own place. Statements: NAME-14, NAME-50 to NAME-57.
+//! A provider that asks for a name inside its callback asks from its own place. One that goes is waited for: what it makes
+//! is kept before it has gone, and forgotten with it. Statements: NAME-14, NAME-50 to NAME-57.
 //!
 //! UNSAFETY: none of its own; hands its structures to drivers by address.
 
@@ -28,7 +29,7 @@ use super::normal::{self, ENTRY_BYTES};
 use super::{Asker, Named, Question};
 use crate::anchor::Anchored;
 use crate::findings;
-use crate::instance::{ACTIVE, Instance};
+use crate::instance::Instance;
 use crate::name_parts;
 use crate::text::{self, BACKSLASH};
 
@@ -45,30 +46,67 @@ struct Control {
     buffer: Cell<usize>,
 }
 
+/// A provider that a query is using: it does not go meanwhile.
+pub(super) struct Serving(Arc<Instance>);
+
+impl std::ops::Deref for Serving {
+    type Target = Instance;
+    fn deref(&self) -> &Instance {
+        &self.0
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        self.0.end_naming();
+    }
+}
+
+/// An instance goes that may make names: waits for the queries that use it, and forgets what it made.
+///
+/// Call after it has been marked as going. Source: NAME-45
+pub(crate) fn leave(instance: &Instance) -> Result<(), Raise> {
+    if instance.filter.registration.generate_file_name.is_null() {
+        return Ok(());
+    }
+    let _waiting = nt_ke::locks::waiting_for("name queries that a name provider answers, which goes");
+    let core = nt_ke::current_core();
+    while instance.names.load(Ordering::SeqCst) != 0 {
+        if core.stopping() {
+            return Err(Raise::Stop);
+        }
+        core.scheduler().pause();
+    }
+    // Another provider may get the same address.
+    instance.volume.names.renamed();
+    super::flt_purge_file_name_information_cache(instance, None)?;
+    Ok(())
+}
+
 /// The highest provider below the asker, or the asker itself with `from_current`.
 ///
 /// Source: NAME-14, NAME-52
 #[inline]
-pub(super) fn below(asker: &Asker<'_>, from_current: bool) -> Option<Arc<Instance>> {
+pub(super) fn below(asker: &Asker<'_>, from_current: bool) -> Option<Serving> {
     if crate::flt().providers.load(Ordering::Relaxed) == 0 { None } else { find(asker, from_current) }
 }
 
 #[cold]
-fn find(asker: &Asker<'_>, from_current: bool) -> Option<Arc<Instance>> {
+fn find(asker: &Asker<'_>, from_current: bool) -> Option<Serving> {
     let members = asker.volume.members.lock();
     let asks = |instance: &Instance| asker.instance.is_some_and(|asking| std::ptr::eq(asking, instance));
     let serves = |instance: &&Arc<Instance>| {
-        instance.stage() == ACTIVE
-            && !instance.filter.registration.generate_file_name.is_null()
+        !instance.filter.registration.generate_file_name.is_null()
             && (asker.below.is_none_or(|altitude| instance.altitude < *altitude)
                 || (from_current && asks(instance)))
+            && instance.begin_naming()
     };
-    members.instances.iter().find(serves).cloned()
+    members.instances.iter().find(serves).cloned().map(Serving)
 }
 
 /// The name that `provider` makes, and whether it may be kept.
 pub(super) fn name_from(
-    provider: &Arc<Instance>,
+    provider: &Instance,
     asker: &Asker<'_>,
     question: &Question<'_>,
 ) -> Result<Result<(Named, bool), NtStatus>, Raise> {
@@ -109,7 +147,7 @@ fn named(asker: &Asker<'_>, name: Vec<u16>, format: u32) -> Named {
 
 /// Calls GenerateFileName. Source: NAME-50, NAME-51, NAME-57.
 fn generate(
-    provider: &Arc<Instance>,
+    provider: &Instance,
     question: &Question<'_>,
     options: u32,
 ) -> Result<Result<(Vec<u16>, bool), NtStatus>, Raise> {
@@ -128,7 +166,7 @@ fn generate(
     let data = question.operation.map_or(0, |operation| from_ref(&operation.data) as u64);
     let place = question.operation.map(|operation| {
         (
-            operation.asking.replace(Arc::as_ptr(provider)),
+            operation.asking.replace(from_ref(provider)),
             operation.iopb.TargetInstance.replace(provider.anchor().address() as *mut _),
         )
     });
