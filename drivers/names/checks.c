@@ -223,11 +223,46 @@ VOID WriteToName(PFLT_CALLBACK_DATA Data)
     }
 }
 
+VOID CheckMountedDestination(PCFLT_RELATED_OBJECTS FltObjects)
+{
+    // spec: NAME-40
+    UNICODE_STRING there = RTL_CONSTANT_STRING(L"\\??\\C:\\mounted\\x");
+    UNICODE_STRING here = RTL_CONSTANT_STRING(L"\\??\\C:\\x");
+    const FLT_FILE_NAME_OPTIONS n = FLT_FILE_NAME_NORMALIZED | FLT_FILE_NAME_QUERY_DEFAULT;
+    PFLT_FILE_NAME_INFORMATION name;
+
+    CHECK(FltGetDestinationFileNameInformation(FltObjects->Instance, FltObjects->FileObject, NULL, there.Buffer,
+                                               there.Length, n, &name)
+          == STATUS_MOUNT_POINT_NOT_RESOLVED);
+    CHECK(FltGetDestinationFileNameInformation(FltObjects->Instance, FltObjects->FileObject, NULL, here.Buffer, here.Length,
+                                               n, &name)
+          == STATUS_SUCCESS);
+    FltReleaseFileNameInformation(name);
+}
+
+/* Whether a create goes on on the second volume. */
+static BOOLEAN GoesElsewhere(PFLT_CALLBACK_DATA Data)
+{
+    static const WCHAR elsewhere[] = L"\\Device\\HarddiskVolume2\\";
+    PFILE_OBJECT file = Data->Iopb->TargetFileObject;
+
+    if (Below != BELOW_MOUNT || Data->Iopb->MajorFunction != IRP_MJ_CREATE || !NameContains(file, L"\\mounted")) {
+        return FALSE;
+    }
+    CHECK(IoReplaceFileObjectName(file, (PWSTR)elsewhere, sizeof(elsewhere) - sizeof(WCHAR)) == STATUS_SUCCESS);
+    Data->IoStatus.Status = STATUS_REPARSE;
+    Data->IoStatus.Information = IO_REPARSE;
+    return TRUE;
+}
+
 BOOLEAN StartsAgain(PFLT_CALLBACK_DATA Data)
 {
     static LONG seen;
     PFILE_OBJECT file = Data->Iopb->TargetFileObject;
 
+    if (GoesElsewhere(Data)) {
+        return TRUE;
+    }
     if (Below != BELOW_REPARSE || Data->Iopb->MajorFunction != IRP_MJ_CREATE
         || (!NameContains(file, L"again") && !NameContains(file, L"mounted"))
         || InterlockedExchange(&seen, 1) != 0) {

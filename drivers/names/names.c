@@ -191,6 +191,9 @@ static FLT_PREOP_CALLBACK_STATUS FLTAPI Pre(PFLT_CALLBACK_DATA Data, PCFLT_RELAT
         if (NameContains(FltObjects->FileObject, L"misuse")) {
             AskWithTargetDirectory(Data, FltObjects);
         }
+        if (NameContains(FltObjects->FileObject, L"crossing")) {
+            CheckMountedDestination(FltObjects);
+        }
         AskDestination(Data, FltObjects, &name);
     } else if (Data->Iopb->MajorFunction == IRP_MJ_CREATE && NameContains(FltObjects->FileObject, L"~")) {
         // spec: NAME-48
@@ -253,9 +256,29 @@ static FLT_POSTOP_CALLBACK_STATUS FLTAPI Post(PFLT_CALLBACK_DATA Data, PCFLT_REL
     return FLT_POSTOP_FINISHED_PROCESSING;
 }
 
+static PARAMETER_KEYS Keys;
+
+/* A number that outlives the driver. */
+static VOID WriteValue(PCWSTR Name, LONG64 Value)
+{
+    UNICODE_STRING name;
+
+    RtlInitUnicodeString(&name, Name);
+    ZwSetValueKey(Keys.Parameters != NULL ? Keys.Parameters : Keys.Service, &name, 0, REG_QWORD, &Value, sizeof(Value));
+}
+
+/* It may be detached at any time. */
+static NTSTATUS FLTAPI QueryTeardown(PCFLT_RELATED_OBJECTS FltObjects, FLT_INSTANCE_QUERY_TEARDOWN_FLAGS Flags)
+{
+    return STATUS_SUCCESS;
+}
+
 static NTSTATUS FLTAPI Unload(FLT_FILTER_UNLOAD_FLAGS Flags)
 {
     FltUnregisterFilter(Filter);
+    WriteValue(L"Failed", Results.FailedCount);
+    WriteValue(L"LastFailed", Results.Failed[0].Line);
+    CloseParameters(&Keys);
     return STATUS_SUCCESS;
 }
 
@@ -278,24 +301,19 @@ static const FLT_REGISTRATION Registration = {
     .Version = FLT_REGISTRATION_VERSION,
     .OperationRegistration = Operations,
     .FilterUnloadCallback = Unload,
+    .InstanceQueryTeardownCallback = QueryTeardown,
 };
 
 static NTSTATUS ReadParameters(PDRIVER_OBJECT DriverObject, PUNICODE_STRING RegistryPath)
 {
-    PARAMETER_KEYS keys;
-    UNICODE_STRING name;
-    ULONG64 address = (ULONG64)&Results;
-    NTSTATUS status = OpenParameters(DriverObject, RegistryPath, KEY_READ | KEY_WRITE, &keys);
+    NTSTATUS status = OpenParameters(DriverObject, RegistryPath, KEY_READ | KEY_WRITE, &Keys);
 
     if (NT_SUCCESS(status)) {
         Results.Magic = RESULTS_MAGIC;
-        RtlInitUnicodeString(&name, L"Results");
-        status = ZwSetValueKey(keys.Parameters != NULL ? keys.Parameters : keys.Service, &name, 0, REG_QWORD, &address,
-                               sizeof(address));
-        ReadUlongParameter(&keys, L"Loop", &Loop);
-        ReadUlongParameter(&keys, L"Below", &Below);
-        ReadUlongParameter(&keys, L"Early", &Early);
-        CloseParameters(&keys);
+        WriteValue(L"Results", (LONG64)&Results);
+        ReadUlongParameter(&Keys, L"Loop", &Loop);
+        ReadUlongParameter(&Keys, L"Below", &Below);
+        ReadUlongParameter(&Keys, L"Early", &Early);
     }
     return status;
 }
@@ -309,6 +327,7 @@ NTSTATUS DriverEntry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING RegistryPath)
     }
     status = FltRegisterFilter(DriverObject, &Registration, &Filter);
     if (!NT_SUCCESS(status)) {
+        CloseParameters(&Keys);
         return status;
     }
     if (Early != 0) {
@@ -317,6 +336,7 @@ NTSTATUS DriverEntry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING RegistryPath)
     status = FltStartFiltering(Filter);
     if (!NT_SUCCESS(status)) {
         FltUnregisterFilter(Filter);
+        CloseParameters(&Keys);
     }
     return status;
 }

@@ -13,6 +13,7 @@ extern ULONG Loop;
 extern ULONG Below;
 #define BELOW_NO_NORMALIZED 1 /* refuses FileNormalizedNameInformation, as old redirectors do */
 #define BELOW_PARTIAL 2       /* gives the last part of the name of files called "hidden" only */
+#define BELOW_MOUNT 5         /* has what is below \\mounted on the second volume */
 #define BELOW_REPARSE 3       /* answers STATUS_REPARSE once to creates of "again" and "mounted" */
 
 VOID Fail(ULONG Line);
@@ -40,6 +41,8 @@ FLT_PREOP_CALLBACK_STATUS FLTAPI BeforeQuery(PFLT_CALLBACK_DATA Data, PCFLT_RELA
                                              PVOID *CompletionContext);
 FLT_POSTOP_CALLBACK_STATUS FLTAPI AfterQuery(PFLT_CALLBACK_DATA Data, PCFLT_RELATED_OBJECTS FltObjects,
                                              PVOID CompletionContext, FLT_POST_OPERATION_FLAGS Flags);
+/* The destination of a rename through a mount point. */
+VOID CheckMountedDestination(PCFLT_RELATED_OBJECTS FltObjects);
 /* Whether a create starts again, instead of going on. */
 BOOLEAN StartsAgain(PFLT_CALLBACK_DATA Data);
 /* What a file without a short name answers. */

@@ -109,6 +109,8 @@ struct OpenPacket {
     /// A list that a filter attached to the create.
     attached_list: usize,
     information: usize,
+    /// A file system or filter has had the open start again.
+    reparsed: bool,
 }
 
 /// Checks the parameters as NtCreateFile does.
@@ -219,6 +221,7 @@ fn open(p: &CreateParameters<'_>) -> Result<Result<(&'static FILE_OBJECT, usize)
         ecp_list: p.ecp_list,
         attached_list: 0,
         information: 0,
+        reparsed: false,
     };
     let opened = look_up(p, &mut packet);
     if packet.attached_list != 0
@@ -347,7 +350,12 @@ fn find_target(
             if let Some(vpb) = vpb {
                 volume::dereference_vpb(vpb);
             }
-            return Ok(Err(NtStatus::INVALID_DEVICE_OBJECT_PARAMETER));
+            // The name led to another volume, or never was of the one that was asked for.
+            return Ok(Err(if packet.reparsed {
+                NtStatus::MOUNT_POINT_NOT_RESOLVED
+            } else {
+                NtStatus::INVALID_DEVICE_OBJECT_PARAMETER
+            }));
         }
         None => io_get_attached_device(target),
     };
@@ -486,6 +494,7 @@ fn open_on(
         }
         Err(status) => IoStatus::of(status),
     };
+    packet.reparsed |= result.status == NtStatus::REPARSE;
     packet.information = result.information;
     if result.status == NtStatus::REPARSE {
         let flags = (attributes, packet.create_flags);

@@ -19,7 +19,7 @@ rows! { "fltmgr.sys", "fltmgr";
     FltReferenceFileNameInformation done "NAME-44";
     FltParseFileNameInformation done "NAME-29 to NAME-33";
     FltParseFileName done "NAME-34";
-    FltGetDestinationFileNameInformation partial "no mount points; NAME-39, NAME-41 to NAME-43";
+    FltGetDestinationFileNameInformation done "NAME-39 to NAME-43";
 }
 
 export! {

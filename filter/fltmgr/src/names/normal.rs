@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use boundary::copy;
+use boundary::{Raise, copy};
 use nt_abi::{
     FILE_OBJECT, IRP_MJ_DIRECTORY_CONTROL, IRP_MN_QUERY_DIRECTORY, IRP_SYNCHRONOUS_API, NtStatus,
     SL_RESTART_SCAN, SL_RETURN_SINGLE_ENTRY, UNICODE_STRING, create_options as option,
@@ -66,6 +66,32 @@ pub(super) fn expand(asker: &Asker<'_>, path: Vec<u16>) -> Path {
 
 /// The name that `directory` has for `component`.
 fn look_up(asker: &Asker<'_>, directory: &[u16], component: &[u16]) -> Path {
+    let file = match open_directory(asker, directory)? {
+        Ok(file) => file,
+        Err(status) => return Ok(Err(status)),
+    };
+    let entry = first_entry(asker, file, component);
+    nt_ob::ob_dereference(std::ptr::from_ref(file) as usize)?;
+    entry
+}
+
+/// Whether `directory` leads to another volume, through a mount point. What else is wrong with it is for the rename to say.
+///
+/// Source: NAME-40. Errors: MOUNT_POINT_NOT_RESOLVED
+pub(super) fn check_volume(asker: &Asker<'_>, directory: &[u16]) -> Result<Result<(), NtStatus>, Raise> {
+    match open_directory(asker, directory)? {
+        Ok(file) => nt_ob::ob_dereference(std::ptr::from_ref(file) as usize)?,
+        Err(NtStatus::MOUNT_POINT_NOT_RESOLVED) => return Ok(Err(NtStatus::MOUNT_POINT_NOT_RESOLVED)),
+        Err(_) => {}
+    }
+    Ok(Ok(()))
+}
+
+/// Opens a directory of the volume below the asker. The caller gives the reference back.
+fn open_directory(
+    asker: &Asker<'_>,
+    directory: &[u16],
+) -> Result<Result<&'static FILE_OBJECT, NtStatus>, Raise> {
     let Some(device) = asker.volume.device() else { return Ok(Err(NtStatus::VOLUME_DISMOUNTED)) };
     let full = [asker.volume.name.as_slice(), directory, &[BACKSLASH]].concat();
     let opened = nt_io::io_create_file_object(&CreateParameters {
@@ -80,13 +106,7 @@ fn look_up(asker: &Asker<'_>, directory: &[u16], component: &[u16]) -> Path {
         }),
         ..CreateParameters::default()
     })?;
-    let file = match opened {
-        Ok((file, _)) => file,
-        Err(failed) => return Ok(Err(failed.status)),
-    };
-    let entry = first_entry(asker, file, component);
-    nt_ob::ob_dereference(std::ptr::from_ref(file) as usize)?;
-    entry
+    Ok(opened.map(|(file, _)| file).map_err(|failed| failed.status))
 }
 
 fn first_entry(asker: &Asker<'_>, file: &'static FILE_OBJECT, component: &[u16]) -> Path {

@@ -9,7 +9,7 @@ use nt_abi::{
 };
 use nt_io::io_get_top_level_irp;
 
-use super::{Asker, Question, ask, block, provider, resolve_link};
+use super::{Asker, Question, ask, block, normal, provider, resolve_link};
 use crate::findings;
 use crate::instance::Instance;
 use crate::name_parts;
@@ -21,7 +21,7 @@ use crate::text::{self, BACKSLASH, COLON};
 /// IRQL:    PASSIVE_LEVEL
 /// Returns: address of a name with one reference
 /// Errors:  FLT_INVALID_NAME_REQUEST (short name, top-level IRP) · INVALID_PARAMETER (options) · INVALID_HANDLE ·
-///          NOT_SAME_DEVICE · the file system's; the parent of the target instead of the file is a finding
+///          NOT_SAME_DEVICE · MOUNT_POINT_NOT_RESOLVED (a normalized name that leads to another volume) · the file system's; the parent of the target instead of the file is a finding
 pub fn flt_get_destination_file_name_information(
     instance: &Instance,
     file: &'static FILE_OBJECT,
@@ -65,6 +65,11 @@ pub fn flt_get_destination_file_name_information(
     };
     let path = match path {
         Ok(path) if format == FLT_FILE_NAME_NORMALIZED => {
+            if (root != 0 || name.first() == Some(&BACKSLASH))
+                && let Err(status) = normal::check_volume(&asker, directory_of(&path))?
+            {
+                return Ok(Err(status));
+            }
             let by = provider::below(&asker, false);
             let flags = FLTFL_NORMALIZE_NAME_DESTINATION_FILE_NAME;
             provider::normalized(by.as_deref(), &asker, Some(file), path, flags)?
@@ -75,6 +80,11 @@ pub fn flt_get_destination_file_name_information(
         let named = ask::full_name(&asker, path, format);
         block::make(&named.name, named.volume, format)
     }))
+}
+
+/// The path without its last component, and without a backslash at the end.
+fn directory_of(path: &[u16]) -> &[u16] {
+    &path[..path.iter().rposition(|unit| *unit == BACKSLASH).unwrap_or(0)]
 }
 
 /// Where an open file is, as providers below show it.

@@ -1,7 +1,7 @@
 //! Names where a file system below refuses, or a filter above does what it must not: `names` below and above itself.
 
 use altimeter::session::{Handle, OpenRequest, Session, rename_information};
-use altimeter::{Machine, NtStatus, Stopped, utf16};
+use altimeter::{Machine, NtStatus, Options, Stopped, VolumeSource, utf16};
 use nt_abi::{
     FILE_DIRECTORY_FILE, FILE_OPEN_IF, GENERIC_READ, IRP_MJ_CREATE, IRP_MJ_DIRECTORY_CONTROL,
     IRP_MJ_QUERY_INFORMATION, IRP_MJ_SET_INFORMATION, create_options, file_information_class as class,
@@ -110,6 +110,29 @@ fn a_create_that_starts_again_has_a_name_for_who_says_that_it_is_safe() {
     assert_kept(&results);
     assert_eq!(results.paths(IRP_MJ_CREATE, true, OPENED), [r"\again", r"\again"]);
     assert_clean(&machine);
+}
+
+#[test]
+fn a_destination_behind_a_mount_point_of_another_volume_is_refused() {
+    // spec: NAME-40
+    let volumes = vec![VolumeSource::Memory, VolumeSource::Memory];
+    let machine = Machine::boot(Options { volumes, ..Options::default() }).expect("two volumes in memory");
+    load_as(&machine, "names.sys", "under", "150000", &["Below=dword:5"]);
+    load_plain(&machine, "names.sys", "names", "365100");
+    run(&machine, |session| {
+        make(session, "crossing")?;
+        let file = open(session, "crossing")?;
+        assert_eq!(rename(session, &file, "crossed", false)?, NtStatus::SUCCESS);
+        session.close(file)
+    });
+    assert_kept(&name_results(&machine));
+    assert_kept_below(&machine);
+    assert_clean(&machine);
+}
+
+/// The copy below checks what it does itself.
+fn assert_kept_below(machine: &Machine) {
+    assert_eq!(name_results_of(machine, "under").failed, Vec::<u32>::new());
 }
 
 #[test]
