@@ -31,6 +31,26 @@ DRIVER_INITIALIZE DriverEntry;
         }                                                                                                            \
     } while (0)
 
+/* How often this thread was asked for a name; NULL for threads that there is no room for. */
+static LONG64 *CallsOfThread(VOID)
+{
+    static struct {
+        PVOID volatile Thread;
+        LONG64 Calls;
+    } threads[64];
+    PVOID self = PsGetCurrentThread();
+    PVOID found;
+    ULONG i;
+
+    for (i = 0; i < ARRAYSIZE(threads); i++) {
+        found = InterlockedCompareExchangePointer(&threads[i].Thread, self, NULL);
+        if (found == NULL || found == self) {
+            return &threads[i].Calls;
+        }
+    }
+    return NULL;
+}
+
 /* Whether Path is Directory or lies below it. */
 static BOOLEAN IsBelow(PCUNICODE_STRING Path, PCUNICODE_STRING Directory)
 {
@@ -86,9 +106,11 @@ static NTSTATUS FLTAPI GenerateFileName(PFLT_INSTANCE Instance, PFILE_OBJECT Fil
     // spec: NAME-50, NAME-51
     PFLT_FILE_NAME_INFORMATION name;
     FLT_FILE_NAME_OPTIONS format = NameOptions & FLT_VALID_FILE_NAME_FORMATS;
-    LONG64 before = InterlockedIncrement64(&Results.Generated);
+    LONG64 *calls = CallsOfThread();
+    LONG64 before = calls != NULL ? ++*calls : 0;
     NTSTATUS status;
 
+    InterlockedIncrement64(&Results.Generated);
     CHECK(KeGetCurrentIrql() == PASSIVE_LEVEL);
     if (Data != NULL) {
         InterlockedIncrement64(&Results.WithData);
@@ -108,7 +130,7 @@ static NTSTATUS FLTAPI GenerateFileName(PFLT_INSTANCE Instance, PFILE_OBJECT Fil
         status = FltGetFileNameInformationUnsafe(FileObject, Instance, format | FLT_FILE_NAME_QUERY_DEFAULT, &name);
     }
     // spec: NAME-52
-    CHECK(Results.Generated == before);
+    CHECK(calls == NULL || *calls == before);
     if (!NT_SUCCESS(status)) {
         return status;
     }
@@ -191,17 +213,22 @@ static FLT_POSTOP_CALLBACK_STATUS FLTAPI PostCreate(PFLT_CALLBACK_DATA Data, PCF
     // spec: NAME-02, NAME-14, NAME-52
     const FLT_FILE_NAME_OPTIONS own = FLT_FILE_NAME_OPENED | FLT_FILE_NAME_QUERY_FILESYSTEM_ONLY;
     PFLT_FILE_NAME_INFORMATION name;
-    LONG64 before = Results.Generated;
+    LONG64 *calls = CallsOfThread();
+    LONG64 before = calls != NULL ? *calls : 0;
 
     if (FlagOn(Flags, FLTFL_POST_OPERATION_DRAINING) || Data->IoStatus.Status != STATUS_SUCCESS || Replace != 0) {
         return FLT_POSTOP_FINISHED_PROCESSING;
     }
     if (NT_SUCCESS(FltGetFileNameInformation(Data, own, &name))) {
-        CHECK(Results.Generated == before);
+        CHECK(calls == NULL || *calls == before);
         FltReleaseFileNameInformation(name);
     }
     if (NT_SUCCESS(FltGetFileNameInformation(Data, own | FLT_FILE_NAME_REQUEST_FROM_CURRENT_PROVIDER, &name))) {
-        CHECK(Results.Generated == before + 1);
+        /* An instance that is being torn down is not asked any more. */
+        CHECK(calls == NULL || *calls <= before + 1);
+        if (calls != NULL && *calls == before + 1) {
+            InterlockedIncrement64(&Results.Own);
+        }
         FltReleaseFileNameInformation(name);
     }
     return FLT_POSTOP_FINISHED_PROCESSING;
@@ -215,9 +242,29 @@ static FLT_PREOP_CALLBACK_STATUS FLTAPI PreSetInformation(PFLT_CALLBACK_DATA Dat
     return FLT_PREOP_SUCCESS_NO_CALLBACK;
 }
 
+static PARAMETER_KEYS Keys;
+
+/* A number that outlives the driver. */
+static VOID WriteValue(PCWSTR Name, LONG64 Value)
+{
+    UNICODE_STRING name;
+
+    RtlInitUnicodeString(&name, Name);
+    ZwSetValueKey(Keys.Parameters != NULL ? Keys.Parameters : Keys.Service, &name, 0, REG_QWORD, &Value, sizeof(Value));
+}
+
+/* It may be detached at any time. */
+static NTSTATUS FLTAPI QueryTeardown(PCFLT_RELATED_OBJECTS FltObjects, FLT_INSTANCE_QUERY_TEARDOWN_FLAGS Flags)
+{
+    return STATUS_SUCCESS;
+}
+
 static NTSTATUS FLTAPI Unload(FLT_FILTER_UNLOAD_FLAGS Flags)
 {
     FltUnregisterFilter(Filter);
+    WriteValue(L"Failed", Results.FailedCount);
+    WriteValue(L"LastFailed", Results.LastFailed);
+    CloseParameters(&Keys);
     return STATUS_SUCCESS;
 }
 
@@ -232,6 +279,7 @@ static const FLT_REGISTRATION Registration = {
     .Version = FLT_REGISTRATION_VERSION,
     .OperationRegistration = Operations,
     .FilterUnloadCallback = Unload,
+    .InstanceQueryTeardownCallback = QueryTeardown,
     .GenerateFileNameCallback = GenerateFileName,
     .NormalizeContextCleanupCallback = NormalizeContextCleanup,
     .NormalizeNameComponentExCallback = NormalizeNameComponentEx,
@@ -239,20 +287,14 @@ static const FLT_REGISTRATION Registration = {
 
 static NTSTATUS ReadParameters(PDRIVER_OBJECT DriverObject, PUNICODE_STRING RegistryPath)
 {
-    PARAMETER_KEYS keys;
-    UNICODE_STRING name;
-    ULONG64 address = (ULONG64)&Results;
-    NTSTATUS status = OpenParameters(DriverObject, RegistryPath, KEY_READ | KEY_WRITE, &keys);
+    NTSTATUS status = OpenParameters(DriverObject, RegistryPath, KEY_READ | KEY_WRITE, &Keys);
 
     if (NT_SUCCESS(status)) {
         Results.Magic = RESULTS_MAGIC;
-        RtlInitUnicodeString(&name, L"Results");
-        status = ZwSetValueKey(keys.Parameters != NULL ? keys.Parameters : keys.Service, &name, 0, REG_QWORD, &address,
-                               sizeof(address));
-        ReadUlongParameter(&keys, L"Components", &Components);
-        ReadUlongParameter(&keys, L"NoCache", &NoCache);
-        ReadUlongParameter(&keys, L"Replace", &Replace);
-        CloseParameters(&keys);
+        WriteValue(L"Results", (LONG64)&Results);
+        ReadUlongParameter(&Keys, L"Components", &Components);
+        ReadUlongParameter(&Keys, L"NoCache", &NoCache);
+        ReadUlongParameter(&Keys, L"Replace", &Replace);
     }
     return status;
 }
@@ -266,11 +308,13 @@ NTSTATUS DriverEntry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING RegistryPath)
     }
     status = FltRegisterFilter(DriverObject, &Registration, &Filter);
     if (!NT_SUCCESS(status)) {
+        CloseParameters(&Keys);
         return status;
     }
     status = FltStartFiltering(Filter);
     if (!NT_SUCCESS(status)) {
         FltUnregisterFilter(Filter);
+        CloseParameters(&Keys);
     }
     return status;
 }

@@ -19,8 +19,9 @@ typedef struct _RESULTS {
     LONG64 Contexts;    /* 0x38, normalization contexts made */
     LONG64 Cleanups;    /* 0x40, and taken back */
     LONG64 Grown;       /* 0x48, names that did not fit at first */
+    LONG64 Own;         /* 0x50, queries that came to the provider that made them */
 } RESULTS;
 
-_Static_assert(sizeof(RESULTS) == 0x50, "a test reads this layout");
+_Static_assert(sizeof(RESULTS) == 0x58, "a test reads this layout");
 
 #endif

@@ -24,6 +24,7 @@ const TARGETS: usize = 0x30;
 const CONTEXTS: usize = 0x38;
 const CLEANUPS: usize = 0x40;
 const GROWN: usize = 0x48;
+const OWN: usize = 0x50;
 
 /// One name that a callback asked for.
 #[derive(Clone, Debug)]
@@ -257,7 +258,7 @@ fn with_provider(settings: &[&str]) -> Machine {
 
 fn provider_word(machine: &Machine, at: usize) -> u64 {
     let bytes =
-        machine.read_memory(address_of_results(machine, "provider"), 0x50).expect("the image is there");
+        machine.read_memory(address_of_results(machine, "provider"), 0x58).expect("the image is there");
     let word = |at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().expect("eight"));
     assert_eq!(word(0x10), 0, "a check of provider.c failed, the last one in line {}", word(0) >> 32);
     assert!(word(8) > 0);
@@ -285,6 +286,7 @@ fn a_provider_makes_the_names_of_the_filters_above_it() {
     assert_eq!(below.paths(IRP_MJ_CREATE, true, NORMALIZED), [r"\real", r"\real\file"]);
     assert_eq!(below.paths(IRP_MJ_WRITE, false, NORMALIZED).first(), Some(&r"\real\file"));
     assert!(provider_word(&machine, WITH_DATA) > 0);
+    assert_eq!(provider_word(&machine, OWN), 2, "once for each create");
     machine.unload_all();
     assert_clean(&machine);
 }

@@ -1,0 +1,172 @@
+//! names, or provider below names, under stress while instances and filters come and go. The arguments are `names` or
+//! `provider`, and the seed: one run of 8 seconds on free threads, with a change every 100 to 300 ms and an unload every
+//! two seconds, then 20 short runs on fibres, each with a schedule of its own. Run by `cargo xtask soak names` and
+//! `cargo xtask soak provider`.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use altimeter::workload::{Progress, StressOptions, stress_beside};
+use altimeter::{DriverSource, Machine, NtStatus, Options, Schedule, Setting, Stopped};
+
+struct Silent;
+
+impl Progress for Silent {
+    fn total(&self, _: u64) {}
+    fn advance(&self, _: u64) {}
+}
+
+/// A change of instances: `None` detaches.
+struct Change {
+    driver: &'static str,
+    instance: Option<&'static str>,
+    attaches_at: Option<&'static str>,
+    attaches: bool,
+}
+
+const fn attach(driver: &'static str, instance: Option<&'static str>, at: Option<&'static str>) -> Change {
+    Change { driver, instance, attaches_at: at, attaches: true }
+}
+
+const fn detach(driver: &'static str, instance: &'static str) -> Change {
+    Change { driver, instance: Some(instance), attaches_at: None, attaches: false }
+}
+
+/// What is loaded, what goes and comes back, and which instances come and go.
+struct Plan {
+    drivers: &'static [(&'static str, &'static [&'static str])],
+    reloaded: &'static [&'static str],
+    changes: &'static [Change],
+}
+
+const NAMES: Plan = Plan {
+    drivers: &[("names", &[])],
+    reloaded: &["names"],
+    changes: &[
+        attach("names", Some("second"), Some("365200")),
+        detach("names", "names Instance"),
+        attach("names", None, None),
+        detach("names", "second"),
+    ],
+};
+
+/// One instance of the provider at a time: it checks that nobody but it makes a name.
+const PROVIDER: Plan = Plan {
+    drivers: &[("names", &[]), ("provider", &["Components=dword:1"])],
+    reloaded: &["provider", "names"],
+    changes: &[
+        attach("names", Some("below"), Some("150000")),
+        detach("provider", "provider Instance"),
+        detach("names", "names Instance"),
+        attach("provider", None, None),
+        attach("names", None, None),
+        detach("names", "below"),
+    ],
+};
+
+fn load(machine: &Machine, name: &str, settings: &[&str]) {
+    let built = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../drivers/bin");
+    let folder = std::env::var_os("ALTIMETER_DRIVERS").map_or_else(built, Into::into);
+    let mut source =
+        DriverSource::from_path(&folder.join(format!("{name}.sys"))).expect("the driver is built");
+    source.settings = settings.iter().map(|text| Setting::parse(text).expect("a setting")).collect();
+    machine.load(&source).expect("it loads");
+}
+
+/// What the driver said of its checks when it was unloaded.
+fn expect_no_failure(machine: &Machine, driver: &str) {
+    let key = format!(r"\Registry\Machine\System\CurrentControlSet\Services\{driver}");
+    let value = |name: &str| {
+        let found = machine.registry_qword(&format!(r"{key}\Parameters"), name);
+        found.or_else(|| machine.registry_qword(&key, name))
+    };
+    assert_eq!(value("Failed"), Some(0), "{driver}: the check in line {:?}", value("LastFailed"));
+}
+
+fn change(machine: &Machine, plan: &Plan, round: u64, changes: &AtomicU64) -> Result<(), Stopped> {
+    let scheduler = nt_ke::current_core().scheduler();
+    if scheduler.deterministic() {
+        // Time passes only when all wait: count turns instead.
+        (0..40 + 40 * (round % 3)).for_each(|_| scheduler.pause());
+    } else {
+        let milliseconds = 100 + 100 * (round % 3) as i64;
+        nt_ke::dispatcher::delay(-milliseconds * 10_000)?;
+    }
+    let Change { driver, instance, attaches_at, attaches } =
+        plan.changes[(round % plan.changes.len() as u64) as usize];
+    let status = match (attaches, instance) {
+        (false, instance) => machine.detach_instance(driver, 0, instance)?,
+        (true, instance) => machine.attach_instance(driver, 0, attaches_at, instance)?,
+    };
+    // The filter may be away, or have come back without the second one, or with the first one.
+    let away = [
+        NtStatus::FLT_FILTER_NOT_FOUND,
+        NtStatus::FLT_FILTER_NOT_READY,
+        NtStatus::FLT_DELETING_OBJECT,
+        NtStatus::FLT_INSTANCE_NOT_FOUND,
+        NtStatus::FLT_INSTANCE_NAME_COLLISION,
+    ];
+    assert!(status.is_success() || away.contains(&status), "round {round}: {status}");
+    changes.fetch_add(u64::from(status.is_success()), Ordering::Relaxed);
+    Ok(())
+}
+
+fn run(plan: &Plan, schedule: Schedule, options: StressOptions, reload: bool) -> (u64, u64, u64) {
+    let machine =
+        Machine::boot(Options { schedule, ..Options::default() }).expect("a machine in memory boots");
+    for (driver, settings) in plan.drivers {
+        load(&machine, driver, settings);
+    }
+    let (changes, unloads, done) = (AtomicU64::new(0), AtomicU64::new(0), AtomicBool::new(false));
+    let outcome = std::thread::scope(|scope| {
+        if reload {
+            scope.spawn(|| {
+                let mut turn = plan.reloaded.iter().cycle();
+                while !done.load(Ordering::Relaxed) {
+                    std::thread::sleep(Duration::from_secs(2));
+                    let driver = turn.next().expect("a driver");
+                    assert_eq!(machine.unload(driver), Ok(NtStatus::SUCCESS));
+                    expect_no_failure(&machine, driver);
+                    let again = plan.drivers.iter().find(|(name, _)| name == driver).expect("it was loaded");
+                    load(&machine, driver, again.1);
+                    unloads.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+        }
+        let outcome =
+            stress_beside(&machine, options, &Silent, &|round| change(&machine, plan, round, &changes));
+        done.store(true, Ordering::Relaxed);
+        outcome
+    });
+    let report = machine.report();
+    assert!(report.bug_check.is_none() && report.findings.is_empty(), "{schedule:?}: {report:?}");
+    assert_eq!((outcome.mismatches, outcome.interrupted), (0, false), "{schedule:?}: {outcome:?}");
+    machine.unload_all();
+    for (driver, _) in plan.drivers {
+        expect_no_failure(&machine, driver);
+    }
+    let report = machine.report();
+    assert!(report.bug_check.is_none() && report.findings.is_empty(), "{schedule:?}: {report:?}");
+    (outcome.operations, changes.into_inner(), unloads.into_inner())
+}
+
+fn main() {
+    let mut arguments = std::env::args().skip(1);
+    let plan = match arguments.next().as_deref() {
+        Some("names") => &NAMES,
+        Some("provider") => &PROVIDER,
+        other => panic!("names or provider, not {other:?}"),
+    };
+    let seed = arguments.next().map_or(1, |seed| seed.parse().expect("the last argument is a seed"));
+    let seconds = StressOptions { seed, seconds: Some(8), ..StressOptions::default() };
+    let (operations, changes, unloads) = run(plan, Schedule::Free, seconds, true);
+    println!("seed {seed}: {operations} operations, {changes} instances came or went, {unloads} unloads");
+    let (mut operations, mut changes) = (0, 0);
+    for schedule in 20 * seed..20 * seed + 20 {
+        let short = StressOptions { seed: schedule, operations: 150, ..StressOptions::default() };
+        let done = run(plan, Schedule::Seeded(schedule), short, false);
+        (operations, changes) = (operations + done.0, changes + done.1);
+    }
+    println!("seed {seed}: 20 schedules, {operations} operations, {changes} instances came or went");
+}
