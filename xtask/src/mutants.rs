@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::process::{self, Failure, Outcome, answers, cargo, target};
+use crate::process::{self, Failure, Outcome, answers, cargo, root, target};
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -29,9 +29,6 @@ pub struct Arguments {
     again: bool,
 }
 
-/// Which tests: all but those that take seconds and notice nothing that no other one does.
-const TESTS: &str = "not (test(each_check_fails_when) or test(stores_from_four_threads) or binary(left_behind) or test(under_stress))";
-
 /// Of the viable mutants this share may be alive, in percent.
 const ALIVE: usize = 10;
 
@@ -46,19 +43,16 @@ pub fn run(arguments: &Arguments) -> Outcome {
     std::fs::create_dir_all(&folder)?;
     let config = folder.join("sample.toml");
     let patterns: Vec<Value> = sample.iter().map(|name| Value::from(format!("^{}$", escape(name)))).collect();
-    std::fs::write(&config, format!("examine_re = {}\n", Value::from(patterns)))?;
+    let known = process::read(&root().join(".cargo/mutants.toml"))?;
+    std::fs::write(&config, format!("examine_re = {}\n{known}", Value::from(patterns)))?;
     println!("{} mutants of {}, seed {}", sample.len(), arguments.package, arguments.seed);
 
-    let jobs = arguments.jobs.to_string();
-    let mut mutants =
-        cargo(&["mutants", "--test-tool", "nextest", "--no-shuffle", "--timeout", "240", "--jobs", &jobs]);
-    mutants.args(["--package", &arguments.package, "--test-package", &arguments.package]);
-    mutants.args(["--test-package", "altimeter", "--profile", "mutants"]);
+    let mut mutants = cargo(&["mutants", "--no-shuffle", "--timeout", "240"]);
+    mutants.args(["--jobs", &arguments.jobs.to_string(), "--package", &arguments.package]);
     mutants.arg("--config").arg(&config).arg("--output").arg(&folder);
     if arguments.again {
         mutants.arg("--iterate");
     }
-    mutants.args(["--", "-E", TESTS]);
     // Its exit code tells of mutants that live; how many is judged here.
     eprintln!("xtask: cargo mutants on {}", config.display());
     mutants.status()?;
