@@ -354,6 +354,8 @@ pub(crate) fn deliver_user(core: &Core, thread: &KTHREAD) -> Result<(), Raise> {
     };
     if let Some(Call::Object(address)) = next {
         call_kernel_routine(core, address)?;
+        // What came for the thread while the routine held it off.
+        return deliver();
     }
     Ok(())
 }

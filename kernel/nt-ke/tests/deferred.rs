@@ -364,6 +364,48 @@ fn alerts_and_user_apcs_end_alertable_waits_only() {
     });
 }
 
+/// The routine of a normal APC at PASSIVE_LEVEL, within which a special one is queued to its own thread.
+extern "win64" fn interrupted_routine(log: &'static Log, _: usize, _: usize) {
+    log.note(1);
+    assert!(special(log, current_thread(), 2));
+    // As KeInsertQueueApc does.
+    apc::deliver().expect("no stop");
+    log.note(3);
+}
+
+/// The kernel routine of a user APC, at APC_LEVEL.
+extern "win64" fn user_apc_routine(_: &KAPC, _: usize, _: usize, log: &Cell<u64>, _: usize) {
+    // SAFETY: the test passes a log that lasts.
+    let log = unsafe { &*(log.get() as *const Log) };
+    log.note(4);
+    assert!(special(log, current_thread(), 6));
+    apc::deliver().expect("no stop");
+    log.note(5);
+}
+
+#[test]
+fn a_special_apc_interrupts_the_routines_of_other_apcs() {
+    // spec: SEED-MODW-10
+    machines(|_| {
+        let log = lasting(Log::default());
+        let apc = |kernel: usize, normal: usize, user: bool| {
+            let object = lasting(KAPC::default());
+            let routines = Routines { kernel: native(kernel), rundown: NativeFn(0), normal: native(normal) };
+            apc::initialize(object, current_thread(), 0, &routines, user, std::ptr::from_ref(log) as usize);
+            assert!(apc::insert(object, std::ptr::from_ref(log) as usize, 0));
+        };
+        apc(quiet_routine as *const () as usize, interrupted_routine as *const () as usize, false);
+        apc::deliver().expect("no stop");
+        assert_eq!(log.orders(), [1, 2, 3], "inside the routine at PASSIVE_LEVEL");
+        apc(user_apc_routine as *const () as usize, normal_routine as *const () as usize, true);
+        let gate = event();
+        let alertable = WaitMode { user: true, alertable: true };
+        let waited = dispatcher::wait_as(&[&gate.Header], false, alertable, Some(-1000));
+        assert_eq!(waited, Ok(NtStatus::USER_APC));
+        assert_eq!(log.orders(), [1, 2, 3, 4, 5, 6], "after the routine at APC_LEVEL, before the wait ends");
+    });
+}
+
 #[test]
 fn what_waits_for_a_thread_that_ends_is_run_down() {
     // spec: EXEC-01

@@ -33,6 +33,16 @@ fn results(machine: &Machine) -> (u32, u32, Vec<u32>) {
 }
 
 #[test]
+fn the_manager_exports_its_resource_routines() {
+    // spec: SEED-RES-14
+    for routine in ["FltAcquireResourceExclusive", "FltAcquireResourceShared", "FltReleaseResource"] {
+        let address = exports::resolve("fltmgr.sys", routine);
+        assert!(address.is_some_and(|address| address != 0), "{routine}");
+        assert_eq!(exports::resolve("ntoskrnl.exe", routine), None, "{routine} is the filter manager's");
+    }
+}
+
+#[test]
 fn every_routine_does_what_is_documented_under_every_schedule() {
     // spec: SEED-RES-01, SEED-RES-03, SEED-RES-04, SEED-RES-05, SEED-RES-06, SEED-RES-08, SEED-RES-10, SEED-RES-11
     // spec: RES-05, RES-16, RES-22, RES-30, RES-31
