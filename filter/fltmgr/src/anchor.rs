@@ -113,11 +113,7 @@ pub fn bind<T: Anchored>(object: &Arc<T>) {
 }
 
 fn read(address: usize) -> Option<(u16, usize)> {
-    let words: [u64; 2] = if address != 0 && address.is_multiple_of(8) {
-        copy::read_value(address).ok()?
-    } else {
-        return None;
-    };
+    let words: [u64; 2] = copy::read_value(address).ok()?;
     Some((words[0] as u16, words[1] as usize))
 }
 

@@ -13,6 +13,10 @@ thread_local! {
     static LOG: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
     static PENDING: Cell<Option<&'static IRP>> = const { Cell::new(None) };
     static ACTION: Cell<Action> = const { Cell::new(Action::Pass) };
+    /// Flags of the file system's volume device.
+    static VOLUME_FLAGS: Cell<u32> = const { Cell::new(0) };
+    /// Flags of the next filter's registration.
+    static REGISTRATION_FLAGS: Cell<u32> = const { Cell::new(0) };
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -139,7 +143,7 @@ impl Dispatch for LogFs {
                 let driver = unsafe { &*device.DriverObject.get() };
                 let volume =
                     io_create_device(driver, 0, None, FILE_DEVICE_DISK_FILE_SYSTEM, 0, false)?.unwrap();
-                volume.Flags.set(0);
+                volume.Flags.set(VOLUME_FLAGS.get());
                 // SAFETY: a mount request names its VPB.
                 let vpb = unsafe { &*stack.Parameters.MountVolume().Vpb.get() };
                 vpb.DeviceObject.set(std::ptr::from_ref(volume).cast_mut());
@@ -208,6 +212,7 @@ fn filter(name: &str, altitude: &str, pre: usize, post: usize) -> Arc<fltmgr::Fi
     let registration = FLT_REGISTRATION::default();
     registration.Size.set(size_of::<FLT_REGISTRATION>() as u16);
     registration.Version.set(FLT_REGISTRATION_VERSION);
+    registration.Flags.set(REGISTRATION_FLAGS.get());
     registration.OperationRegistration.set(operations.as_ptr().cast_mut());
     registration.InstanceSetupCallback.set(native(setup as *const () as usize));
     registration.InstanceTeardownCompleteCallback.set(native(torn_down as *const () as usize));
@@ -474,6 +479,7 @@ fn counters_tell_callbacks_by_instance_also_after_it_is_gone() {
     in_machine(|_| {
         fltmgr::flt().set_statistics(true);
         let (upper, _lower) = two_filters();
+        filter("lowest", "99", lower_pre as *const () as usize, 0);
         let opened = open();
         write(opened.handle);
         write(opened.handle);
@@ -489,6 +495,7 @@ fn counters_tell_callbacks_by_instance_also_after_it_is_gone() {
             "mounts come before instances"
         );
         assert_eq!(counts(1), counts(0));
+        assert_eq!(counts(2), [("IRP_MJ_CREATE", 1, 0), ("IRP_MJ_WRITE", 2, 0)], "no post callbacks");
         nt_close(opened.handle).unwrap();
     });
 }
@@ -521,5 +528,43 @@ fn an_instance_reference_that_is_never_given_back_is_reported() {
         assert_eq!(log(), ["teardown 2"]);
         assert_eq!(rules(core), ["OBJ-03"]);
         assert_eq!(fltmgr::instance_for_driver(&instance), Err(NtStatus::FLT_DELETING_OBJECT));
+    });
+}
+
+#[test]
+fn a_volume_without_a_cache_takes_only_filters_that_support_it() {
+    in_machine(|_| {
+        VOLUME_FLAGS.set(DO_DAX_VOLUME);
+        REGISTRATION_FLAGS.set(FLTFL_REGISTRATION_SUPPORT_DAX_VOLUME);
+        let supporting =
+            filter("upper", "100.5", upper_pre as *const () as usize, upper_post as *const () as usize);
+        REGISTRATION_FLAGS.set(FLTFL_REGISTRATION_SUPPORT_NPFS_MSFS);
+        let other = filter("lower", "100", lower_pre as *const () as usize, lower_post as *const () as usize);
+        nt_close(open().handle).unwrap();
+        assert_eq!(fltmgr::flt().instances_of(&supporting).len(), 1);
+        assert_eq!(fltmgr::flt().instances_of(&other).len(), 0);
+    });
+}
+
+#[test]
+fn a_pointer_to_anything_else_ends_the_machine() {
+    for wrong in 0..3 {
+        in_machine(|core| {
+            let (upper, _lower) = two_filters();
+            nt_close(open().handle).unwrap();
+            let instance = &fltmgr::flt().instances_of(&upper)[0];
+            let address = fltmgr::instance_for_driver(instance).expect("it is there");
+            let wrong = [address + 1, 0, std::ptr::from_ref(core) as usize & !7][wrong];
+            assert!(fltmgr::from_address::<fltmgr::Instance>(wrong).is_err());
+            assert!(core.bug_checked().is_some_and(|check| check.message.contains("instance")));
+        });
+    }
+    in_machine(|core| {
+        let (upper, _lower) = two_filters();
+        nt_close(open().handle).unwrap();
+        let instance = &fltmgr::flt().instances_of(&upper)[0];
+        let address = fltmgr::instance_for_driver(instance).expect("it is there");
+        assert!(fltmgr::from_address::<fltmgr::Filter>(address).is_err());
+        assert!(core.bug_checked().is_some_and(|check| check.message.contains("filter")));
     });
 }
