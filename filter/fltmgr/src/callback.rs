@@ -25,6 +25,7 @@ pub fn pre(operation: &Operation, node: &Node) -> Result<u32, Raise> {
 
 #[inline(always)]
 fn call_pre(operation: &Operation, node: &Node) -> Result<u32, Raise> {
+    nt_ke::scheduler::point();
     let arguments = [
         from_ref(&operation.data) as u64,
         from_ref(&operation.objects) as u64,
@@ -50,6 +51,7 @@ pub fn post(operation: &Operation, node: &Node, context: usize) -> Result<u32, R
 
 #[inline(always)]
 fn call_post(operation: &Operation, node: &Node, context: usize) -> Result<u32, Raise> {
+    nt_ke::scheduler::point();
     let arguments =
         [from_ref(&operation.data) as u64, from_ref(&operation.objects) as u64, context as u64, 0];
     Ok(call(node.post, arguments)? as u32)
@@ -75,14 +77,12 @@ pub fn is_watched(core: &Core, flt: &Flt) -> bool {
     core.watched() & (watch::OBSERVED | watch::SCHEDULED) != 0 || flt.has_switches()
 }
 
-/// A seeded machine may switch threads before each callback: its operations are all watched.
 fn watched(
     node: &Node,
     phase: &'static str,
     data: &FLT_CALLBACK_DATA,
     run: impl FnOnce() -> Result<u32, Raise>,
 ) -> Result<u32, Raise> {
-    nt_ke::scheduler::point();
     let core = current_core();
     let (observed, counted) = (core.observed(), crate::flt().statistics_on());
     let operation = rows::name(rows::major_of_row(node.row));
