@@ -82,14 +82,15 @@ pub struct Owed {
     instance: AtomicUsize,
     /// Its completion context.
     pub context: Cell<usize>,
-    /// MDL of the buffer that the instance put in place of the one it saw.
+    /// MDL of the buffer that the instance put in place of the one it saw, if it is marked `SWAPPED`.
     pub swapped_mdl: Cell<usize>,
     /// Version of the parameters that its pre callback saw.
     version: Cell<u32>,
-    /// Nonzero once someone has taken it: the completion, or a drain. Used while the operation is parked.
-    pub claimed: AtomicU32,
-    /// What few records have: `SWAPPED` and the like.
+    /// What few records have: `SWAPPED` and the like. Beside the version: one store writes both.
     marks: Cell<u32>,
+    /// Nonzero once someone has taken it: the completion, or a drain. Used while the operation is parked; zero in
+    /// records that are free.
+    pub claimed: AtomicU32,
     /// To a power of two, so that a record is found by a shift.
     _pad: [Cell<u64>; 2],
 }
@@ -108,6 +109,11 @@ impl Owed {
     #[inline]
     pub fn is(&self, mark: u32) -> bool {
         self.marks.get() & mark != 0
+    }
+
+    /// The MDL of the buffer that the instance swapped in, or 0.
+    pub fn swapped(&self) -> usize {
+        if self.is(SWAPPED) { self.swapped_mdl.get() } else { 0 }
     }
 
     /// Marks it.
@@ -485,8 +491,6 @@ impl Operation {
         owed.node.set(node);
         owed.context.set(context);
         owed.version.set(version);
-        owed.claimed.store(0, Ordering::Relaxed);
-        owed.swapped_mdl.set(0);
         owed.marks.set(0);
         owed.instance.store(std::ptr::from_ref::<Instance>(&node.instance) as usize, Ordering::Release);
         self.used.store(used as u32 + 1, Ordering::Release);

@@ -258,9 +258,10 @@ pub(crate) fn hold_post(
     complain_unless_queued(operation, node, node.post);
     // No drain may take it.
     owed.claimed.store(1, Ordering::Relaxed);
+    let put_off = operation.extras.replace(true);
     let seat = step_aside(operation, leg, Stop::Post(index, before));
     // Its work was put off: who does it goes on.
-    if operation.extras.get() && operation.buffers.borrow().deferred.is_some() {
+    if put_off && operation.buffers.borrow().deferred.is_some() {
         crate::safe::hand_over(operation);
     } else if !publish(operation, node) {
         step_back(operation, seat.as_ref());

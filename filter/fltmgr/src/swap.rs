@@ -355,7 +355,7 @@ fn in_post<'a>(operation: &'a Operation, routine: &str) -> Option<&'a Owed> {
 /// Source:  FltGetSwappedBufferMdlAddress; SWAP-17, SWAP-18, SWAP-21 (outside a post callback: 0, and a finding)
 /// IRQL:    any
 pub fn flt_get_swapped_buffer_mdl_address(operation: &Operation) -> usize {
-    in_post(operation, "FltGetSwappedBufferMdlAddress").map_or(0, |owed| owed.swapped_mdl.get())
+    in_post(operation, "FltGetSwappedBufferMdlAddress").map_or(0, Owed::swapped)
 }
 
 /// Leaves the MDL of the swapped buffer to the filter.
@@ -365,7 +365,7 @@ pub fn flt_get_swapped_buffer_mdl_address(operation: &Operation) -> usize {
 pub fn flt_retain_swapped_buffer_mdl_address(operation: &Operation) {
     let Some(owed) = in_post(operation, "FltRetainSwappedBufferMdlAddress") else { return };
     owed.mark(RETAINED);
-    let address = owed.swapped_mdl.get();
+    let address = owed.swapped();
     operation.buffers.borrow_mut().made.retain(|other| *other != address);
     if let Some(mdl) = mdl(address) {
         mark(mdl, false);

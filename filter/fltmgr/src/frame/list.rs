@@ -143,6 +143,9 @@ fn end(operation: &Operation) {
         crate::completion::unpark(operation);
         operation.let_tables_go();
     }
+    for index in 0..operation.used() {
+        operation.owed(index).claimed.store(0, Ordering::Relaxed);
+    }
     crate::swap::end(operation);
 }
 
@@ -212,8 +215,8 @@ fn allocate(records: usize) -> Option<&'static Operation> {
             context: Cell::new(0),
             swapped_mdl: Cell::new(0),
             version: Cell::new(0),
-            claimed: AtomicU32::new(0),
             marks: Cell::new(0),
+            claimed: AtomicU32::new(0),
             _pad: Default::default(),
         };
         // SAFETY: inside the block, which has room for `capacity` records, and not referenced yet.
