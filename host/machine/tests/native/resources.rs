@@ -35,11 +35,18 @@ fn results(machine: &Machine) -> (u32, u32, Vec<u32>) {
 #[test]
 fn the_manager_exports_its_resource_routines() {
     // spec: SEED-RES-14
-    for routine in ["FltAcquireResourceExclusive", "FltAcquireResourceShared", "FltReleaseResource"] {
-        let address = exports::resolve("fltmgr.sys", routine);
-        assert!(address.is_some_and(|address| address != 0), "{routine}");
-        assert_eq!(exports::resolve("ntoskrnl.exe", routine), None, "{routine} is the filter manager's");
-    }
+    let resolve = |image| {
+        crate::support::machine()
+            .run(|_| {
+                let routines =
+                    ["FltAcquireResourceExclusive", "FltAcquireResourceShared", "FltReleaseResource"];
+                Ok(routines
+                    .map(|routine| exports::resolve(image, routine).is_some_and(|address| address != 0)))
+            })
+            .expect("the machine runs")
+    };
+    assert_eq!(resolve("fltmgr.sys"), [true; 3]);
+    assert_eq!(resolve("ntoskrnl.exe"), [false; 3], "they are the filter manager's");
 }
 
 #[test]
