@@ -223,7 +223,9 @@ pub fn hold_pre(operation: &Operation, node: &Node, next: Next, leg: Leg) -> Res
 
 /// A callback holds an operation although its work could not be queued. Source: PEND-14.
 fn complain_unless_queued(operation: &Operation, node: &Node, place: NativeFn) {
-    if operation.extras.get() && std::mem::take(&mut operation.buffers.borrow_mut().not_queued) {
+    let failed = if operation.extras.get() { operation.buffers.borrow().not_queued } else { 0 };
+    if failed == std::ptr::from_ref(node) as usize {
+        operation.buffers.borrow_mut().not_queued = 0;
         let message = "the callback holds the operation although FltQueueDeferredIoWorkItem failed";
         report(node, place, "PEND-14", Severity::Error, message);
     }

@@ -49,8 +49,8 @@ pub struct Buffers {
     pub(crate) deferred: Option<Deferred>,
     /// It was issued again with other parameters.
     pub(crate) reissued: bool,
-    /// Its work was not queued.
-    pub(crate) not_queued: bool,
+    /// Address of the node whose work was not queued.
+    pub(crate) not_queued: usize,
     /// The callback that holds the operation.
     pub(crate) stop: Option<Stop>,
     /// Threads that wait for the operation, the last one first.

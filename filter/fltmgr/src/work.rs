@@ -214,7 +214,7 @@ pub fn flt_queue_deferred_io_work_item(
     let (instance, label) = (Arc::clone(&node.instance), node.instance.filter.label.clone());
     let status = refused(operation, &instance, &label);
     if status != NtStatus::SUCCESS {
-        operation.buffers.borrow_mut().not_queued = true;
+        operation.buffers.borrow_mut().not_queued = std::ptr::from_ref(node) as usize;
         operation.extras.set(true);
         return Ok(status);
     }
@@ -226,6 +226,10 @@ pub fn flt_queue_deferred_io_work_item(
         findings::error("PEND-13", &label, message);
     }
     let which = queue_of(queue, "PEND-12", &label);
+    if operation.extras.get() {
+        // Before somebody else works on it.
+        operation.buffers.borrow_mut().not_queued = 0;
+    }
     if !enqueue((item, address), which, routine, (data, context), (busy, instance)) {
         queued_twice(&label);
         return Ok(NtStatus::INVALID_PARAMETER);
