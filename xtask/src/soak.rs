@@ -54,7 +54,32 @@ const SOAKS: &[Soak] = &[
     Soak {
         name: "tracker",
         about: "stress below the driver tracker, whose instances come and go a few times a second and which is unloaded every two seconds; on free threads and on fibres",
-        run: &["run", "--release", "--quiet", "--package", "altimeter", "--example", "soak_tracker", "--"],
+        run: &[
+            "run",
+            "--release",
+            "--quiet",
+            "--package",
+            "altimeter",
+            "--example",
+            "soak_coming",
+            "--",
+            "tracker",
+        ],
+    },
+    Soak {
+        name: "deferrer",
+        about: "the same below deferrer, which holds operations and completes them from workers",
+        run: &[
+            "run",
+            "--release",
+            "--quiet",
+            "--package",
+            "altimeter",
+            "--example",
+            "soak_coming",
+            "--",
+            "deferrer",
+        ],
     },
     Soak {
         name: "names",
