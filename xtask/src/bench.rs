@@ -38,6 +38,11 @@ const BENCHES: &[Bench] = &[
         run: &["run", "--quiet", "--release", "--package", "altimeter", "--example", "bench_page_writer"],
     },
     Bench {
+        name: "pend",
+        about: "writes that a filter holds and completes, at once or from a worker, beside those that pass",
+        run: &["run", "--quiet", "--release", "--package", "altimeter", "--example", "bench_pend"],
+    },
+    Bench {
         name: "raise",
         about: "an exception that a driver raises, or a fault of its, and catches",
         run: &["run", "--quiet", "--release", "--package", "altimeter", "--example", "bench_raise"],
