@@ -128,6 +128,35 @@ static FLT_PREOP_CALLBACK_STATUS PreQueue(PFLT_CALLBACK_DATA Data, PCFLT_RELATED
     return NT_SUCCESS(status) ? FLT_PREOP_PENDING : FLT_PREOP_SUCCESS_NO_CALLBACK;
 }
 
+/* Waits in the callback for what never happens, until the operation is cancelled. */
+static FLT_PREOP_CALLBACK_STATUS PreWait(PFLT_CALLBACK_DATA Data, PCFLT_RELATED_OBJECTS FltObjects,
+                                         PVOID *CompletionContext)
+{
+    LARGE_INTEGER soon = {.QuadPart = -10000};
+    KEVENT never, set;
+    PVOID objects[2] = {&never, &set};
+    NTSTATUS status;
+
+    if (!Concerns(Data)) {
+        return Pass(Data);
+    }
+    KeInitializeEvent(&never, NotificationEvent, FALSE);
+    KeInitializeEvent(&set, NotificationEvent, TRUE);
+    CHECK(FltCancellableWaitForSingleObject(&set, NULL, Data) == STATUS_SUCCESS);
+    CHECK(FltCancellableWaitForSingleObject(&never, &soon, Data) == STATUS_TIMEOUT);
+    CHECK(FltCancellableWaitForSingleObject(&never, &soon, NULL) == STATUS_TIMEOUT);
+    CHECK(FltCancellableWaitForMultipleObjects(2, objects, WaitAny, NULL, NULL, Data) == STATUS_WAIT_0 + 1);
+    Results.Reserved[0]++;
+    KeClearEvent(&set);
+    status = Settings.Return == 0 ? FltCancellableWaitForSingleObject(&never, NULL, Data)
+                                  : FltCancellableWaitForMultipleObjects(2, objects, WaitAny, NULL, NULL, Data);
+    CHECK(status == STATUS_CANCELLED);
+    CHECK(FltCancellableWaitForSingleObject(&never, NULL, Data) == STATUS_CANCELLED);
+    Data->IoStatus.Status = STATUS_CANCELLED;
+    Data->IoStatus.Information = 0;
+    return FLT_PREOP_COMPLETE;
+}
+
 static FLT_PREOP_CALLBACK_STATUS PreRules(PFLT_CALLBACK_DATA Data, PCFLT_RELATED_OBJECTS FltObjects,
                                           PVOID *CompletionContext)
 {
@@ -218,6 +247,7 @@ static FLT_POSTOP_CALLBACK_STATUS PostAny(PFLT_CALLBACK_DATA Data, PCFLT_RELATED
 }
 
 const BEHAVIOUR QueueModes[] = {
+    {L"wait", PreWait, PostAny},
     {L"queue", PreQueue, PostAny},
     {L"cbdq-rules", PreRules, PostAny},
     {L"cancel", PreCancel, PostAny},

@@ -438,7 +438,49 @@ CASE_OF(FsRtlReleaseFile)
     Guard();
 }
 
+/* An IRP that is cancelled ends a wait. */
+static VOID CancellableWait(BOOLEAN Several)
+{
+    LARGE_INTEGER soon = {.QuadPart = -10000};
+    PIRP irp = IoAllocateIrp(1, FALSE);
+    KEVENT first, second;
+    PVOID objects[2] = {&first, &second};
+    NTSTATUS status;
+
+    CHECK(irp != NULL);
+    IoSetNextIrpStackLocation(irp);
+    KeInitializeEvent(&first, NotificationEvent, FALSE);
+    KeInitializeEvent(&second, NotificationEvent, TRUE);
+    if (Several) {
+        CHECK(FsRtlCancellableWaitForMultipleObjects(2, objects, WaitAny, NULL, NULL, irp) == STATUS_WAIT_0 + 1);
+        KeClearEvent(&second);
+        CHECK(FsRtlCancellableWaitForMultipleObjects(2, objects, WaitAny, &soon, NULL, irp) == STATUS_TIMEOUT);
+    } else {
+        CHECK(FsRtlCancellableWaitForSingleObject(&second, NULL, irp) == STATUS_SUCCESS);
+        CHECK(FsRtlCancellableWaitForSingleObject(&second, NULL, NULL) == STATUS_SUCCESS);
+        CHECK(FsRtlCancellableWaitForSingleObject(&first, &soon, irp) == STATUS_TIMEOUT);
+    }
+    CHECK(irp->CancelRoutine == NULL);
+    CHECK(!IoCancelIrp(irp));
+    status = Several ? FsRtlCancellableWaitForMultipleObjects(2, objects, WaitAny, &soon, NULL, irp)
+                     : FsRtlCancellableWaitForSingleObject(&first, &soon, irp);
+    CHECK(status == STATUS_CANCELLED);
+    IoFreeIrp(irp);
+}
+
+CASE_OF(FsRtlCancellableWaitForSingleObject)
+{
+    CancellableWait(FALSE);
+}
+
+CASE_OF(FsRtlCancellableWaitForMultipleObjects)
+{
+    CancellableWait(TRUE);
+}
+
 const CASE FsRtlMoreChecks[] = {
+    ROW(FsRtlCancellableWaitForSingleObject),
+    ROW(FsRtlCancellableWaitForMultipleObjects),
     ROW(FsRtlAreNamesEqual),
     ROW(FsRtlDissectName),
     ROW(FsRtlDoesDbcsContainWildCards),

@@ -290,6 +290,7 @@ fn settle(operation: &'static Operation, leg: &mut Leg) -> Result<bool, Raise> {
     if leg.waits {
         if operation.state.swap(WAITING, Ordering::AcqRel) == DISPATCHING {
             let _waiting = nt_ke::locks::waiting_for("the completion of an operation that pends below");
+            let _listed = operation.irp.get().map(nt_io::io_waiting);
             dispatcher::wait(&operation.event, false, None)?;
         }
         return Ok(true);

@@ -195,6 +195,8 @@ fn publish(operation: &Operation, node: &Node) -> bool {
 
 fn stay(operation: &Operation, seat: &Event) -> Result<(), Raise> {
     let _waiting = nt_ke::locks::waiting_for("an operation that a filter holds");
+    // It comes back through this thread, so its IRP stays.
+    let _listed = operation.irp.get().map(nt_io::io_waiting);
     dispatcher::wait(&seat.0, false, None)?;
     operation.arrive();
     Ok(())

@@ -4,12 +4,14 @@ use std::sync::atomic::Ordering;
 
 use nt_abi::irql::DISPATCH_LEVEL;
 use nt_abi::{
-    FO_SYNCHRONOUS_IO, IRP, IRP_MJ_DEVICE_CONTROL, IRP_MJ_FILE_SYSTEM_CONTROL, IRP_PAGING_IO,
-    IRP_SYNCHRONOUS_API, IRP_SYNCHRONOUS_PAGING_IO, METHOD_BUFFERED, NativeFn,
+    DISPATCHER_HEADER, FO_SYNCHRONOUS_IO, IRP, IRP_MJ_DEVICE_CONTROL, IRP_MJ_FILE_SYSTEM_CONTROL,
+    IRP_PAGING_IO, IRP_SYNCHRONOUS_API, IRP_SYNCHRONOUS_PAGING_IO, KEVENT, METHOD_BUFFERED, NativeFn,
+    NtStatus,
 };
-use nt_ke::{Raise, current_thread, irql, spinlock};
+use nt_ke::{Lock, Raise, current_thread, dispatcher, irql, spinlock};
 
-use crate::pointer::{address, at};
+use crate::issue::{IoResult, IoStatus};
+use crate::pointer::{address, at, at_address};
 use crate::stack::{io_current_stack, stack_file};
 
 /// A cancel routine of a driver in Rust. Called like a native one: it must release the cancel spin lock with
@@ -77,6 +79,103 @@ pub(crate) fn cancel_held(irp: &'static IRP, old: u8) -> Result<bool, Raise> {
         boundary::call(NativeFn(routine), [device as u64, address(irp) as u64])?;
     }
     Ok(true)
+}
+
+/// A request that a thread waits for, until this is dropped.
+pub struct Waiting(&'static IRP);
+
+/// The current thread is about to wait for `irp`, which stays until it has: who cancels what the thread waits for finds it.
+pub fn io_waiting(irp: &'static IRP) -> Waiting {
+    crate::subsystem().waiting.lock().push(address(irp));
+    Waiting(irp)
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        {
+            let mut waiting = crate::subsystem().waiting.lock();
+            let place = waiting.iter().position(|irp| *irp == address(self.0));
+            place.map(|place| waiting.swap_remove(place));
+        }
+        // Who cancels finds requests under this lock: let them be done with this one.
+        if let Ok(old) = io_acquire_cancel_spin_lock() {
+            let _ = io_release_cancel_spin_lock(old);
+        }
+    }
+}
+
+/// Cancels the requests of `list` that are `wanted`, each once. Those that are listed are not freed meanwhile.
+///
+/// Errors: NOT_FOUND
+pub(crate) fn cancel_listed(list: &Lock<Vec<usize>>, wanted: impl Fn(&IRP) -> bool) -> IoResult {
+    let mut done = Vec::new();
+    loop {
+        let old = io_acquire_cancel_spin_lock()?;
+        let next = {
+            let listed = list.lock();
+            let fresh = listed.iter().copied().filter(|irp| !done.contains(irp));
+            fresh.filter_map(at_address::<IRP>).find(|irp| wanted(irp))
+        };
+        let Some(irp) = next else {
+            io_release_cancel_spin_lock(old)?;
+            break;
+        };
+        done.push(address(irp));
+        cancel_held(irp, old)?;
+    }
+    Ok(IoStatus::of(if done.is_empty() { NtStatus::NOT_FOUND } else { NtStatus::SUCCESS }))
+}
+
+/// Waits for one of `objects` (or all of them), or until `irp`, which is the caller's, is cancelled.
+///
+/// Source:  FsRtlCancellableWaitForSingleObject, FsRtlCancellableWaitForMultipleObjects
+/// IRQL:    <= APC_LEVEL
+/// Returns: as [`dispatcher::wait_multiple`]; CANCELLED
+/// Errors:  as there. A wait for all of several objects, and one with an IRP that has a cancel routine, goes on when the IRP
+///          is cancelled meanwhile
+pub fn io_wait_cancellable(
+    objects: &[&DISPATCHER_HEADER],
+    all: bool,
+    timeout: Option<i64>,
+    irp: Option<&'static IRP>,
+) -> Result<NtStatus, Raise> {
+    let Some(irp) = irp else { return dispatcher::wait_multiple(objects, all, false, timeout) };
+    if irp.Cancel.load(Ordering::SeqCst) != 0 {
+        return Ok(NtStatus::CANCELLED);
+    }
+    let any = !all || objects.len() == 1;
+    if !any || irp.CancelRoutine.load(Ordering::Acquire) != 0 {
+        return dispatcher::wait_multiple(objects, all, false, timeout);
+    }
+    let event = KEVENT::default();
+    dispatcher::initialize_header(&event.Header, dispatcher::object_type::NOTIFICATION_EVENT, 0);
+    irp.DriverContext()[WAKE].set(address(&event) as *mut _);
+    io_set_rust_cancel(irp, Some(wake));
+    if irp.Cancel.load(Ordering::SeqCst) != 0 && io_set_rust_cancel(irp, None) {
+        return Ok(NtStatus::CANCELLED);
+    }
+    let _listed = io_waiting(irp);
+    let mut waited = objects.to_vec();
+    waited.push(&event.Header);
+    let status = dispatcher::wait_multiple(&waited, false, false, timeout)?;
+    if !io_set_rust_cancel(irp, None) {
+        // It is being called, and has the event.
+        dispatcher::wait(&event.Header, false, None)?;
+    }
+    Ok(if status.0 == objects.len() as i32 { NtStatus::CANCELLED } else { status })
+}
+
+/// Which word of the IRP's `DriverContext` names the event of a wait that can be cancelled.
+const WAKE: usize = 1;
+
+/// Ends such a wait.
+fn wake(irp: &'static IRP) -> Result<(), Raise> {
+    let event = at_address::<KEVENT>(irp.DriverContext()[WAKE].get() as usize);
+    io_release_cancel_spin_lock(irp.CancelIrql.get())?;
+    if let Some(event) = event {
+        dispatcher::set_event(&event.Header);
+    }
+    Ok(())
 }
 
 /// The top-level IRP of the thread, or one of the FSRTL_* markers. Source: IoGetTopLevelIrp; IO-25.

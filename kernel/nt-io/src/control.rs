@@ -1,7 +1,7 @@
 //! Control requests, directory queries, change notification, locks, EAs, security, cancellation by handle.
 
 use nt_abi::{
-    FILE_LIST_DIRECTORY, FILE_READ_DATA, FILE_READ_EA, FILE_WRITE_DATA, FILE_WRITE_EA, IRP,
+    FILE_LIST_DIRECTORY, FILE_READ_DATA, FILE_READ_EA, FILE_WRITE_DATA, FILE_WRITE_EA,
     IRP_DEFER_IO_COMPLETION, IRP_MJ_DEVICE_CONTROL, IRP_MJ_DIRECTORY_CONTROL, IRP_MJ_FILE_SYSTEM_CONTROL,
     IRP_MJ_LOCK_CONTROL, IRP_MJ_QUERY_EA, IRP_MJ_QUERY_SECURITY, IRP_MJ_SET_EA, IRP_MJ_SET_SECURITY,
     IRP_MN_LOCK, IRP_MN_NOTIFY_CHANGE_DIRECTORY, IRP_MN_QUERY_DIRECTORY, IRP_MN_UNLOCK_SINGLE,
@@ -374,25 +374,22 @@ pub fn nt_set_security_file(handle: usize, information: u32, descriptor: usize) 
 pub fn nt_cancel_io_file(handle: usize, all_threads: bool) -> IoResult {
     let open = opened!(handle, 0);
     let thread = address(nt_ke::current_thread());
-    // With the cancel spin lock held no request that is in the list can be freed: see `issue::finish`.
-    let mut done = Vec::new();
-    loop {
-        let old = crate::cancel::io_acquire_cancel_spin_lock()?;
-        let next = {
-            let pending = crate::subsystem().pending.lock();
-            pending.iter().copied().filter(|irp| !done.contains(irp)).find_map(|irp| {
-                at_address::<IRP>(irp).filter(|irp| {
-                    std::ptr::eq(irp.OriginalFileObject().get(), open.file)
-                        && (all_threads || irp.Thread().get() as usize == thread)
-                })
-            })
-        };
-        let Some(irp) = next else {
-            crate::cancel::io_release_cancel_spin_lock(old)?;
-            break;
-        };
-        done.push(address(irp));
-        crate::cancel::cancel_held(irp, old)?;
-    }
-    Ok(IoStatus::of(if done.is_empty() { NtStatus::NOT_FOUND } else { NtStatus::SUCCESS }))
+    crate::cancel::cancel_listed(&crate::subsystem().pending, |irp| {
+        std::ptr::eq(irp.OriginalFileObject().get(), open.file)
+            && (all_threads || irp.Thread().get() as usize == thread)
+    })
+}
+
+/// Cancels the requests that `thread` waits for now: all of them, or the one with the status block `iosb`.
+///
+/// A request is found while its issuer waits for it, here or in a filter that holds it; not while a file system waits inside
+/// its dispatch routine.
+///
+/// Source:  NtCancelSynchronousIoFile; IO-20, IO-49. Does not wait for their end.
+/// Errors:  NOT_FOUND
+pub fn nt_cancel_synchronous_io_file(thread: &nt_ke::KTHREAD, iosb: usize) -> IoResult {
+    let thread = address(thread);
+    crate::cancel::cancel_listed(&crate::subsystem().waiting, |irp| {
+        irp.Thread().get() as usize == thread && (iosb == 0 || irp.UserIosb.get() as usize == iosb)
+    })
 }

@@ -237,7 +237,7 @@ impl Request {
         }
         tail.kind.set(kind::SYNCHRONOUS);
         io_call_driver(self.device, irp)?;
-        wait_for(tail)?;
+        wait_listed(irp, tail)?;
         finish(irp, tail)
     }
 
@@ -281,7 +281,7 @@ impl Request {
         if synchronous {
             tail.kind.set(kind::SYNCHRONOUS);
             io_call_driver(device, irp)?;
-            wait_for(tail)?;
+            wait_listed(irp, tail)?;
             return finish(irp, tail);
         }
         tail.kind.set(kind::ASYNCHRONOUS);
@@ -297,6 +297,15 @@ impl Request {
         }
         Ok(IoStatus::of(NtStatus::PENDING))
     }
+}
+
+/// Waits so that the request can be cancelled.
+fn wait_listed(irp: &'static IRP, tail: &Tail) -> Result<(), Raise> {
+    if tail.state.load(Ordering::Acquire) == state::COMPLETED {
+        return Ok(());
+    }
+    let _listed = crate::cancel::io_waiting(irp);
+    wait_for(tail)
 }
 
 pub(crate) fn wait_for(tail: &Tail) -> Result<(), Raise> {

@@ -46,17 +46,17 @@ pub use build::{
     io_build_device_io_control_request, io_build_fsd_request, io_make_associated_irp, io_send_device_control,
 };
 pub use cancel::{
-    RustCancel, io_acquire_cancel_spin_lock, io_cancel_irp, io_get_top_level_irp,
+    RustCancel, Waiting, io_acquire_cancel_spin_lock, io_cancel_irp, io_get_top_level_irp,
     io_is_operation_synchronous, io_release_cancel_spin_lock, io_set_cancel_routine, io_set_rust_cancel,
-    io_set_top_level_irp,
+    io_set_top_level_irp, io_wait_cancellable, io_waiting,
 };
 pub use completion::{
     io_call_driver, io_call_driver_and_wait, io_complete_request, io_complete_with, io_send_and_wait,
 };
 pub use control::{
-    ControlBuffers, LockRange, nt_cancel_io_file, nt_device_io_control_file, nt_fs_control_file,
-    nt_lock_file, nt_notify_change_directory_file, nt_query_directory_file, nt_query_ea_file,
-    nt_query_security_file, nt_set_ea_file, nt_set_security_file, nt_unlock_file,
+    ControlBuffers, LockRange, nt_cancel_io_file, nt_cancel_synchronous_io_file, nt_device_io_control_file,
+    nt_fs_control_file, nt_lock_file, nt_notify_change_directory_file, nt_query_directory_file,
+    nt_query_ea_file, nt_query_security_file, nt_set_ea_file, nt_set_security_file, nt_unlock_file,
 };
 pub use create::{
     CreateParameters, IO_OPEN_PAGING_FILE, InsteadOfCreate, Opened, io_create_file,

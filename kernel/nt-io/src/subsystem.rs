@@ -38,6 +38,8 @@ pub struct Io {
     pub(crate) cancel_state: Lock<()>,
     /// Asynchronous requests of services that are on their way.
     pub(crate) pending: Lock<Vec<usize>>,
+    /// Requests that a thread waits for.
+    pub(crate) waiting: Lock<Vec<usize>>,
     /// Whom to tell of asynchronous paging writes, by IRP.
     pub(crate) page_writes: Lock<BTreeMap<usize, PageWritten>>,
     /// The cancel spin lock.
@@ -81,6 +83,7 @@ impl Io {
             disk_driver: OnceLock::new(),
             cancel_state: Lock::new(Rank::IoCancel, ()),
             pending: Lock::new(Rank::IoCancel, Vec::new()),
+            waiting: Lock::new(Rank::IoCancel, Vec::new()),
             page_writes: Lock::new(Rank::Leaf, BTreeMap::new()),
             cancel_lock: AtomicUsize::new(0),
             fast_io: AtomicBool::new(true),

@@ -4,11 +4,12 @@ use boundary::{Raise, copy, export};
 use fltmgr::control;
 use fltmgr::tag::ReparseTag;
 use nt_abi::irql::{APC_LEVEL, PASSIVE_LEVEL};
-use nt_abi::{DISPATCHER_HEADER, FILE_OBJECT, NtStatus};
+use nt_abi::{DISPATCHER_HEADER, FILE_OBJECT, IRP, NtStatus};
 use nt_io::ControlBuffers;
 
 use crate::argument::{arg, fault, load_if, rows, store, store_if};
 use crate::flt_filter::instance;
+use crate::ke::{WAIT_ALL, waited_for};
 
 rows! { "fltmgr.sys", "fltmgr";
     FltFsControlFile done "";
@@ -21,7 +22,13 @@ rows! { "fltmgr.sys", "fltmgr";
     FltCreateSystemVolumeInformationFolder partial "the folder has no descriptor of its own";
     FltBuildDefaultSecurityDescriptor done "";
     FltFreeSecurityDescriptor done "";
-    FltCancellableWaitForSingleObject partial "cancelling the operation does not end the wait";
+    FltCancellableWaitForSingleObject done "";
+    FltCancellableWaitForMultipleObjects partial "cancelling does not end a wait for all of several";
+}
+
+/// The IRP of callback data, if they have one.
+fn irp_of(data: usize) -> Result<Option<&'static IRP>, Raise> {
+    if data == 0 { Ok(None) } else { Ok(fltmgr::operation_from(data)?.irp.get()) }
 }
 
 fn tagged(
@@ -108,8 +115,14 @@ export! {
     }
 
     /// Waits for an object as long as an operation is not cancelled.
-    pub fn FltCancellableWaitForSingleObject(object: *mut DISPATCHER_HEADER, timeout: *mut i64, _data: usize) -> NtStatus [irql <= APC_LEVEL] {
+    pub fn FltCancellableWaitForSingleObject(object: *mut DISPATCHER_HEADER, timeout: *mut i64, data: usize) -> NtStatus [irql <= APC_LEVEL] {
         arg!(FltCancellableWaitForSingleObject: object);
-        nt_ke::dispatcher::wait(object, false, load_if(timeout)?)
+        nt_io::io_wait_cancellable(&[object], false, load_if(timeout)?, irp_of(data)?)
+    }
+
+    /// The same for several.
+    pub fn FltCancellableWaitForMultipleObjects(count: u32, objects: *mut usize, wait_type: u32, timeout: *mut i64, wait_blocks: usize, data: usize) -> NtStatus [irql <= APC_LEVEL] {
+        let headers = waited_for(count, objects, wait_blocks, "FltCancellableWaitForMultipleObjects")?;
+        nt_io::io_wait_cancellable(&headers, wait_type == WAIT_ALL, load_if(timeout)?, irp_of(data)?)
     }
 }

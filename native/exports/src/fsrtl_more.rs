@@ -5,14 +5,15 @@
 use boundary::{Raise, export};
 use nt_abi::irql::{APC_LEVEL, DISPATCH_LEVEL, PASSIVE_LEVEL};
 use nt_abi::{
-    DEVICE_OBJECT, FILE_OBJECT, FSRTL_ADVANCED_FCB_HEADER, FSRTL_FLAG2_IS_PAGING_FILE,
-    FSRTL_PER_STREAM_CONTEXT, MDL, NtStatus, STRING, UNICODE_STRING,
+    DEVICE_OBJECT, DISPATCHER_HEADER, FILE_OBJECT, FSRTL_ADVANCED_FCB_HEADER, FSRTL_FLAG2_IS_PAGING_FILE,
+    FSRTL_PER_STREAM_CONTEXT, IRP, MDL, NtStatus, STRING, UNICODE_STRING,
 };
 use nt_rtl::case;
 use nt_rtl::oem::CodePage::Oem;
 
-use crate::argument::{arg, load, optional, rows, store};
+use crate::argument::{arg, load, load_if, optional, rows, store};
 use crate::flt_string::units;
+use crate::ke::{WAIT_ALL, waited_for};
 use crate::rtl_string::bytes;
 
 rows! { "ntoskrnl.exe", "nt-fsrtl";
@@ -40,6 +41,8 @@ rows! { "ntoskrnl.exe", "nt-fsrtl";
     FsRtlLookupPerFileContext done "CTX-57";
     FsRtlRemovePerFileContext done "CTX-57";
     FsRtlTeardownPerFileContexts done "CTX-57";
+    FsRtlCancellableWaitForSingleObject done "";
+    FsRtlCancellableWaitForMultipleObjects partial "cancelling does not end a wait for all of several";
 }
 
 /// FileStandardInformation.
@@ -128,6 +131,20 @@ fn file_pointer(pointer: *mut usize) -> Option<&'static nt_fsrtl::FilePointer> {
 }
 
 export! {
+    /// Waits for an object, or until an IRP is cancelled.
+    pub fn FsRtlCancellableWaitForSingleObject(object: *mut DISPATCHER_HEADER, timeout: *mut i64, irp: *mut IRP) -> NtStatus [irql <= APC_LEVEL] {
+        arg!(FsRtlCancellableWaitForSingleObject: object);
+        let irp = optional(irp, "FsRtlCancellableWaitForSingleObject", "Irp")?;
+        nt_io::io_wait_cancellable(&[object], false, load_if(timeout)?, irp)
+    }
+
+    /// The same for several.
+    pub fn FsRtlCancellableWaitForMultipleObjects(count: u32, objects: *mut usize, wait_type: u32, timeout: *mut i64, wait_blocks: usize, irp: *mut IRP) -> NtStatus [irql <= APC_LEVEL] {
+        let headers = waited_for(count, objects, wait_blocks, "FsRtlCancellableWaitForMultipleObjects")?;
+        let irp = optional(irp, "FsRtlCancellableWaitForMultipleObjects", "Irp")?;
+        nt_io::io_wait_cancellable(&headers, wait_type == WAIT_ALL, load_if(timeout)?, irp)
+    }
+
     /// Allocates pool or raises.
     pub fn FsRtlAllocatePoolWithTag(kind: u32, bytes: u32, tag: u32) -> *mut u8 [irql <= DISPATCH_LEVEL] {
         raising(nt_ex::pool::allocate_pool_with_tag(kind, bytes as usize, tag)?)

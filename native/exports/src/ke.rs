@@ -32,7 +32,7 @@ rows! { "ntoskrnl.exe", "nt-ke";
 
 /// Threads have room for this many wait blocks of their own.
 const THREAD_WAIT_OBJECTS: u32 = 3;
-const WAIT_ALL: u32 = 0;
+pub(crate) const WAIT_ALL: u32 = 0;
 
 fn key<T>(object: &T) -> usize {
     std::ptr::from_ref(object) as usize
@@ -158,16 +158,7 @@ export! {
     pub fn KeWaitForMultipleObjects(
         count: u32, objects: *mut usize, wait_type: u32, _reason: u32, mode: u8, alertable: u8, timeout: *mut i64,
         wait_blocks: usize) -> NtStatus [irql <= DISPATCH_LEVEL] {
-        let allowed = if wait_blocks == 0 { THREAD_WAIT_OBJECTS } else { WAIT_OBJECTS as u32 };
-        if count > allowed {
-            return Err(too_many(count, allowed));
-        }
-        let mut headers = Vec::with_capacity(count as usize);
-        for index in 0..count as usize {
-            let object = load(objects.wrapping_add(index), "KeWaitForMultipleObjects", "objects")?;
-            let object = object as *mut DISPATCHER_HEADER;
-            headers.push(crate::argument::required(object, "KeWaitForMultipleObjects", "objects[]")?);
-        }
+        let headers = waited_for(count, objects, wait_blocks, "KeWaitForMultipleObjects")?;
         wait(&headers, wait_type == WAIT_ALL, wait_mode(mode, alertable), load_if(timeout)?)
     }
 
@@ -176,6 +167,25 @@ export! {
         let interval = load(interval, "KeDelayExecutionThread", "interval")?;
         dispatcher::delay_as(interval, wait_mode(mode, alertable))
     }
+}
+
+/// The objects of a wait for several.
+pub(crate) fn waited_for(
+    count: u32,
+    objects: *mut usize,
+    wait_blocks: usize,
+    export: &str,
+) -> Result<Vec<&'static DISPATCHER_HEADER>, Raise> {
+    let allowed = if wait_blocks == 0 { THREAD_WAIT_OBJECTS } else { WAIT_OBJECTS as u32 };
+    if count > allowed {
+        return Err(too_many(count, allowed));
+    }
+    let mut headers = Vec::with_capacity(count as usize);
+    for index in 0..count as usize {
+        let object = load(objects.wrapping_add(index), export, "objects")?;
+        headers.push(crate::argument::required(object as *mut DISPATCHER_HEADER, export, "objects[]")?);
+    }
+    Ok(headers)
 }
 
 /// Waits, and reports what must not be waited for in user mode: the stack may be paged out meanwhile, and a mutex would
