@@ -84,7 +84,7 @@ fn change(machine: &Machine, subject: &Subject, round: u64, changes: &AtomicU64)
 }
 
 fn run(subject: &Subject, schedule: Schedule, options: StressOptions, reload: bool) -> (u64, u64, u64) {
-    let post_at_dispatch = options.seed % 2 == 0;
+    let post_at_dispatch = options.seed.is_multiple_of(2);
     let machine = Machine::boot(Options { schedule, post_at_dispatch, ..Options::default() })
         .expect("a machine in memory boots");
     load(&machine, subject);
