@@ -205,6 +205,11 @@ VOID CheckAfterReparse(PFLT_CALLBACK_DATA Data)
 
     CHECK(StatusOf(Data, o) == STATUS_FLT_INVALID_NAME_REQUEST);
     CHECK(StatusOf(Data, FLT_FILE_NAME_OPENED | FLT_FILE_NAME_QUERY_CACHE_ONLY) == STATUS_FLT_INVALID_NAME_REQUEST);
+    if (Data->IoStatus.Information != IO_REMOUNT && Data->IoStatus.Information != IO_REPARSE
+        && !NameContains(Data->Iopb->TargetFileObject, L"mounted")) {
+        /* Where a link leads is another name. */
+        return;
+    }
     status = Ask(Data, o | FLT_FILE_NAME_ALLOW_QUERY_ON_REPARSE, &name);
     Record(Data, PHASE_POST, KIND_OPENED, status, NT_SUCCESS(status) ? &name->Name : NULL);
     if (NT_SUCCESS(status)) {

@@ -7,14 +7,15 @@ use std::sync::Arc;
 
 use boundary::{Raise, copy};
 use nt_abi::{
-    FILE_OBJECT, IRP_MJ_DIRECTORY_CONTROL, IRP_MN_QUERY_DIRECTORY, IRP_SYNCHRONOUS_API, NtStatus,
-    SL_RESTART_SCAN, SL_RETURN_SINGLE_ENTRY, UNICODE_STRING, create_options as option,
+    FILE_OBJECT, FLT_FILE_NAME_NORMALIZED, IRP_MJ_DIRECTORY_CONTROL, IRP_MN_QUERY_DIRECTORY,
+    IRP_SYNCHRONOUS_API, NtStatus, SL_RESTART_SCAN, SL_RETURN_SINGLE_ENTRY, UNICODE_STRING,
+    create_options as option,
 };
 use nt_ex::pool::{self, PoolKind};
 use nt_io::CreateParameters;
 
 use super::Asker;
-use super::ask::Path;
+use super::ask::{self, Path};
 use super::block::TAG;
 use crate::generated::{Opener, issue};
 use crate::name_parts;
@@ -75,16 +76,19 @@ fn look_up(asker: &Asker<'_>, directory: &[u16], component: &[u16]) -> Path {
     entry
 }
 
-/// Whether `directory` leads to another volume, through a mount point. What else is wrong with it is for the rename to say.
+/// The path that `directory` leads to, without links and short names; itself where it cannot be opened or says no path:
+/// what is wrong with it is for the operation to say.
 ///
-/// Source: NAME-40. Errors: MOUNT_POINT_NOT_RESOLVED
-pub(super) fn check_volume(asker: &Asker<'_>, directory: &[u16]) -> Result<Result<(), NtStatus>, Raise> {
-    match open_directory(asker, directory)? {
-        Ok(file) => nt_ob::ob_dereference(std::ptr::from_ref(file) as usize)?,
+/// Source: NAME-25, NAME-40. Errors: MOUNT_POINT_NOT_RESOLVED (it leads to another volume)
+pub(super) fn resolved(asker: &Asker<'_>, directory: &[u16]) -> Path {
+    let file = match open_directory(asker, directory)? {
+        Ok(file) => file,
         Err(NtStatus::MOUNT_POINT_NOT_RESOLVED) => return Ok(Err(NtStatus::MOUNT_POINT_NOT_RESOLVED)),
-        Err(_) => {}
-    }
-    Ok(Ok(()))
+        Err(_) => return Ok(Ok(directory.to_vec())),
+    };
+    let path = ask::opened_path(asker, file, FLT_FILE_NAME_NORMALIZED);
+    nt_ob::ob_dereference(std::ptr::from_ref(file) as usize)?;
+    Ok(Ok(path?.unwrap_or_else(|_| directory.to_vec())))
 }
 
 /// Opens a directory of the volume below the asker. The caller gives the reference back.

@@ -65,12 +65,18 @@ pub fn flt_get_destination_file_name_information(
     };
     let path = match path {
         Ok(path) if format == FLT_FILE_NAME_NORMALIZED => {
-            if (root != 0 || name.first() == Some(&BACKSLASH))
-                && let Err(status) = normal::check_volume(&asker, directory_of(&path))?
-            {
-                return Ok(Err(status));
-            }
+            let elsewhere = root != 0 || name.first() == Some(&BACKSLASH);
+            let (directory, last) =
+                path.split_at(path.iter().rposition(|unit| *unit == BACKSLASH).unwrap_or(0));
+            let directory =
+                if elsewhere { normal::resolved(&asker, directory)? } else { Ok(directory.to_vec()) };
             let by = provider::below(&asker, false);
+            let path = match directory {
+                // A provider shows another path than the one that links lead to.
+                Ok(_) if by.is_some() => path,
+                Ok(directory) => ask::below(&directory, &last[last.len().min(1)..]),
+                Err(status) => return Ok(Err(status)),
+            };
             let flags = FLTFL_NORMALIZE_NAME_DESTINATION_FILE_NAME;
             provider::normalized(by.as_deref(), &asker, Some(file), path, flags)?
         }
@@ -80,11 +86,6 @@ pub fn flt_get_destination_file_name_information(
         let named = ask::full_name(&asker, path, format);
         block::make(&named.name, named.volume, format)
     }))
-}
-
-/// The path without its last component, and without a backslash at the end.
-fn directory_of(path: &[u16]) -> &[u16] {
-    &path[..path.iter().rposition(|unit| *unit == BACKSLASH).unwrap_or(0)]
 }
 
 /// Where an open file is, as providers below show it.

@@ -8,6 +8,7 @@ use nt_abi::{
 };
 
 use crate::names::*;
+use crate::reparse::{MOUNT_POINT, SET, SYMBOLIC_LINK, link};
 use crate::short_names::{make, open, rename, run};
 use crate::support::*;
 
@@ -127,6 +128,60 @@ fn a_destination_behind_a_mount_point_of_another_volume_is_refused() {
     });
     assert_kept(&name_results(&machine));
     assert_kept_below(&machine);
+    assert_clean(&machine);
+}
+
+/// Makes a directory that leads to `target`.
+fn make_link(session: &Session, name: &str, tag: u32, target: &str) -> Result<(), Stopped> {
+    let handle = directory(session, name)?;
+    let flags = u32::from(tag == SYMBOLIC_LINK);
+    let done = session.fs_control(&handle, SET, &link(tag, flags, target), &mut [])?;
+    assert_eq!(done.status, NtStatus::SUCCESS);
+    session.close(handle)?;
+    Ok(())
+}
+
+#[test]
+fn a_real_mount_point_of_another_volume_is_not_resolved_for_a_destination() {
+    // spec: NAME-16, NAME-40
+    let volumes = vec![VolumeSource::Memory, VolumeSource::Memory];
+    let machine = Machine::boot(Options { volumes, ..Options::default() }).expect("two volumes in memory");
+    load_plain(&machine, "names.sys", "names", "365100");
+    run(&machine, |session| {
+        make_link(session, "mounted", MOUNT_POINT, r"\??\D:\")?;
+        make(session, "crossing")?;
+        let file = open(session, "crossing")?;
+        assert_eq!(rename(session, &file, "crossed", false)?, NtStatus::SUCCESS);
+        session.close(file)
+    });
+    assert_kept(&name_results(&machine));
+    assert_clean(&machine);
+    run(&machine, |session| make(session, r"mounted\file"));
+    assert_found(&machine, "NAME-16", "names");
+}
+
+#[test]
+fn links_inside_the_volume_are_resolved_in_normalized_names() {
+    // spec: NAME-25
+    let machine = with_names();
+    run(&machine, |session| {
+        let real = directory(session, "A real directory")?;
+        session.close(real)?;
+        make_link(session, "linked", SYMBOLIC_LINK, "A real directory")?;
+        make(session, r"linked\file")?;
+        make(session, "other")?;
+        let file = open(session, "other")?;
+        let to = String::from_utf16_lossy(&session.volume_path(&utf16(r"\linked\other")));
+        assert_eq!(rename(session, &file, &to, false)?, NtStatus::SUCCESS);
+        session.close(file)
+    });
+    let results = name_results(&machine);
+    assert_kept(&results);
+    assert!(results.paths(IRP_MJ_CREATE, true, NORMALIZED).contains(&r"\A real directory\file"));
+    let destination = results.paths(IRP_MJ_SET_INFORMATION, false, DESTINATION);
+    assert_eq!(destination, [r"\A real directory\other"]);
+    let after = results.paths(IRP_MJ_SET_INFORMATION, true, NORMALIZED);
+    assert_eq!(after.last(), Some(&r"\A real directory\other"));
     assert_clean(&machine);
 }
 

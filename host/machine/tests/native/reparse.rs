@@ -7,15 +7,15 @@ use nt_abi::file_information_class as class;
 use crate::objects::{assert_all_hold, checked, run};
 use crate::support::*;
 
-const SET: u32 = 0x0009_00A4;
+pub const SET: u32 = 0x0009_00A4;
 const GET: u32 = 0x0009_00A8;
 const DELETE: u32 = 0x0009_00AC;
-const SYMBOLIC_LINK: u32 = 0xA000_000C;
-const MOUNT_POINT: u32 = 0xA000_0003;
+pub const SYMBOLIC_LINK: u32 = 0xA000_000C;
+pub const MOUNT_POINT: u32 = 0xA000_0003;
 const NOT_FOLLOWED: u32 = nt_abi::FILE_OPEN_REPARSE_POINT;
 
 /// `REPARSE_DATA_BUFFER` of a link to `target`, which is its print name, too.
-fn link(tag: u32, flags: u32, target: &str) -> Vec<u8> {
+pub fn link(tag: u32, flags: u32, target: &str) -> Vec<u8> {
     let name: Vec<u8> = utf16(target).iter().flat_map(|unit| unit.to_le_bytes()).collect();
     let length = name.len() as u16;
     let mut body = Vec::new();
