@@ -102,6 +102,17 @@ static FLT_PREOP_CALLBACK_STATUS PreChangeReserved(PFLT_CALLBACK_DATA Data, PCFL
     return FLT_PREOP_SUCCESS_WITH_CALLBACK;
 }
 
+/* A member that only the system uses. */
+static FLT_PREOP_CALLBACK_STATUS PreChangeDeleteHandle(PFLT_CALLBACK_DATA Data, PCFLT_RELATED_OBJECTS FltObjects,
+                                                       PVOID *CompletionContext)
+{
+    if (Data->Iopb->MajorFunction == IRP_MJ_SET_INFORMATION) {
+        Data->Iopb->Parameters.SetFileInformation.DeleteHandle = (HANDLE)(ULONG_PTR)0x5A;
+        FltSetCallbackDataDirty(Data);
+    }
+    return FLT_PREOP_SUCCESS_WITH_CALLBACK;
+}
+
 static FLT_POSTOP_CALLBACK_STATUS PostChangeDirty(PFLT_CALLBACK_DATA Data, PCFLT_RELATED_OBJECTS FltObjects,
                                                   PVOID CompletionContext)
 {
@@ -395,6 +406,7 @@ const BEHAVIOUR Modes[] = {
     {L"change-then-clear", PreChangeThenClear, PostObserve},
     {L"change-major", PreChangeMajor, PostObserve},
     {L"change-reserved", PreChangeReserved, PostObserve},
+    {L"change-delete-handle", PreChangeDeleteHandle, PostObserve},
     {L"post-change-dirty", PreObserve, PostChangeDirty},
     {L"redirect", PreRedirect, PostRedirect},
     {L"redirect-volume", PreRedirectVolume, PostRedirectVolume},

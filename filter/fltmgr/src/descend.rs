@@ -8,16 +8,20 @@
 //!
 //! UNSAFETY: reads the callback table that an operation was redirected to, which is pinned.
 
+use std::mem::offset_of;
 use std::sync::Arc;
 
 use boundary::Raise;
+use nt_abi::file_information_class::{
+    FileDispositionInformation, FileDispositionInformationEx, FileMoveClusterInformation,
+};
 use nt_abi::{
-    FLT_PREOP_COMPLETE, FLT_PREOP_DISALLOW_FASTIO, FLT_PREOP_DISALLOW_FSFILTER_IO, FLT_PREOP_PENDING,
-    FLT_PREOP_SUCCESS_NO_CALLBACK, FLT_PREOP_SUCCESS_WITH_CALLBACK, FLT_PREOP_SYNCHRONIZE,
-    FLTFL_CALLBACK_DATA_FAST_IO_OPERATION, IRP_MJ_CLEANUP, IRP_MJ_CLOSE, IRP_MJ_CREATE,
-    IRP_MJ_DIRECTORY_CONTROL, IRP_MJ_FILE_SYSTEM_CONTROL, IRP_MJ_LOCK_CONTROL, IRP_MJ_QUERY_OPEN,
-    IRP_MJ_READ, IRP_MJ_VOLUME_MOUNT, IRP_MJ_WRITE, IRP_MN_LOCK, IRP_MN_NOTIFY_CHANGE_DIRECTORY, NtStatus,
-    bugcheck,
+    FLT_PARAMETERS_SetFileInformation, FLT_PREOP_COMPLETE, FLT_PREOP_DISALLOW_FASTIO,
+    FLT_PREOP_DISALLOW_FSFILTER_IO, FLT_PREOP_PENDING, FLT_PREOP_SUCCESS_NO_CALLBACK,
+    FLT_PREOP_SUCCESS_WITH_CALLBACK, FLT_PREOP_SYNCHRONIZE, FLTFL_CALLBACK_DATA_FAST_IO_OPERATION,
+    IRP_MJ_CLEANUP, IRP_MJ_CLOSE, IRP_MJ_CREATE, IRP_MJ_DIRECTORY_CONTROL, IRP_MJ_FILE_SYSTEM_CONTROL,
+    IRP_MJ_LOCK_CONTROL, IRP_MJ_QUERY_OPEN, IRP_MJ_READ, IRP_MJ_SET_INFORMATION, IRP_MJ_VOLUME_MOUNT,
+    IRP_MJ_WRITE, IRP_MN_LOCK, IRP_MN_NOTIFY_CHANGE_DIRECTORY, NtStatus, bugcheck,
 };
 use nt_io::io_is_operation_synchronous;
 use nt_ke::{BugCheck, Core, Severity};
@@ -274,6 +278,7 @@ fn changed(
         stay(operation, node, before, after);
         return None;
     }
+    keep_reserved(operation, node, before);
     let mut redirected = None;
     if after.instance != before.instance {
         redirected = redirect::accept(operation, node, after.instance);
@@ -290,6 +295,23 @@ fn changed(
         take_mdl_away(operation, node, before);
     }
     redirected
+}
+
+/// ClusterCount and DeleteHandle of a SET_INFORMATION are the system's, where ReplaceIfExists or AdvanceOnly stands for
+/// other classes. Source: PARM-12.
+fn keep_reserved(operation: &Operation, node: &Node, before: &Snapshot) {
+    if operation.iopb.MajorFunction.get() != IRP_MJ_SET_INFORMATION {
+        return;
+    }
+    let class = operation.iopb.Parameters.SetFileInformation().FileInformationClass.get();
+    let own = [FileMoveClusterInformation, FileDispositionInformation, FileDispositionInformationEx];
+    let word = offset_of!(FLT_PARAMETERS_SetFileInformation, ReplaceIfExists) / 8;
+    if own.contains(&class) && operation.iopb.Parameters.raw[word].get() != before.parameters[word] {
+        let message =
+            "the pre callback changed ClusterCount or DeleteHandle, which are reserved; it is put back";
+        report(node, node.pre, "PARM-12", Severity::Error, message);
+        operation.iopb.Parameters.raw[word].set(before.parameters[word]);
+    }
 }
 
 /// A file system filter operation is neither sent elsewhere nor made for another file: the layers above and below

@@ -12,7 +12,7 @@
 //! Always in the caller's thread, with neither buffering: the buffer is the caller's address, and there is no MDL.
 //! Minifilters generate IRPs only, so a file that one opened below itself declines.
 //!
-//! Statements: CBD-02, CBD-18, IOPB-02, PARM-02, PARM-06, PRE-11, PRE-13, POST-04, REG-06, SWAP-03, SWAP-23.
+//! Statements: CBD-02, CBD-18, IOPB-02, PARM-02, PARM-06, PARM-16, PRE-11, PRE-13, POST-04, REG-06, SWAP-03, SWAP-23.
 //!
 //! UNSAFETY: reads the published callback table through its address, under the epoch pin.
 
@@ -22,10 +22,13 @@ use boundary::Raise;
 use nt_abi::{
     DEVICE_OBJECT, FILE_BASIC_INFORMATION, FILE_NETWORK_OPEN_INFORMATION, FILE_OBJECT,
     FILE_STANDARD_INFORMATION, FLTFL_CALLBACK_DATA_FAST_IO_OPERATION,
-    FLTFL_OPERATION_REGISTRATION_SKIP_CACHED_IO, IRP_MJ_QUERY_INFORMATION, IRP_MJ_READ, IRP_MJ_WRITE,
-    NtStatus,
+    FLTFL_OPERATION_REGISTRATION_SKIP_CACHED_IO, IRP_MJ_DEVICE_CONTROL, IRP_MJ_QUERY_INFORMATION,
+    IRP_MJ_READ, IRP_MJ_WRITE, NtStatus,
 };
-use nt_io::{FastIo, FastQuery, FastTransfer, IoStatus, device_state, io_fast_query, io_fast_transfer};
+use nt_io::{
+    ControlBuffers, FastIo, FastQuery, FastTransfer, IoStatus, device_state, io_fast_device_control,
+    io_fast_query, io_fast_transfer,
+};
 use nt_ke::{current_core, current_thread, epoch};
 
 use crate::completion;
@@ -44,6 +47,7 @@ use crate::{callback, flt, generated, rows};
 enum Call {
     Transfer(FastTransfer, bool),
     Query(FastQuery, bool, usize),
+    Control(u32, ControlBuffers, bool),
 }
 
 impl Call {
@@ -52,13 +56,14 @@ impl Call {
             Self::Transfer(transfer, _) if transfer.writing => IRP_MJ_WRITE,
             Self::Transfer(..) => IRP_MJ_READ,
             Self::Query(..) => IRP_MJ_QUERY_INFORMATION,
+            Self::Control(..) => IRP_MJ_DEVICE_CONTROL,
         }
     }
 
     fn kinds(&self, file: &'static FILE_OBJECT) -> u32 {
         let transfer = match self {
             Self::Transfer(..) => FLTFL_OPERATION_REGISTRATION_SKIP_CACHED_IO,
-            Self::Query(..) => 0,
+            Self::Query(..) | Self::Control(..) => 0,
         };
         kinds_of_file(std::ptr::from_ref(file).cast_mut()) | transfer
     }
@@ -80,6 +85,12 @@ impl Call {
                     FastQuery::NetworkOpen => size_of::<FILE_NETWORK_OPEN_INFORMATION>(),
                 };
                 [first, file, 0, length as u64, u64::from(query.class()), buffer as u64, 0, 0, 0]
+            }
+            // Output length, input length, code, input, output: the FastIo form, whatever the code's method (PARM-16).
+            Self::Control(code, buffers, _) => {
+                let lengths = [buffers.output_length, buffers.input_length, code].map(u64::from);
+                let [output, input, code] = lengths;
+                [first, file, 0, output, input, code, buffers.input as u64, buffers.output as u64, 0]
             }
         }
     }
@@ -103,6 +114,16 @@ impl Call {
             Self::Query(query, wait, _) => {
                 Self::Query(query, wait, parameters.QueryFileInformation().InfoBuffer.get() as usize)
             }
+            Self::Control(_, _, wait) => {
+                let from = parameters.DeviceIoControl().FastIo();
+                let buffers = ControlBuffers {
+                    input: from.InputBuffer.get() as usize,
+                    input_length: from.InputBufferLength.get(),
+                    output: from.OutputBuffer.get() as usize,
+                    output_length: from.OutputBufferLength.get(),
+                };
+                Self::Control(from.IoControlCode.get(), buffers, wait)
+            }
         }
     }
 
@@ -116,6 +137,7 @@ impl Call {
         match self {
             Self::Transfer(transfer, wait) => io_fast_transfer(lower, file, transfer, *wait),
             Self::Query(query, wait, buffer) => io_fast_query(lower, file, *query, *wait, *buffer),
+            Self::Control(code, buffers, wait) => io_fast_device_control(lower, file, *wait, *code, *buffers),
         }
     }
 }
@@ -263,5 +285,16 @@ impl FastIo for FilterManager {
         device: &'static DEVICE_OBJECT,
     ) -> Result<Option<IoStatus>, Raise> {
         arrive(device, file, &Call::Query(FastQuery::NetworkOpen, wait, buffer))
+    }
+
+    fn device_control(
+        &self,
+        file: &'static FILE_OBJECT,
+        wait: bool,
+        code: u32,
+        buffers: ControlBuffers,
+        device: &'static DEVICE_OBJECT,
+    ) -> Result<Option<IoStatus>, Raise> {
+        arrive(device, file, &Call::Control(code, buffers, wait))
     }
 }

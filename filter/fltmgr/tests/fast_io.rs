@@ -62,6 +62,12 @@ fn shown(data: &FLT_CALLBACK_DATA) -> String {
             let query = block.Parameters.QueryFileInformation();
             format!("{kind} query {}+{}", query.FileInformationClass.get(), query.Length.get())
         }
+        IRP_MJ_DEVICE_CONTROL if kind == "fast" => {
+            let control = block.Parameters.DeviceIoControl().FastIo();
+            let byte = boundary::copy::read_value::<u8>(control.InputBuffer.get() as usize).unwrap();
+            let (input, output) = (control.InputBufferLength.get(), control.OutputBufferLength.get());
+            format!("{kind} control {:#x} {input} ({byte}) {output}", control.IoControlCode.get())
+        }
         major => format!("{kind} {}", fltmgr::flt_get_irp_name(major)),
     }
 }
@@ -155,7 +161,7 @@ impl Dispatch for FastFs {
                     stack.Parameters.Write().Length.get() as usize,
                 );
             }
-            IRP_MJ_QUERY_INFORMATION => note("fs IRP".into()),
+            IRP_MJ_QUERY_INFORMATION | IRP_MJ_DEVICE_CONTROL => note("fs IRP".into()),
             _ => {}
         }
         io_complete_with(irp, NtStatus::SUCCESS, 0)
@@ -213,9 +219,22 @@ impl FastIo for FastFs {
         boundary::copy::fill(buffer, 7, 0x18)?;
         Ok(carried_out(0x18))
     }
+
+    fn device_control(
+        &self,
+        _: &'static FILE_OBJECT,
+        wait: bool,
+        code: u32,
+        buffers: ControlBuffers,
+        _: &'static DEVICE_OBJECT,
+    ) -> Result<Option<IoStatus>, Raise> {
+        note(format!("fs fast control {code:#x} {wait} {} {}", buffers.input_length, buffers.output_length));
+        boundary::copy::fill(buffers.output, 7, 4)?;
+        Ok(carried_out(4))
+    }
 }
 
-/// Registers and starts a filter for CREATE, READ, WRITE and QUERY_INFORMATION.
+/// Registers and starts a filter for CREATE, READ, WRITE, QUERY_INFORMATION and DEVICE_CONTROL.
 fn filter(name: &str, altitude: &str, pre: usize, post: usize, flags: u32) -> Arc<fltmgr::Filter> {
     let service = format!(r"\Registry\Machine\System\CurrentControlSet\Services\{name}");
     cm_set(&format!(r"{service}\Instances"), "DefaultInstance", Value::string("Main")).unwrap();
@@ -223,8 +242,15 @@ fn filter(name: &str, altitude: &str, pre: usize, post: usize, flags: u32) -> Ar
     cm_set(&key, "Altitude", Value::string(altitude)).unwrap();
     cm_set(&key, "Flags", Value::dword(0)).unwrap();
     let driver = io_create_native_driver(&units(&format!(r"\FileSystem\{name}")), 0, 0, &units(&service));
-    let operations: [FLT_OPERATION_REGISTRATION; 5] = Default::default();
-    let majors = [IRP_MJ_CREATE, IRP_MJ_READ, IRP_MJ_WRITE, IRP_MJ_QUERY_INFORMATION, IRP_MJ_OPERATION_END];
+    let operations: [FLT_OPERATION_REGISTRATION; 6] = Default::default();
+    let majors = [
+        IRP_MJ_CREATE,
+        IRP_MJ_READ,
+        IRP_MJ_WRITE,
+        IRP_MJ_QUERY_INFORMATION,
+        IRP_MJ_DEVICE_CONTROL,
+        IRP_MJ_OPERATION_END,
+    ];
     for (operation, major) in operations.iter().zip(majors) {
         operation.MajorFunction.set(major);
         operation.Flags.set(flags);
@@ -506,6 +532,43 @@ fn a_query_with_a_routine_of_its_own_is_fast_io() {
         );
         DECLINES.set(true);
         nt_query_information_file(handle, buffer.address(), 0x38, FileStandardInformation).unwrap();
+        assert!(log().contains(&"fs IRP".to_owned()));
+        assert_eq!(rules(core), Vec::<&str>::new());
+    });
+}
+
+#[test]
+fn a_fast_device_control_shows_the_callers_buffers_whatever_its_method() {
+    // spec: PARM-16, PARM-02
+    with_file(0, |core, handle| {
+        let buffer = nt_mm::UserBuffer::from_bytes(&[9; 16]).unwrap();
+        let iosb = nt_mm::UserBuffer::new(16).unwrap();
+        let buffers = ControlBuffers {
+            input: buffer.address(),
+            input_length: 3,
+            output: buffer.address() + 8,
+            output_length: 4,
+        };
+        // METHOD_BUFFERED, METHOD_OUT_DIRECT, METHOD_NEITHER.
+        for code in [0x70000u32, 0x70002, 0x70003] {
+            let asynchronous = Asynchronous { iosb: iosb.address(), ..Asynchronous::default() };
+            let result = nt_device_io_control_file(handle, &asynchronous, code, buffers).unwrap();
+            assert_eq!(result, IoStatus { status: NtStatus::SUCCESS, information: 4 });
+            assert_eq!(boundary::copy::read_value::<[u64; 2]>(iosb.address()), Ok([0, 4]));
+            assert_eq!(boundary::copy::read_value::<u32>(buffers.output), Ok(0x0707_0707));
+            assert_eq!(
+                log(),
+                [
+                    format!("upper pre fast control {code:#x} 3 (9) 4"),
+                    format!("lower pre fast control {code:#x} 3 (9) 4"),
+                    format!("fs fast control {code:#x} true 3 4"),
+                    format!("lower post fast control {code:#x} 3 (9) 4 0x0 0x0 4"),
+                    format!("upper post fast control {code:#x} 3 (9) 4 0x77 0x0 4"),
+                ]
+            );
+        }
+        DECLINES.set(true);
+        nt_device_io_control_file(handle, &Asynchronous::default(), 0x70000, buffers).unwrap();
         assert!(log().contains(&"fs IRP".to_owned()));
         assert_eq!(rules(core), Vec::<&str>::new());
     });

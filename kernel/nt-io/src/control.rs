@@ -10,6 +10,8 @@ use nt_abi::{
 };
 use nt_ke::Raise;
 
+use crate::device::io_get_related_device;
+use crate::fast::io_fast_device_control;
 use crate::file::{FileLock, OpenFile, open_file};
 use crate::irp::tail;
 use crate::issue::{Asynchronous, Direction, IoResult, IoStatus, Request, previous_mode};
@@ -88,6 +90,18 @@ fn control(
         }
     }
     let _lock = FileLock::acquire(open.file)?;
+    // Whoever waits by an event or an APC gets an IRP, which knows of both.
+    if major == IRP_MJ_DEVICE_CONTROL
+        && asynchronous.event == 0
+        && asynchronous.apc.is_null()
+        && crate::subsystem().tries_fast_io()
+    {
+        let device = io_get_related_device(open.file);
+        if let Some(result) = io_fast_device_control(device, open.file, true, code, buffers)? {
+            asynchronous.finish(result);
+            return Ok(result);
+        }
+    }
     let request = request!(open, major);
     let filled = request.control_buffers(
         method,

@@ -17,6 +17,7 @@ use nt_abi::{
 };
 use nt_ke::Raise;
 
+use crate::control::ControlBuffers;
 use crate::fs_filter::{FsFilter, NativeCallbacks};
 use crate::issue::IoStatus;
 use crate::objects;
@@ -97,6 +98,17 @@ pub trait FastIo: Send + Sync {
         _file: &'static FILE_OBJECT,
         _wait: bool,
         _buffer: usize,
+        _device: &'static DEVICE_OBJECT,
+    ) -> Result<Option<IoStatus>, Raise> {
+        Ok(None)
+    }
+    /// Carries out the device control `code`; the buffers are the caller's addresses, whatever method the code says.
+    fn device_control(
+        &self,
+        _file: &'static FILE_OBJECT,
+        _wait: bool,
+        _code: u32,
+        _buffers: ControlBuffers,
         _device: &'static DEVICE_OBJECT,
     ) -> Result<Option<IoStatus>, Raise> {
         Ok(None)

@@ -3,13 +3,14 @@
 //! A routine that is missing, or that answers FALSE, declines: the caller sends an IRP. Buffers are the caller's
 //! addresses, in the caller's thread.
 //!
-//! Statements: CC-20, PARM-06.
+//! Statements: CC-20, PARM-06, PARM-16.
 
 use std::cell::Cell;
 
 use nt_abi::{DEVICE_OBJECT, FILE_OBJECT, IO_STATUS_BLOCK, NativeFn};
 use nt_ke::Raise;
 
+use crate::control::ControlBuffers;
 use crate::driver::{FastRoutines, fast_routines};
 use crate::issue::IoStatus;
 use crate::pointer::address;
@@ -136,5 +137,36 @@ pub fn io_fast_query(
                 [address(file) as u64, u64::from(wait), buffer as u64, block, address(device) as u64]
             })
         }
+    }
+}
+
+/// Asks the driver of `device` to carry out the device control `code`.
+///
+/// Source:  FAST_IO_DISPATCH.FastIoDeviceControl; PARM-16
+/// IRQL:    PASSIVE_LEVEL
+/// Returns: `None` when the driver declines
+pub fn io_fast_device_control(
+    device: &'static DEVICE_OBJECT,
+    file: &'static FILE_OBJECT,
+    wait: bool,
+    code: u32,
+    buffers: ControlBuffers,
+) -> Result<Option<IoStatus>, Raise> {
+    match fast_routines(device) {
+        None => Ok(None),
+        Some(FastRoutines::Rust(routines)) => routines.device_control(file, wait, code, buffers, device),
+        Some(FastRoutines::Native(table)) => native(table.FastIoDeviceControl.get(), |block| {
+            [
+                address(file) as u64,
+                u64::from(wait),
+                buffers.input as u64,
+                u64::from(buffers.input_length),
+                buffers.output as u64,
+                u64::from(buffers.output_length),
+                u64::from(code),
+                block,
+                address(device) as u64,
+            ]
+        }),
     }
 }

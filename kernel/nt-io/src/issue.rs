@@ -63,6 +63,17 @@ pub struct Asynchronous {
     pub iosb: usize,
 }
 
+impl Asynchronous {
+    /// Leaves the result of a request that was carried out at once.
+    #[inline]
+    pub(crate) fn finish(&self, result: IoStatus) {
+        if self.iosb != 0 {
+            let _ = boundary::copy::write_value(self.iosb, result.status.0);
+            let _ = boundary::copy::write_value(self.iosb + 8, result.information);
+        }
+    }
+}
+
 /// Where data go, seen from the caller.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Direction {

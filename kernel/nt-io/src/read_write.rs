@@ -54,10 +54,7 @@ fn finish_fast(file: &FILE_OBJECT, offset: i64, result: IoStatus, asynchronous: 
     if result.status.is_success() && offset >= 0 {
         file.CurrentByteOffset.set(offset + result.information as i64);
     }
-    if asynchronous.iosb != 0 {
-        let _ = boundary::copy::write_value(asynchronous.iosb, result.status.0);
-        let _ = boundary::copy::write_value(asynchronous.iosb + 8, result.information);
-    }
+    asynchronous.finish(result);
     result
 }
 

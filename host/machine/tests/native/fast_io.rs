@@ -2,7 +2,7 @@
 
 use altimeter::NtStatus;
 use altimeter::session::{Handle, Session};
-use nt_abi::{FLTFL_CALLBACK_DATA_SYSTEM_BUFFER, IRP_MJ_READ, IRP_MJ_WRITE};
+use nt_abi::{FLTFL_CALLBACK_DATA_SYSTEM_BUFFER, IRP_MJ_DEVICE_CONTROL, IRP_MJ_READ, IRP_MJ_WRITE};
 
 use crate::support::*;
 
@@ -132,5 +132,31 @@ fn a_change_of_a_fast_write_counts_for_the_cache() {
             Ok(())
         })
         .expect("the machine runs");
+    assert_clean(&machine);
+}
+
+#[test]
+fn a_device_control_comes_first_as_fast_io_with_the_callers_buffers() {
+    // spec: PARM-16
+    const METHOD_BUFFERED_CODE: u32 = 0x70000;
+    let machine = with_recorder(&["Mode=sz:observe"]);
+    with_file(&machine, "file", |_, handle| {
+        let buffer = nt_mm::UserBuffer::new(16).expect("user memory");
+        let buffers = nt_io::ControlBuffers {
+            input: buffer.address(),
+            input_length: 3,
+            output: buffer.address() + 8,
+            output_length: 4,
+        };
+        let none = nt_io::Asynchronous::default();
+        nt_io::nt_device_io_control_file(handle.value(), &none, METHOD_BUFFERED_CODE, buffers)?;
+        Ok(())
+    });
+    let seen = results(&machine, "r");
+    let (fast, irps) = (seen.fast(IRP_MJ_DEVICE_CONTROL, false), seen.of(IRP_MJ_DEVICE_CONTROL, false));
+    assert_eq!((fast.len(), irps.len()), (1, 1), "the file system declines");
+    let [output, input, code, from, to, _] = fast[0].parameters;
+    assert_eq!((output, input, code, to), (4, 3, u64::from(METHOD_BUFFERED_CODE), from + 8));
+    assert_ne!(irps[0].parameters[3], from, "the IRP has a system buffer");
     assert_clean(&machine);
 }

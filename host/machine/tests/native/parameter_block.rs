@@ -239,6 +239,22 @@ fn the_major_function_and_the_reserved_member_cannot_be_changed() {
 }
 
 #[test]
+fn members_that_only_the_system_uses_cannot_be_changed() {
+    // spec: PARM-12
+    let machine = machine();
+    recorder(&machine, "changer", "370000", &["Mode=sz:change-delete-handle"]);
+    recorder(&machine, "low", "360000", &["Mode=sz:observe"]);
+    with_file(&machine, "file", |session, handle| {
+        session.set_information(handle, class::FileDispositionInformation, &[1])?;
+        session.set_information(handle, class::FileEndOfFileInformation, &7i64.to_le_bytes())
+    });
+    let seen = results(&machine, "low").of(nt_abi::IRP_MJ_SET_INFORMATION, false);
+    assert_eq!((seen[0].parameters[3], seen[1].parameters[3]), (0, 0x5A), "there it means AdvanceOnly");
+    let found = rules(&machine);
+    assert_eq!(found, ["PARM-12"], "once, for the disposition");
+}
+
+#[test]
 fn a_change_in_a_postoperation_callback_reaches_nobody() {
     // spec: SEED-IOPB-58
     let (_, [top, middle, bottom]) = write_below_a_changer("post-change-dirty");
