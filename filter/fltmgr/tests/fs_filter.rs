@@ -120,6 +120,8 @@ extern "win64" fn upper_pre(data: &FLT_CALLBACK_DATA, _: usize, context: &Cell<u
 
 extern "win64" fn upper_post(data: &FLT_CALLBACK_DATA, _: usize, context: usize, _: u32) -> i32 {
     let status = data.IoStatus.Status.get();
+    // Also where the file system returned bytes (PARM-21).
+    assert_eq!(data.IoStatus.Information.get(), 0);
     let line = format!("upper post {} {status:?} {context:#x}", shown(data));
     LOG.with_borrow_mut(|log| log.push(line.replace("STATUS_", "")));
     POST_ANSWER.get()
@@ -442,7 +444,7 @@ const OPENED: [&str; 4] = ["IRP_MJ_CREATE", "IRP_MJ_QUERY_INFORMATION", "IRP_MJ_
 
 #[test]
 fn a_query_by_name_opens_no_file_when_the_file_system_answers_it() {
-    // spec: FSF-28, FSF-03
+    // spec: FSF-28, FSF-03, PARM-21
     with_file(|core, _| {
         FS_ANSWER.set(NtStatus::FSFILTER_OP_COMPLETED_SUCCESSFULLY);
         assert_eq!(stat(), (IoStatus { status: NtStatus::SUCCESS, information: 0x48 }, 0x55));
