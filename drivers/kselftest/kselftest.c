@@ -188,7 +188,7 @@ NTSTATUS DriverEntry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING RegistryPath)
         ObjectChecks,   ThreadChecks,           RegistryChecks, NameChecks,    PrintChecks,
         BitmapChecks,  TableChecks,             SplayChecks,   TimerChecks,
         MoreStringChecks, CodePageChecks,       NetChecks,     CrtMoreChecks,  SecurityChecks, EventChecks,
-        EcpChecks, ProcessChecks, FileChecks,              MiscChecks,    MoreIoChecks,
+        TransactionChecks, EcpChecks, ProcessChecks, FileChecks,              MiscChecks,    MoreIoChecks,
         ExMoreChecks,  ExSpinLockChecks,        McbChecks,     FsRtlMoreChecks,
         IoBuildChecks, IoFileChecks,            ApcChecks,     KeMoreChecks,
         MmMoreChecks,  ObMoreChecks,            RtlMoreChecks, AccessChecks,

@@ -46,7 +46,7 @@ extern const CASE ExMoreChecks[], ExSpinLockChecks[], McbChecks[], FsRtlMoreChec
 extern const CASE IoBuildChecks[], IoFileChecks[], ApcChecks[], KeMoreChecks[];
 extern const CASE SectionChecks[];
 extern const CASE MmMoreChecks[], ObMoreChecks[], RtlMoreChecks[], AccessChecks[];
-extern const CASE ZwDeviceChecks[], ZwProcessChecks[], EcpChecks[];
+extern const CASE ZwDeviceChecks[], ZwProcessChecks[], EcpChecks[], TransactionChecks[];
 
 extern PDRIVER_OBJECT Driver;
 extern UNICODE_STRING ServiceKey;

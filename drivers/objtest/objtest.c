@@ -11,7 +11,7 @@
 RESULTS Results;
 PFLT_FILTER Filter;
 
-static const GROUP *const Tables[] = {VolumeGroups, LockGroups, BlockGroups, CreateGroups, ReparseGroups};
+static const GROUP *const Tables[] = {VolumeGroups, LockGroups, BlockGroups, CreateGroups, ReparseGroups, TransactionGroups};
 
 DRIVER_INITIALIZE DriverEntry;
 
@@ -183,6 +183,7 @@ static NTSTATUS FLTAPI InstanceQueryTeardown(PCFLT_RELATED_OBJECTS FltObjects,
 static VOID FLTAPI InstanceTeardownStart(PCFLT_RELATED_OBJECTS FltObjects, FLT_INSTANCE_TEARDOWN_FLAGS Reason)
 {
     VolumesTeardown(FltObjects);
+    TransactionsTeardown(FltObjects);
 }
 
 static NTSTATUS FLTAPI Unload(FLT_FILTER_UNLOAD_FLAGS Flags)
@@ -200,14 +201,21 @@ static const FLT_OPERATION_REGISTRATION Operations[] = {
     {IRP_MJ_OPERATION_END, 0, NULL, NULL, NULL},
 };
 
+static const FLT_CONTEXT_REGISTRATION Contexts[] = {
+    {FLT_TRANSACTION_CONTEXT, 0, NULL, FLT_VARIABLE_SIZED_CONTEXTS, TAG, NULL, NULL, NULL},
+    {FLT_CONTEXT_END, 0, NULL, 0, 0, NULL, NULL, NULL},
+};
+
 static const FLT_REGISTRATION Registration = {
     .Size = sizeof(FLT_REGISTRATION),
     .Version = FLT_REGISTRATION_VERSION,
+    .ContextRegistration = Contexts,
     .OperationRegistration = Operations,
     .FilterUnloadCallback = Unload,
     .InstanceSetupCallback = InstanceSetup,
     .InstanceQueryTeardownCallback = InstanceQueryTeardown,
     .InstanceTeardownStartCallback = InstanceTeardownStart,
+    .TransactionNotificationCallback = TransactionNotify,
 };
 
 static NTSTATUS PublishResults(PDRIVER_OBJECT DriverObject, PUNICODE_STRING RegistryPath)

@@ -18,7 +18,7 @@ typedef struct _GROUP {
 } GROUP;
 
 /* Each file's, ended by one without a word. */
-extern const GROUP VolumeGroups[], LockGroups[], BlockGroups[], CreateGroups[], ReparseGroups[];
+extern const GROUP VolumeGroups[], LockGroups[], BlockGroups[], CreateGroups[], ReparseGroups[], TransactionGroups[];
 
 extern RESULTS Results;
 extern PFLT_FILTER Filter;
@@ -60,6 +60,10 @@ VOID VolumesTeardown(PCFLT_RELATED_OBJECTS FltObjects);
 VOID BlocksFlush(BOOLEAN Acquire);
 /* When the last handle of a file is closed. */
 VOID CreatesCleanup(PFLT_CALLBACK_DATA Data);
+/* Transactions. */
+NTSTATUS FLTAPI TransactionNotify(PCFLT_RELATED_OBJECTS FltObjects, PFLT_CONTEXT TransactionContext,
+                                  ULONG NotificationMask);
+VOID TransactionsTeardown(PCFLT_RELATED_OBJECTS FltObjects);
 VOID VolumesMount(PCFLT_RELATED_OBJECTS FltObjects);
 
 #endif

@@ -342,6 +342,7 @@ pub fn tear_down(instance: &Arc<Instance>, reason: u32) -> Result<bool, Raise> {
         );
         findings::error("LIFE-21", &instance.filter.label, message);
     }
+    crate::transactions::forget_instance(instance);
     objects::forget_instance(instance)?;
     instance.set_stage(GONE);
     flt().keep_statistics(instance);

@@ -81,7 +81,11 @@ fn arrive(volume: &Arc<Volume>, irp: &'static IRP) -> Result<NtStatus, Raise> {
                 opener.cleaned_up();
             }
             let flags = if opener.generated { FLTFL_CALLBACK_DATA_GENERATED_IO } else { 0 };
-            operation::run(volume, irp, Origin { below: Some(&opener.altitude), flags, kept: false })
+            operation::run(
+                volume,
+                irp,
+                Origin { below: Some(&opener.altitude), flags, kept: false, transaction: opener.transaction },
+            )
         }
     }
 }

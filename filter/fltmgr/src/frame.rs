@@ -174,6 +174,8 @@ pub struct Operation {
     watched: Cell<u8>,
     /// Whether `buffers` holds anything.
     pub extras: Cell<bool>,
+    /// The transaction that it is part of, or 0; only with `extras`.
+    pub transaction: Cell<usize>,
     /// What runs.
     pub phase: Cell<Phase>,
     thread: Cell<usize>,
@@ -380,6 +382,14 @@ impl Operation {
         (ours | self.objects_touched(objects, node, version) == 0) & !version.differs(&self.iopb, node.target)
     }
 
+    /// The operation is one of a transaction, which its callbacks are told.
+    #[cold]
+    pub fn join(&self, transaction: usize) {
+        self.transaction.set(transaction);
+        self.objects.Transaction.set(transaction as *mut _);
+        self.extras.set(true);
+    }
+
     #[inline]
     fn objects_touched(&self, objects: &FLT_RELATED_OBJECTS, node: &Node, version: &Snapshot) -> u64 {
         let head = u64::from(objects.Size.get()) | u64::from(objects.TransactionContext.get()) << 16;
@@ -410,7 +420,15 @@ impl Operation {
         if data.RequestorMode.replace(self.mode.get()) != self.mode.get() || thread != self.thread.get() {
             report("CBD-11", "a callback changed Data->Thread or Data->RequestorMode".into());
         }
-        if self.objects_touched(objects, node, &before) != 0 {
+        let transaction = self.transaction.get();
+        let joined = objects.Transaction.get() as usize == transaction;
+        if joined {
+            // What is right counts as nothing.
+            objects.Transaction.set(std::ptr::null_mut());
+        }
+        let touched = self.objects_touched(objects, node, &before) != 0;
+        objects.Transaction.set(transaction as *mut _);
+        if touched {
             report("REL-04", "a callback wrote to its FLT_RELATED_OBJECTS".into());
             objects.Size.set(OBJECTS_SIZE as u16);
             objects.TransactionContext.set(0);
@@ -418,7 +436,6 @@ impl Operation {
             objects.Volume.set(self.volume_block.get() as *mut _);
             objects.Instance.set(node.target as *mut _);
             objects.FileObject.set(before.file as *mut _);
-            objects.Transaction.set(std::ptr::null_mut());
         }
         let (major, reserved) =
             (self.iopb.MajorFunction.replace(before.major), self.iopb.Reserved.replace(before.reserved));

@@ -41,6 +41,8 @@ pub struct Opener {
     pub generated: bool,
     /// The instance's files that are not closed: this is one of them.
     pub files: Option<Arc<AtomicU32>>,
+    /// The transaction that it was opened in, or 0.
+    pub transaction: usize,
 }
 
 impl Opener {
@@ -59,12 +61,14 @@ pub(crate) fn opener(irp: &IRP) -> Option<&'static Opener> {
     let stack = io_current_stack(irp);
     let file = crate::pointer::file(stack.FileObject.get())?;
     let slot = file_slot(file, SLOT);
-    if stack.MajorFunction.get() == IRP_MJ_CREATE
-        && slot.get() == 0
-        && let Some(context) = file_create_context(file)
-        && let Some(opener) = context.downcast_ref::<Opener>()
-    {
-        slot.set(from_ref(opener) as usize);
+    if stack.MajorFunction.get() == IRP_MJ_CREATE && slot.get() == 0 {
+        if let Some(context) = file_create_context(file)
+            && let Some(opener) = context.downcast_ref::<Opener>()
+        {
+            slot.set(from_ref(opener) as usize);
+        } else if let Some(opener) = crate::transactions::opener(file) {
+            slot.set(Arc::as_ptr(&opener) as usize);
+        }
     }
     // SAFETY: the file object keeps its create context, which is the opener, until its CLOSE has returned.
     unsafe { (slot.get() as *const Opener).as_ref() }
@@ -112,7 +116,12 @@ pub(crate) fn issue(
     let status = operation::run(
         volume,
         irp,
-        Origin { below: altitude, flags: FLTFL_CALLBACK_DATA_GENERATED_IO, kept: true },
+        Origin {
+            below: altitude,
+            flags: FLTFL_CALLBACK_DATA_GENERATED_IO,
+            kept: true,
+            transaction: nt_io::file_transaction(file),
+        },
     )?;
     let result = IoStatus { status, information: irp.IoStatus.Information.get() };
     io_free_irp(irp)?;
@@ -209,7 +218,8 @@ fn enter_below(
 ) {
     if let Some(instance) = instance {
         parameters.start_device = instance.volume.device();
-        let opener = Opener { altitude: instance.altitude.clone(), generated: true, files };
+        let transaction = parameters.transaction;
+        let opener = Opener { altitude: instance.altitude.clone(), generated: true, files, transaction };
         parameters.driver_context = Some(Arc::new(opener));
     }
 }

@@ -69,6 +69,7 @@ pub mod statistics;
 pub mod swap;
 pub mod tag;
 mod text;
+pub mod transactions;
 pub mod transfer;
 pub mod volume;
 pub mod work;
@@ -116,6 +117,10 @@ pub struct Flt {
     /// What is counted or done differently: `statistics::COUNTING` and `HIGH`.
     switches: AtomicU32,
     pub(crate) situations: situation::Situations,
+    /// Transactions with contexts or enlisted instances, by the address of their object.
+    pub(crate) transactions: Lock<Vec<(usize, Arc<transactions::Host>)>>,
+    /// What files that were opened in transactions name. They stay as long as the machine.
+    pub(crate) transacted: Lock<Vec<Arc<generated::Opener>>>,
     pub(crate) finished: Lock<Vec<statistics::InstanceStatistics>>,
     driver: OnceLock<&'static DRIVER_OBJECT>,
 }
@@ -143,6 +148,8 @@ impl Flt {
             providers: AtomicU32::new(0),
             switches: AtomicU32::new(0),
             situations: situation::Situations::new(),
+            transactions: Lock::new(Rank::Leaf, Vec::new()),
+            transacted: Lock::new(Rank::Leaf, Vec::new()),
             finished: Lock::new(Rank::Leaf, Vec::new()),
             driver: OnceLock::new(),
         }
@@ -179,6 +186,7 @@ impl Drop for Flt {
             }
             anchor::forget_driver_references(volume);
         }
+        self.transactions.get_mut().clear();
         for filter in &tables.filters {
             contexts::block::forget(filter);
             anchor::forget_driver_references(filter);

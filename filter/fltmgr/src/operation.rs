@@ -62,11 +62,13 @@ pub struct Origin<'a> {
     pub flags: u32,
     /// The issuer keeps the IRP: it is not completed, and the call returns when it is done.
     pub kept: bool,
+    /// The transaction that the file was opened in, or 0.
+    pub transaction: usize,
 }
 
 impl Origin<'_> {
     /// An IRP from above.
-    pub const ABOVE: Self = Self { below: None, flags: 0, kept: false };
+    pub const ABOVE: Self = Self { below: None, flags: 0, kept: false, transaction: 0 };
 }
 
 /// Which kinds that a filter may skip an operation on `file` is of, before its transfer is looked at. Source: REG-07.
@@ -133,6 +135,9 @@ pub fn run(volume: &Arc<Volume>, irp: &'static IRP, origin: Origin<'_>) -> Resul
         return refuse(irp, origin, NtStatus::INSUFFICIENT_RESOURCES);
     };
     fill(operation, volume, irp, stack, table, origin);
+    if origin.transaction != 0 {
+        operation.join(origin.transaction);
+    }
     let leg = Leg::DISPATCHER;
     let outcome = descend(core, operation, list, start, kinds, leg).inspect_err(|_| operation.leave())?;
     if matches!(outcome, Outcome::Send | Outcome::Answered) {

@@ -447,7 +447,7 @@ impl Request {
         io_set_next_location(irp);
         self.lend();
         let flags = FLTFL_CALLBACK_DATA_GENERATED_IO | flags;
-        let origin = Origin { below: Some(&self.instance.altitude), flags, kept: true };
+        let origin = Origin { below: Some(&self.instance.altitude), flags, kept: true, transaction: 0 };
         operation::run(&self.instance.volume, irp, origin)?;
         self.come_back(irp);
         self.state.store(DONE, Ordering::Release);
@@ -479,8 +479,12 @@ impl Request {
         io_set_completion(irp, Completion::Rust { routine: done, context: address }, true, true, true);
         io_set_next_location(irp);
         self.lend();
-        let origin =
-            Origin { below: Some(&instance.altitude), flags: FLTFL_CALLBACK_DATA_GENERATED_IO, kept: false };
+        let origin = Origin {
+            below: Some(&instance.altitude),
+            flags: FLTFL_CALLBACK_DATA_GENERATED_IO,
+            kept: false,
+            transaction: 0,
+        };
         operation::run(&instance.volume, irp, origin)?;
         let status = NtStatus(outcome.load(Ordering::Acquire));
         Ok(if status.is_error() || status == NtStatus::PENDING { status } else { NtStatus::SUCCESS })

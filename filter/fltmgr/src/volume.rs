@@ -148,6 +148,7 @@ impl Volume {
                 altitude: altitude.clone(),
                 generated: false,
                 files: None,
+                transaction: 0,
             }));
             members.openers.len() - 1
         });

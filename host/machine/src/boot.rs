@@ -195,6 +195,7 @@ pub(crate) fn layers(
     core.install(nt_fsrtl::FsRtl::new());
     core.install(Box::new(nt_cc::Cc::new(core, options.cache, system_process)));
     step("sections", nt_section::Sections::boot(core, system_process))?;
+    step("transactions", nt_tm::Tm::boot(core))?;
     crate::loading::boot(core, options)?;
     step("the file system", fsd::register())?;
     for ((store, letter), number) in stores.into_iter().zip('C'..='Z').zip(1..) {

@@ -57,6 +57,10 @@ pub struct Listed {
     pub size: u64,
 }
 
+/// A transaction that a program has made. It is rolled back when nobody names it any more.
+#[derive(Debug)]
+pub struct Transaction(usize);
+
 /// What to open, and how.
 #[derive(Clone, Debug)]
 pub struct OpenRequest<'a> {
@@ -190,6 +194,48 @@ impl Session {
         } else {
             Err(opened.status)
         })
+    }
+
+    /// NtCreateTransaction.
+    pub fn begin_transaction(&self) -> Result<Result<Transaction, NtStatus>, Stopped> {
+        let attributes = nt_ob::ObjectAttributes::default();
+        let made = system_service("NtCreateTransaction", || {
+            nt_tm::nt_create_transaction(&attributes, nt_abi::GENERIC_ALL)
+        })?;
+        Ok(made.map(Transaction))
+    }
+
+    /// NtCreateFile inside a transaction. The volume's file system is not transactional: what is done to the file is done at
+    /// once, and no rollback undoes it; filters are told of both.
+    pub fn open_in(
+        &self,
+        transaction: &Transaction,
+        request: &OpenRequest<'_>,
+    ) -> Result<Result<Opened, NtStatus>, Stopped> {
+        let kind = Some(nt_tm::tm_transaction_type());
+        let found = match nt_ob::ob_reference_by_handle(transaction.0, 0, kind, 0) {
+            Ok(found) => found.object,
+            Err(status) => return Ok(Err(status)),
+        };
+        let opened = self.open_with(request, |parameters| parameters.transaction = found.address());
+        found.release()?;
+        opened
+    }
+
+    /// NtCommitTransaction, and closes the handle.
+    pub fn commit(&self, transaction: Transaction) -> Result<NtStatus, Stopped> {
+        let status =
+            system_service("NtCommitTransaction", || nt_tm::nt_commit_transaction(transaction.0, 1))?;
+        system_service("NtClose", || nt_io::nt_close(transaction.0))?;
+        Ok(status)
+    }
+
+    /// NtRollbackTransaction, and closes the handle.
+    pub fn roll_back(&self, transaction: Transaction) -> Result<NtStatus, Stopped> {
+        let status =
+            system_service("NtRollbackTransaction", || nt_tm::nt_rollback_transaction(transaction.0, 1))?;
+        system_service("NtClose", || nt_io::nt_close(transaction.0))?;
+        Ok(status)
     }
 
     /// NtCreateFile with extra create parameters, each a GUID's 16 bytes in memory and a context.

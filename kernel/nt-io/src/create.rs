@@ -78,6 +78,8 @@ pub struct CreateParameters<'a> {
     pub instead: Option<InsteadOfCreate>,
     /// List of extra create parameters, or 0. It stays the caller's.
     pub ecp_list: usize,
+    /// Object of the transaction that the file is opened in, or 0.
+    pub transaction: usize,
 }
 
 /// What became of an open.
@@ -106,6 +108,7 @@ struct OpenPacket {
     driver_context: Option<Arc<dyn Any + Send + Sync>>,
     instead: Option<InsteadOfCreate>,
     ecp_list: usize,
+    transaction: usize,
     /// A list that a filter attached to the create.
     attached_list: usize,
     information: usize,
@@ -219,6 +222,7 @@ fn open(p: &CreateParameters<'_>) -> Result<Result<(&'static FILE_OBJECT, usize)
         driver_context: p.driver_context.clone(),
         instead: p.instead.clone(),
         ecp_list: p.ecp_list,
+        transaction: p.transaction,
         attached_list: 0,
         information: 0,
         reparsed: false,
@@ -455,6 +459,7 @@ fn open_on(
     file::set_volume(file, target.vpb);
     file::set_start_device(file, packet.start_device);
     file::set_context(file, packet.driver_context.clone());
+    file::set_transaction(file, packet.transaction)?;
     if packet.create_flags & option::IO_IGNORE_SHARE_ACCESS_CHECK != 0 {
         file::ignore_share_access(file);
     }

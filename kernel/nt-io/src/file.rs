@@ -41,6 +41,8 @@ pub(crate) struct State {
     context: Cell<usize>,
     /// Whether it is the target directory of a rename or link.
     rename_target: Cell<bool>,
+    /// `TXN_PARAMETER_BLOCK` of a file that was opened in a transaction: length and view, then the transaction's object.
+    transaction: [Cell<usize>; 2],
     /// Reparse data that the create was answered with: a pool block.
     reparse_data: Cell<usize>,
     /// Extra create parameters while the create is under way.
@@ -106,6 +108,31 @@ pub(crate) fn set_rename_target(file: &FILE_OBJECT) {
 /// Whether the I/O manager opened the file as the target directory of a rename or link: `ParentOfTarget`.
 pub fn is_rename_target(file: &FILE_OBJECT) -> bool {
     state(file).rename_target.get()
+}
+
+/// Opens the file in a transaction, whose object it references as long as it lives.
+pub(crate) fn set_transaction(file: &FILE_OBJECT, transaction: usize) -> Result<(), Raise> {
+    /// `TXF_MINIVERSION_DEFAULT_VIEW` behind the structure's length.
+    const HEAD: usize = 0xFFFE << 16 | 16;
+    if transaction != 0 {
+        objects::reference(transaction)?;
+        state(file).transaction[0].set(HEAD);
+        state(file).transaction[1].set(transaction);
+    }
+    Ok(())
+}
+
+/// The object of the transaction that a file was opened in, or 0.
+pub fn file_transaction(file: &FILE_OBJECT) -> usize {
+    state(file).transaction[1].get()
+}
+
+/// Address of the `TXN_PARAMETER_BLOCK` of a file that was opened in a transaction, else 0.
+///
+/// Source: IoGetTransactionParameterBlock
+pub fn io_get_transaction_parameter_block(file: &FILE_OBJECT) -> usize {
+    let block = &state(file).transaction;
+    if block[1].get() == 0 { 0 } else { block.as_ptr() as usize }
 }
 
 /// Keeps the reparse data of a create's answer until [`take_reparse_data`].
@@ -312,6 +339,10 @@ pub(crate) fn deleted(object: usize) -> Result<(), Raise> {
 fn release(file: &'static FILE_OBJECT) -> Result<(), Raise> {
     let state = state(file);
     drop_context(state);
+    let transaction = state.transaction[1].replace(0);
+    if transaction != 0 {
+        objects::dereference(transaction)?;
+    }
     if let Some(vpb) = at(state.vpb.replace(std::ptr::null_mut())) {
         volume::dereference_vpb(vpb);
     }

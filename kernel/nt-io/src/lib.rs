@@ -76,9 +76,9 @@ pub use driver::{
 pub use ea::io_check_ea_list;
 pub use fast::{FastQuery, FastTransfer, io_fast_device_control, io_fast_query, io_fast_transfer};
 pub use file::{
-    FILE_SLOTS, file_create_context, file_device, file_ecp_list, file_name, file_slot, io_cancel_file_open,
-    io_create_stream_file_object, io_replace_file_object_name, is_rename_target, reference_file_by_handle,
-    related_file,
+    FILE_SLOTS, file_create_context, file_device, file_ecp_list, file_name, file_slot, file_transaction,
+    io_cancel_file_open, io_create_stream_file_object, io_get_transaction_parameter_block,
+    io_replace_file_object_name, is_rename_target, reference_file_by_handle, related_file,
 };
 pub use fs_filter::{FsFilter, NativeCallbacks};
 pub use information::{

@@ -91,6 +91,8 @@ pub mod index {
     pub const EXPORTS: usize = 12;
     /// Sections and views.
     pub const SECTION: usize = 13;
+    /// Transactions.
+    pub const TM: usize = 14;
     /// How many there are.
     pub const COUNT: usize = 16;
 }

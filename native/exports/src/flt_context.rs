@@ -7,7 +7,8 @@ use fltmgr::contexts::{block, links, objects};
 use nt_abi::irql::{APC_LEVEL, DISPATCH_LEVEL};
 use nt_abi::{
     FILE_OBJECT, FLT_FILE_CONTEXT, FLT_INSTANCE_CONTEXT, FLT_RELATED_CONTEXTS_EX, FLT_RELATED_OBJECTS,
-    FLT_SECTION_CONTEXT, FLT_STREAM_CONTEXT, FLT_STREAMHANDLE_CONTEXT, FLT_VOLUME_CONTEXT, NtStatus,
+    FLT_SECTION_CONTEXT, FLT_STREAM_CONTEXT, FLT_STREAMHANDLE_CONTEXT, FLT_TRANSACTION_CONTEXT,
+    FLT_VOLUME_CONTEXT, NtStatus,
 };
 
 use crate::argument::{arg, load, optional, rows, store, store_if};
@@ -99,6 +100,14 @@ fn get_contexts(
     if let Some(file) = file.filter(|_| members == MEMBERS_EX && desired & FLT_SECTION_CONTEXT != 0) {
         let instance = instance(objects.Instance.get() as usize)?;
         found[6] = fltmgr::contexts::sections::flt_get_section_context(&instance, file).unwrap_or(0);
+    }
+    if desired & FLT_TRANSACTION_CONTEXT != 0
+        && !objects.Transaction.get().is_null()
+        && !objects.Instance.get().is_null()
+    {
+        let (instance, transaction) =
+            (instance(objects.Instance.get() as usize)?, objects.Transaction.get() as usize);
+        found[5] = fltmgr::transactions::flt_get_transaction_context(&instance, transaction).unwrap_or(0);
     }
     for (index, context) in found[..members].iter().enumerate() {
         store((out + index * 8) as *mut usize, *context, "FltGetContexts", "Contexts")?;

@@ -15,7 +15,7 @@ use crate::zw_file::DriverContext;
 rows! { "fltmgr.sys", "fltmgr";
     FltCreateFile partial "no extended attributes; GIO-24 to GIO-27";
     FltCreateFileEx partial "no extended attributes; GIO-24 to GIO-27";
-    FltCreateFileEx2 partial "no extended attributes, no transactions; GIO-24 to GIO-27";
+    FltCreateFileEx2 partial "no extended attributes; GIO-24 to GIO-27";
     FltClose done "GIO-27";
     FltCancelFileOpen done "GIO-36 to GIO-38";
     FltReadFile done "GIO-16 to GIO-22";
@@ -59,6 +59,10 @@ fn create(
         Ok(attributes) => attributes,
         Err(status) => return Ok(status),
     };
+    let transaction = match create.context.transaction()? {
+        Ok(transaction) => transaction,
+        Err(status) => return Ok(status),
+    };
     let below = if address == 0 { None } else { Some(instance(address)?) };
     let parameters = CreateParameters {
         name: &attributes.name,
@@ -72,6 +76,7 @@ fn create(
         allocation: load_if(create.allocation)?,
         create_flags: create.flags,
         ecp_list: create.context.ecp_list,
+        transaction,
         ..CreateParameters::default()
     };
     let opened = generated::flt_create_file(below.as_deref(), parameters)?;
@@ -162,9 +167,6 @@ export! {
     /// The same with what a driver says beyond the parameters. The device is the instance's.
     pub fn FltCreateFileEx2(_filter: usize, address: usize, handle: *mut usize, file: *mut usize, access: u32, attributes: usize, iosb: *mut IO_STATUS_BLOCK, allocation: *mut i64, file_attributes: u32, share: u32, disposition: u32, options: u32, _ea: usize, _ea_length: u32, flags: u32, context: usize) -> NtStatus [irql <= PASSIVE_LEVEL] {
         let context = DriverContext::read(context)?;
-        if context.transaction != 0 {
-            return Ok(NtStatus::NOT_SUPPORTED);
-        }
         let wanted = Create { access, attributes, allocation, file_attributes, share, disposition, options, flags, context };
         create(address, handle, file, iosb, &wanted)
     }

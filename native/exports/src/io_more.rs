@@ -47,7 +47,7 @@ rows! { "ntoskrnl.exe", "nt-io";
     IoGetInitialStack done "";
     IoGetRemainingStackSize done "";
     IoWithinStackLimits done "";
-    IoGetTransactionParameterBlock partial "no transactions: NULL";
+    IoGetTransactionParameterBlock done "";
 }
 
 fn address<T>(found: Option<&T>) -> usize {
@@ -292,8 +292,7 @@ export! {
     /// A file's transaction.
     pub fn IoGetTransactionParameterBlock(file: *mut FILE_OBJECT) -> usize [irql <= DISPATCH_LEVEL] {
         arg!(IoGetTransactionParameterBlock: file);
-        let _ = file;
-        Ok(0)
+        Ok(io::io_get_transaction_parameter_block(file))
     }
 }
 

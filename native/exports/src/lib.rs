@@ -36,6 +36,7 @@ mod flt_lookup;
 mod flt_names;
 mod flt_section;
 mod flt_string;
+mod flt_transaction;
 mod fsrtl;
 mod fsrtl_ecp;
 mod fsrtl_filter;
@@ -69,6 +70,7 @@ mod rtl_security;
 mod rtl_string;
 mod rtl_table;
 mod se;
+mod tm;
 mod zw_file;
 mod zw_key;
 mod zw_object;
@@ -94,6 +96,7 @@ const TABLES: &[&[Export]] = &[
     flt_lookup::ROWS,
     flt_names::ROWS,
     flt_section::ROWS,
+    flt_transaction::ROWS,
     cc::ROWS,
     crt_format::ROWS,
     crt_more::ROWS,
@@ -140,6 +143,7 @@ const TABLES: &[&[Export]] = &[
     rtl_string::ROWS,
     se::ROWS,
     rtl_table::ROWS,
+    tm::ROWS,
     zw_file::ROWS,
     zw_key::ROWS,
     zw_object::ROWS,

@@ -14,7 +14,7 @@ rows! { "ntoskrnl.exe", "nt-io";
     ZwCreateFile done "";
     ZwOpenFile done "";
     IoCreateFile done "CreateFileTypeNone only";
-    IoCreateFileEx partial "no pipes or mailslots; no transactions";
+    IoCreateFileEx partial "no pipes or mailslots";
     IoCreateFileSpecifyDeviceObjectHint done "CreateFileTypeNone only";
     ZwReadFile partial "no APC routine";
     ZwWriteFile partial "no APC routine";
@@ -111,6 +111,19 @@ pub(crate) struct DriverContext {
 }
 
 impl DriverContext {
+    /// The object of the transaction that it names, 0 for none.
+    ///
+    /// Errors: INVALID_PARAMETER (no transaction) · TRANSACTION_NOT_ACTIVE
+    pub(crate) fn transaction(&self) -> Result<Result<usize, NtStatus>, Raise> {
+        if self.transaction == 0 {
+            return Ok(Ok(0));
+        }
+        let object: usize = copy::read_value(self.transaction + 8).map_err(fault)?;
+        Ok(nt_tm::transaction_at(object).and_then(|transaction| {
+            if transaction.is_active() { Ok(object) } else { Err(NtStatus::TRANSACTION_NOT_ACTIVE) }
+        }))
+    }
+
     /// Reads one; none of it for a null pointer.
     pub(crate) fn read(address: usize) -> Result<Self, Raise> {
         if address == 0 {
@@ -130,6 +143,10 @@ impl Create {
             Err(status) => return Ok(status),
         };
         let ea = list(self.ea, self.ea_length)?;
+        let transaction = match self.context.transaction()? {
+            Ok(transaction) => transaction,
+            Err(status) => return Ok(status),
+        };
         let opened = file_service(|| {
             let allocation = load_if(self.allocation)?;
             io::nt_create_file(&CreateParameters {
@@ -146,6 +163,7 @@ impl Create {
                 create_flags: self.create_flags,
                 start_device: self.device,
                 ecp_list: self.context.ecp_list,
+                transaction,
                 ..CreateParameters::default()
             })
         })?;
@@ -216,9 +234,6 @@ export! {
             return Ok(NtStatus::NOT_SUPPORTED);
         }
         let context = DriverContext::read(context)?;
-        if context.transaction != 0 {
-            return Ok(NtStatus::NOT_SUPPORTED);
-        }
         let device = optional(context.device as *mut DEVICE_OBJECT, "IoCreateFileEx", "DeviceObjectHint")?;
         Create { handle, access, attributes, block, allocation, file_attributes, share, disposition, options, ea, ea_length, create_flags, device, context }.run()
     }

@@ -139,6 +139,8 @@ impl Frames {
 /// Ends what few operations have.
 #[cold]
 fn end(operation: &Operation) {
+    operation.transaction.set(0);
+    operation.objects.Transaction.set(std::ptr::null_mut());
     if operation.shared.replace(false) {
         crate::completion::unpark(operation);
         operation.let_tables_go();
@@ -179,6 +181,7 @@ fn allocate(records: usize) -> Option<&'static Operation> {
         synchronous: Cell::new(false),
         watched: Cell::new(0),
         extras: Cell::new(false),
+        transaction: Cell::new(0),
         phase: Cell::new(Phase::Between),
         thread: Cell::new(0),
         volume_block: Cell::new(0),

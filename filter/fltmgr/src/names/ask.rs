@@ -64,7 +64,7 @@ fn path_of_id(asker: &Asker<'_>, file: &'static FILE_OBJECT, id: &[u16]) -> Path
         options: FILE_OPEN_BY_FILE_ID,
         start_device: Some(device),
         driver_context: below
-            .map(|altitude| Arc::new(Opener { altitude, generated: true, files: None }) as _),
+            .map(|altitude| Arc::new(Opener { altitude, generated: true, files: None, transaction: 0 }) as _),
         ..CreateParameters::default()
     })?;
     let (opened, _) = match opened {

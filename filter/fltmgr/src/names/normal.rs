@@ -106,7 +106,7 @@ fn open_directory(
         options: option::FILE_DIRECTORY_FILE | option::FILE_SYNCHRONOUS_IO_NONALERT,
         start_device: Some(device),
         driver_context: asker.below.map(|altitude| {
-            Arc::new(Opener { altitude: altitude.clone(), generated: true, files: None }) as _
+            Arc::new(Opener { altitude: altitude.clone(), generated: true, files: None, transaction: 0 }) as _
         }),
         ..CreateParameters::default()
     })?;

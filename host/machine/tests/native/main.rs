@@ -32,4 +32,5 @@ mod short_names;
 mod stopping;
 mod support;
 mod tracker;
+mod transactions;
 mod tunnel;

@@ -40,7 +40,7 @@ pub fn assert_all_hold(machine: &Machine, least: u64) {
 }
 
 /// Each word breaks the rule in its own machine.
-fn assert_reported(cases: &[(&str, &str)]) {
+pub fn assert_reported(cases: &[(&str, &str)]) {
     for (word, rule) in cases {
         let machine = machine();
         load(&machine);
