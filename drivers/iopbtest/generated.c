@@ -382,6 +382,20 @@ static FLT_PREOP_CALLBACK_STATUS PreWrong(PFLT_CALLBACK_DATA Data, PCFLT_RELATED
         break;
     case 8: /* Leaked. */
         return FLT_PREOP_SUCCESS_NO_CALLBACK;
+    case 9: /* Leaked: work items. */
+        CHECK(FltAllocateGenericWorkItem() != NULL);
+        CHECK(FltAllocateDeferredIoWorkItem() != NULL);
+        break;
+    case 10: /* No offset: the position, which a file opened for asynchronous I/O has not. */
+        FltObjects->FileObject->CurrentByteOffset.QuadPart = 256;
+        status = FltReadFile(FltObjects->Instance, FltObjects->FileObject, NULL, 64, buffer, 0, NULL, NULL, NULL);
+        if (FlagOn(FltObjects->FileObject->Flags, FO_SYNCHRONOUS_IO)) {
+            CHECK(status == STATUS_SUCCESS && buffer[63] == 'a');
+            CHECK(FltObjects->FileObject->CurrentByteOffset.QuadPart == 320);
+        } else {
+            CHECK(status == STATUS_INVALID_PARAMETER);
+        }
+        break;
     }
     FltFreeCallbackData(own);
     return FLT_PREOP_SUCCESS_NO_CALLBACK;

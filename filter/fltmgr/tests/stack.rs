@@ -414,6 +414,48 @@ fn an_operation_that_pends_below_is_drained_once_when_its_filter_goes() {
 }
 
 #[test]
+fn preallocated_callback_data_need_no_memory_when_they_are_sent() {
+    // spec: GIO-02, GIO-04
+    in_machine(|core| {
+        let (upper, _lower) = two_filters();
+        let opened = open();
+        let (file, _) = reference_file_by_handle(opened.handle, 0, 0).unwrap();
+        let instance = fltmgr::flt().instances_of(&upper).remove(0);
+        let address = std::ptr::from_ref(file) as usize;
+        let blocks_of_two_writes = |flags| {
+            let data =
+                fltmgr::request::flt_allocate_callback_data(&instance, address, flags).unwrap().unwrap();
+            let request = fltmgr::request::request_of(data).unwrap();
+            let write = || {
+                request.iopb.MajorFunction.set(IRP_MJ_WRITE);
+                let parameters = request.iopb.Parameters.Write();
+                parameters.Length.set(8);
+                parameters.WriteBuffer.set(0x1000 as *mut _);
+                let before = nt_ex::pool::allocations();
+                fltmgr::request::flt_perform_synchronous_io(data).unwrap();
+                assert_eq!(request.data.IoStatus.Status.get(), NtStatus::SUCCESS);
+                nt_ex::pool::allocations() - before
+            };
+            let first = write();
+            fltmgr::request::flt_reuse_callback_data(data).unwrap();
+            assert_eq!(request.iopb.TargetFileObject.get() as usize, address);
+            let blocks = [first, write()];
+            fltmgr::request::flt_free_callback_data(data).unwrap();
+            blocks
+        };
+        assert_eq!(blocks_of_two_writes(1), [0, 0]);
+        assert_eq!(blocks_of_two_writes(0), [1, 0], "the IRP stays with the data");
+        assert_eq!(
+            fltmgr::request::flt_allocate_callback_data(&instance, address, 2).unwrap(),
+            Err(NtStatus::INVALID_PARAMETER)
+        );
+        nt_close(opened.handle).unwrap();
+        nt_ob::ob_dereference(address).unwrap();
+        assert_eq!(rules(core), Vec::<&str>::new());
+    });
+}
+
+#[test]
 fn generated_io_is_seen_below_its_instance_only() {
     // spec: CBD-19, GIO-18, GIO-24, GIO-41
     in_machine(|core| {

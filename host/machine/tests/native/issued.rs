@@ -177,6 +177,32 @@ fn callback_data_that_are_not_freed_are_a_leak() {
 }
 
 #[test]
+fn work_items_that_are_not_freed_are_a_leak() {
+    // spec: PEND-07, WORK-04
+    let machine = between_recorders("issue-wrongly", IRP_MJ_FLUSH_BUFFERS, &["Return=dword:9"]);
+    flush(&machine, false);
+    machine.unload_all();
+    let report = machine.report();
+    assert_eq!(report.findings.len(), 2, "{report:?}");
+    for leak in &report.findings {
+        assert_eq!((leak.rule.as_str(), leak.driver.as_str()), ("pool-leak", "r"));
+        assert!(leak.message.contains("a work item"), "{}", leak.message);
+    }
+}
+
+#[test]
+fn a_transfer_without_an_offset_is_at_the_position_of_a_synchronous_file() {
+    // spec: GIO-19
+    for asynchronous in [false, true] {
+        let machine = between_recorders("issue-wrongly", IRP_MJ_FLUSH_BUFFERS, &["Return=dword:10"]);
+        flush(&machine, asynchronous);
+        checks_passed(&machine);
+        machine.unload_all();
+        assert_eq!(rules(&machine), if asynchronous { vec!["GIO-19"] } else { vec![] });
+    }
+}
+
+#[test]
 fn who_issued_an_operation_cancels_it() {
     // spec: CAN-01, CAN-02, GIO-05, GIO-08
     for wrong in [false, true] {
