@@ -1,5 +1,5 @@
 /*
- * Reparse points: tagging files, and what a post-create callback is shown of one that an open met.
+ * Reparse points and extended attributes: tagging files, and what a post-create callback is shown of one that an open met.
  */
 #include "objtest.h"
 #define FILE_NUMBER 6
@@ -103,7 +103,66 @@ static VOID Reissue(PFLT_CALLBACK_DATA Data, PCFLT_RELATED_OBJECTS FltObjects)
     Results.Reserved[1]++;
 }
 
+/* One entry of a list: the name in lower case, the file system keeps upper case. */
+static ULONG EaEntry(PUCHAR To, PCSTR Name, PCSTR Value, ULONG Next)
+{
+    FILE_FULL_EA_INFORMATION *ea = (FILE_FULL_EA_INFORMATION *)To;
+    ULONG name = (ULONG)strlen(Name), value = (ULONG)strlen(Value);
+
+    ea->NextEntryOffset = Next;
+    ea->Flags = 0;
+    ea->EaNameLength = (UCHAR)name;
+    ea->EaValueLength = (USHORT)value;
+    RtlCopyMemory(ea->EaName, Name, name + 1);
+    RtlCopyMemory(ea->EaName + name + 1, Value, value);
+    return FIELD_OFFSET(FILE_FULL_EA_INFORMATION, EaName) + name + 1 + value;
+}
+
+/* spec: PARM-29 */
+static VOID Attributes(PFLT_CALLBACK_DATA Data, PCFLT_RELATED_OBJECTS FltObjects)
+{
+    PFLT_INSTANCE instance = FltObjects->Instance;
+    PFILE_OBJECT file = FltObjects->FileObject;
+    static DECLSPEC_ALIGN(4) UCHAR list[64], got[64], names[16];
+    FILE_FULL_EA_INFORMATION *found = (FILE_FULL_EA_INFORMATION *)got;
+    FILE_GET_EA_INFORMATION *get = (FILE_GET_EA_INFORMATION *)names;
+    ULONG length, count = 0, index = 2;
+
+    CHECK(FltQueryEaFile(instance, file, got, sizeof(got), FALSE, NULL, 0, NULL, TRUE, &count) == STATUS_NO_EAS_ON_FILE);
+    (VOID)EaEntry(list, "one", "first", 20);
+    length = 20 + EaEntry(list + 20, "two", "second", 0);
+    CHECK(FltSetEaFile(instance, file, list, length) == STATUS_SUCCESS);
+    CHECK(FltQueryEaFile(instance, file, got, sizeof(got), TRUE, NULL, 0, NULL, TRUE, &count) == STATUS_SUCCESS);
+    CHECK(count == 17 && found->NextEntryOffset == 0 && found->EaNameLength == 3 && found->EaValueLength == 5);
+    CHECK(RtlCompareMemory(found->EaName, "ONE\0first", 9) == 9);
+    /* The scan goes on, and ends. */
+    CHECK(FltQueryEaFile(instance, file, got, sizeof(got), TRUE, NULL, 0, NULL, FALSE, &count) == STATUS_SUCCESS);
+    CHECK(RtlCompareMemory(found->EaName, "TWO\0second", 10) == 10);
+    CHECK(FltQueryEaFile(instance, file, got, sizeof(got), TRUE, NULL, 0, NULL, FALSE, &count) == STATUS_NO_MORE_EAS);
+    /* An index counts where there is no list; with one it does not. */
+    CHECK(FltQueryEaFile(instance, file, got, sizeof(got), FALSE, NULL, 0, &index, FALSE, &count) == STATUS_SUCCESS);
+    CHECK(found->NextEntryOffset == 0 && RtlCompareMemory(found->EaName, "TWO", 3) == 3);
+    RtlZeroMemory(names, sizeof(names));
+    get->EaNameLength = 3;
+    RtlCopyMemory(get->EaName, "one", 4);
+    CHECK(FltQueryEaFile(instance, file, got, sizeof(got), FALSE, names, 9, &index, FALSE, &count) == STATUS_SUCCESS);
+    CHECK(RtlCompareMemory(found->EaName, "ONE", 3) == 3 && found->EaValueLength == 5);
+    index = 9;
+    CHECK(FltQueryEaFile(instance, file, got, sizeof(got), FALSE, NULL, 0, &index, FALSE, &count) ==
+          STATUS_NONEXISTENT_EA_ENTRY);
+    CHECK(FltQueryEaFile(instance, file, got, 8, FALSE, NULL, 0, NULL, TRUE, &count) == STATUS_BUFFER_TOO_SMALL);
+    CHECK(FltQueryEaFile(instance, file, got, 20, FALSE, NULL, 0, NULL, TRUE, &count) == STATUS_BUFFER_OVERFLOW);
+    /* A value of no bytes takes the attribute away. */
+    length = EaEntry(list, "ONE", "", 0);
+    CHECK(FltSetEaFile(instance, file, list, length) == STATUS_SUCCESS);
+    CHECK(FltQueryEaFile(instance, file, got, sizeof(got), FALSE, NULL, 0, NULL, TRUE, &count) == STATUS_SUCCESS);
+    CHECK(count == 18 && RtlCompareMemory(found->EaName, "TWO", 3) == 3);
+    length = EaEntry(list, "a:b", "x", 0);
+    CHECK(FltSetEaFile(instance, file, list, length) == STATUS_INVALID_EA_NAME);
+}
+
 const GROUP ReparseGroups[] = {
+    {L"attributes", NULL, Attributes},
     {L"tag-file", NULL, TagFile},
     {L"linked", NULL, Met},
     {L"reissued", NULL, Reissue},

@@ -36,6 +36,7 @@ pub mod definitions;
 mod descend;
 mod device;
 pub mod directory;
+pub mod ea;
 pub mod ecp;
 mod fast;
 pub mod filter;

@@ -15,7 +15,7 @@ use store::{Blob, CaseMatch, FileId, MetadataChange, NodeKind};
 use crate::fcb::{Fcb, Volume, of_file};
 use crate::name::{self, Path};
 use crate::short::{Found, OpenedByShort};
-use crate::{Answer, Done, Failure, reparse};
+use crate::{Answer, Done, Failure, ea, reparse};
 
 /// What the caller asked for.
 struct Request<'a> {
@@ -78,8 +78,12 @@ pub(crate) fn create(volume: &Volume, irp: &'static IRP, stack: &IO_STACK_LOCATI
         opened_name: name.clone(),
         shorts: RefCell::default(),
     };
-    if parameters.EaLength.get() != 0 {
-        return Err(NtStatus::EAS_NOT_SUPPORTED.into());
+    let mut attributes = vec![0; parameters.EaLength.get() as usize];
+    if !attributes.is_empty() {
+        boundary::copy::read(irp.SystemBuffer().get() as usize, &mut attributes)?;
+        if nt_io::io_check_ea_list(&attributes).is_err() {
+            return Err(NtStatus::EA_LIST_INCONSISTENT.into());
+        }
     }
     let _guard = nt_ex::resource::ResourceGuard::exclusive(volume.resource)?;
     let related = match file.RelatedFileObject.get() {
@@ -105,7 +109,18 @@ pub(crate) fn create(volume: &Volume, irp: &'static IRP, stack: &IO_STACK_LOCATI
         None => volume.store.root(),
     };
     let path = name::parse(&name, related.is_some_and(|base| !base.state().volume_open))?;
-    open_path(volume, irp, &request, base, &path)
+    let done = open_path(volume, irp, &request, base, &path)?;
+    let replaced = [information::FILE_OVERWRITTEN, information::FILE_SUPERSEDED].contains(&done.information);
+    if done.status == NtStatus::SUCCESS && (replaced || done.information == information::FILE_CREATED) {
+        let id = of_file(stack.FileObject.get())?.1.id();
+        if replaced && path.stream.is_none() {
+            ea::clear(volume, id)?;
+        }
+        if !attributes.is_empty() {
+            ea::merge(volume, id, &attributes)?;
+        }
+    }
+    Ok(done)
 }
 
 fn open_volume(volume: &Volume, request: &Request<'_>) -> Answer {

@@ -108,6 +108,8 @@ pub(crate) struct Ccb {
     node_bytes: Cell<u16>,
     pub(crate) granted: Cell<u32>,
     pub(crate) delete_on_close: Cell<u32>,
+    /// How many extended attributes a scan has answered with.
+    pub(crate) ea_next: Cell<u32>,
     state: Cell<*mut CcbState>,
 }
 

@@ -11,7 +11,7 @@
 //! the volume's resource (exclusive for what changes names or opens), a stream's main resource (shared to read and to
 //! write inside valid data, exclusive to change a size), its paging resource (shared for paging I/O).
 //!
-//! It refuses, with a status and no pretence: extended attributes, byte-range locks, change
+//! It refuses, with a status and no pretence: byte-range locks, change
 //! notification, hard links, quotas.
 //!
 //! UNSAFETY: `Fcb` and `Ccb` are found through the context pointers of file objects, which drivers can reach;
@@ -22,6 +22,7 @@ mod cleanup;
 mod close;
 mod create;
 mod directory;
+mod ea;
 mod fast;
 mod fcb;
 mod fs_filter;
@@ -164,7 +165,8 @@ fn on_volume(volume: &Volume, irp: &'static IRP) -> Answer {
         irp_mj::IRP_MJ_FLUSH_BUFFERS => write::flush(volume, stack),
         irp_mj::IRP_MJ_FILE_SYSTEM_CONTROL => mount::control(volume, irp, stack),
         irp_mj::IRP_MJ_SHUTDOWN => write::shut_down(volume),
-        irp_mj::IRP_MJ_QUERY_EA | irp_mj::IRP_MJ_SET_EA => Err(NtStatus::EAS_NOT_SUPPORTED.into()),
+        irp_mj::IRP_MJ_QUERY_EA => ea::query(volume, irp, stack),
+        irp_mj::IRP_MJ_SET_EA => ea::set(volume, irp, stack),
         _ => Err(NtStatus::INVALID_DEVICE_REQUEST.into()),
     }
 }

@@ -9,7 +9,7 @@ use store::Metadata;
 use crate::buffer::Record;
 use crate::fcb::{Ccb, Fcb, Volume, of_file};
 use crate::short::OpenedByShort;
-use crate::{Answer, Done, Failure, buffer, name, reparse, times};
+use crate::{Answer, Done, Failure, buffer, ea, name, reparse, times};
 
 /// `FileStatBasicInformation`.
 const FILE_STAT_BASIC_INFORMATION: u32 = nt_fsrtl::fs_filter::query_open::FILE_STAT_BASIC_INFORMATION;
@@ -40,7 +40,7 @@ pub(crate) fn query(volume: &Volume, irp: &'static IRP, stack: &IO_STACK_LOCATIO
         class::FileBasicInformation => subject.basic(&mut record),
         class::FileStandardInformation => subject.standard(&mut record)?,
         class::FileInternalInformation => subject.internal(&mut record),
-        class::FileEaInformation => drop(record.u32(0)),
+        class::FileEaInformation => drop(record.u32(ea::size(volume, fcb.id()))),
         class::FilePositionInformation => drop(record.i64(file.CurrentByteOffset.get())),
         class::FileNameInformation => {
             subject.name(&mut record, &ccb.state().shorts);
@@ -78,8 +78,13 @@ pub(crate) fn query(volume: &Volume, irp: &'static IRP, stack: &IO_STACK_LOCATIO
             subject.basic(&mut record);
             subject.standard(&mut record)?;
             subject.internal(&mut record);
-            // EA size; then access, position, mode and alignment.
-            record.u32(0).u32(ccb.granted.get()).i64(file.CurrentByteOffset.get()).u32(mode(file)).u32(0);
+            // Then access, position, mode and alignment.
+            record
+                .u32(ea::size(volume, fcb.id()))
+                .u32(ccb.granted.get())
+                .i64(file.CurrentByteOffset.get())
+                .u32(mode(file))
+                .u32(0);
             fixed = Some(record.0.len() + 4);
             subject.name(&mut record, &ccb.state().shorts);
         }

@@ -2,6 +2,7 @@
 
 use boundary::{Raise, copy, export};
 use fltmgr::control;
+use fltmgr::ea::EaQuery;
 use fltmgr::tag::ReparseTag;
 use nt_abi::irql::{APC_LEVEL, PASSIVE_LEVEL};
 use nt_abi::{DISPATCHER_HEADER, FILE_OBJECT, IRP, NtStatus};
@@ -14,6 +15,8 @@ use crate::ke::{WAIT_ALL, waited_for};
 rows! { "fltmgr.sys", "fltmgr";
     FltFsControlFile done "";
     FltDeviceIoControlFile done "";
+    FltQueryEaFile done "";
+    FltSetEaFile done "";
     FltTagFile done "RTAG-01 to RTAG-04";
     FltTagFileEx partial "the tag that has to be there is not looked at; RTAG-01 to RTAG-04";
     FltUntagFile done "RTAG-02 to RTAG-04";
@@ -59,6 +62,21 @@ export! {
         let result = control::flt_device_io_control_file(&*instance(address)?, file, code, buffers)?;
         store_if(count, result.information as u32)?;
         Ok(result.status)
+    }
+
+    /// Asks for extended attributes below an instance.
+    pub fn FltQueryEaFile(address: usize, file: *mut FILE_OBJECT, buffer: usize, length: u32, single: bool, list: usize, list_length: u32, index: *mut u32, restart: bool, count: *mut u32) -> NtStatus [irql <= PASSIVE_LEVEL] {
+        arg!(FltQueryEaFile: file);
+        let query = EaQuery { single, list, list_length, index: load_if(index)?, restart };
+        let result = fltmgr::ea::flt_query_ea_file(&*instance(address)?, file, (buffer, length), query)?;
+        store_if(count, result.information as u32)?;
+        Ok(result.status)
+    }
+
+    /// Sets extended attributes below an instance.
+    pub fn FltSetEaFile(address: usize, file: *mut FILE_OBJECT, buffer: usize, length: u32) -> NtStatus [irql <= PASSIVE_LEVEL] {
+        arg!(FltSetEaFile: file);
+        fltmgr::ea::flt_set_ea_file(&*instance(address)?, file, buffer, length)
     }
 
     /// Makes a file a reparse point.

@@ -227,3 +227,9 @@ fn a_post_create_callback_is_shown_what_an_open_met() {
     assert_eq!((met, reissued), (2, 1));
     assert_all_hold(&machine, 14);
 }
+
+#[test]
+fn extended_attributes_are_set_scanned_and_asked_for_by_name() {
+    // spec: PARM-29
+    assert_all_hold(&checked(&["attributes"]), 18);
+}
