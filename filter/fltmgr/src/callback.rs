@@ -102,9 +102,16 @@ fn watched(
         });
     }
     let before = locks::watched().then(locks::mark);
+    let held = references(node, data);
     let started = Instant::now();
     let answer = run()?;
     let nanoseconds = started.elapsed().as_nanos() as u64;
+    if references(node, data) != held {
+        let place = if phase == "pre" { node.pre } else { node.post };
+        let message = "the callback changed the references of a file object that lives for the call only: name queries \
+                       may use it, nothing may keep it";
+        report(node, place, "PARM-19", Severity::Error, message);
+    }
     if let Some(before) = before {
         if is_last(node, phase, answer) {
             locks::check_callback(before, || format!("the {phase} callback of {driver} for {operation}"));
@@ -130,6 +137,13 @@ fn watched(
         core.observe(&Event::CallbackReturned { driver, operation, phase, answer, status, nanoseconds });
     }
     Ok(answer)
+}
+
+/// References of the file object of a query without an open; `None` for other operations.
+fn references(node: &Node, data: &FLT_CALLBACK_DATA) -> Option<i64> {
+    let asks = rows::major_of_row(node.row) == nt_abi::IRP_MJ_NETWORK_QUERY_OPEN;
+    let file = asks.then(|| crate::pointer::iopb(data).TargetFileObject.get() as usize)?;
+    nt_ob::ob_pointer_count(file).ok()
 }
 
 /// Whether nothing of the driver follows on this operation. Callbacks that acquire for somebody are followed by those that

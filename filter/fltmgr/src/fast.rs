@@ -12,7 +12,7 @@
 //! Always in the caller's thread, with neither buffering: the buffer is the caller's address, and there is no MDL.
 //! Minifilters generate IRPs only, so a file that one opened below itself declines.
 //!
-//! Statements: CBD-02, CBD-18, IOPB-02, PARM-02, PARM-06, PARM-16, PRE-11, PRE-13, POST-04, REG-06, SWAP-03, SWAP-23.
+//! Statements: CBD-02, CBD-18, IOPB-02, PARM-02, PARM-06, PARM-16, PARM-18, PARM-19, PRE-11, PRE-13, POST-04, REG-06, SWAP-03, SWAP-23.
 //!
 //! UNSAFETY: reads the published callback table through its address, under the epoch pin.
 
@@ -22,12 +22,13 @@ use boundary::Raise;
 use nt_abi::{
     DEVICE_OBJECT, FILE_BASIC_INFORMATION, FILE_NETWORK_OPEN_INFORMATION, FILE_OBJECT,
     FILE_STANDARD_INFORMATION, FLTFL_CALLBACK_DATA_FAST_IO_OPERATION,
-    FLTFL_OPERATION_REGISTRATION_SKIP_CACHED_IO, IRP_MJ_DEVICE_CONTROL, IRP_MJ_QUERY_INFORMATION,
-    IRP_MJ_READ, IRP_MJ_WRITE, NtStatus,
+    FLTFL_OPERATION_REGISTRATION_SKIP_CACHED_IO, IRP, IRP_MJ_DEVICE_CONTROL,
+    IRP_MJ_FAST_IO_CHECK_IF_POSSIBLE, IRP_MJ_NETWORK_QUERY_OPEN, IRP_MJ_QUERY_INFORMATION, IRP_MJ_READ,
+    IRP_MJ_WRITE, NtStatus,
 };
 use nt_io::{
-    ControlBuffers, FastIo, FastQuery, FastTransfer, IoStatus, device_state, io_fast_device_control,
-    io_fast_query, io_fast_transfer,
+    ControlBuffers, FastIo, FastQuery, FastTransfer, IoStatus, device_state, io_current_stack, io_fast_check,
+    io_fast_device_control, io_fast_query, io_fast_query_open, io_fast_transfer,
 };
 use nt_ke::{current_core, current_thread, epoch};
 
@@ -48,6 +49,8 @@ enum Call {
     Transfer(FastTransfer, bool),
     Query(FastQuery, bool, usize),
     Control(u32, ControlBuffers, bool),
+    Open(&'static IRP, usize),
+    Check(FastTransfer, bool),
 }
 
 impl Call {
@@ -57,13 +60,15 @@ impl Call {
             Self::Transfer(..) => IRP_MJ_READ,
             Self::Query(..) => IRP_MJ_QUERY_INFORMATION,
             Self::Control(..) => IRP_MJ_DEVICE_CONTROL,
+            Self::Open(..) => IRP_MJ_NETWORK_QUERY_OPEN,
+            Self::Check(..) => IRP_MJ_FAST_IO_CHECK_IF_POSSIBLE,
         }
     }
 
     fn kinds(&self, file: &'static FILE_OBJECT) -> u32 {
         let transfer = match self {
             Self::Transfer(..) => FLTFL_OPERATION_REGISTRATION_SKIP_CACHED_IO,
-            Self::Query(..) | Self::Control(..) => 0,
+            Self::Query(..) | Self::Control(..) | Self::Open(..) | Self::Check(..) => 0,
         };
         kinds_of_file(std::ptr::from_ref(file).cast_mut()) | transfer
     }
@@ -85,6 +90,15 @@ impl Call {
                     FastQuery::NetworkOpen => size_of::<FILE_NETWORK_OPEN_INFORMATION>(),
                 };
                 [first, file, 0, length as u64, u64::from(query.class()), buffer as u64, 0, 0, 0]
+            }
+            // Offset, length, key, whether it is a read.
+            Self::Check(FastTransfer { writing, offset, length, key, .. }, _) => {
+                let (length, key) = (u64::from(length), u64::from(key));
+                [first, file, 0, offset as u64, length, key, u64::from(!writing), 0, 0]
+            }
+            // The create that would open the file, and where the answer goes.
+            Self::Open(irp, buffer) => {
+                [first, file, 0, std::ptr::from_ref(irp) as u64, buffer as u64, 0, 0, 0, 0]
             }
             // Output length, input length, code, input, output: the FastIo form, whatever the code's method (PARM-16).
             Self::Control(code, buffers, _) => {
@@ -114,6 +128,11 @@ impl Call {
             Self::Query(query, wait, _) => {
                 Self::Query(query, wait, parameters.QueryFileInformation().InfoBuffer.get() as usize)
             }
+            // The transfer that is asked about is not the filter's to change.
+            Self::Check(..) => *self,
+            Self::Open(irp, _) => {
+                Self::Open(irp, parameters.NetworkQueryOpen().NetworkInformation.get() as usize)
+            }
             Self::Control(_, _, wait) => {
                 let from = parameters.DeviceIoControl().FastIo();
                 let buffers = ControlBuffers {
@@ -137,6 +156,14 @@ impl Call {
         match self {
             Self::Transfer(transfer, wait) => io_fast_transfer(lower, file, transfer, *wait),
             Self::Query(query, wait, buffer) => io_fast_query(lower, file, *query, *wait, *buffer),
+            Self::Check(transfer, wait) => {
+                let possible = io_fast_check(lower, file, transfer, *wait)?;
+                Ok(possible.then_some(IoStatus::of(NtStatus::SUCCESS)))
+            }
+            Self::Open(irp, buffer) => {
+                let answer = io_fast_query_open(lower, irp, *buffer)?;
+                Ok(answer.map(|status| IoStatus { status, information: 0 }))
+            }
             Self::Control(code, buffers, wait) => io_fast_device_control(lower, file, *wait, *code, *buffers),
         }
     }
@@ -178,7 +205,9 @@ fn run(volume: &Arc<Volume>, file: &'static FILE_OBJECT, call: &Call) -> Result<
     }
     let flt = flt();
     let Some(operation) = flt.frames.take(2 * list.len()) else { return Ok(None) };
-    operation.set_watched(callback::is_watched(core, flt), || false);
+    // What callbacks do with a file object that nobody may keep is looked at.
+    let asks = matches!(call, Call::Open(..));
+    operation.set_watched(asks || callback::is_watched(core, flt), || false);
     fill(operation, volume, file, call, table);
     let outcome =
         descend(core, operation, list, 0, kinds, Leg::DISPATCHER).inspect_err(|_| operation.leave())?;
@@ -296,5 +325,36 @@ impl FastIo for FilterManager {
         device: &'static DEVICE_OBJECT,
     ) -> Result<Option<IoStatus>, Raise> {
         arrive(device, file, &Call::Control(code, buffers, wait))
+    }
+
+    fn query_open(
+        &self,
+        irp: &'static IRP,
+        buffer: usize,
+        device: &'static DEVICE_OBJECT,
+    ) -> Result<Option<NtStatus>, Raise> {
+        let Some(Attachment::Volume(volume)) = device_state::<Attachment>(device) else { return Ok(None) };
+        let Some(file) = crate::pointer::file(io_current_stack(irp).FileObject.get()) else {
+            return Ok(None);
+        };
+        let volume = volume.borrow();
+        // It may be the first that the volume sees.
+        volume.settle()?;
+        let answer = run(&volume, file, &Call::Open(irp, buffer))?;
+        Ok(answer.map(|result| {
+            irp.IoStatus.Status.set(result.status);
+            result.status
+        }))
+    }
+
+    fn check(
+        &self,
+        file: &'static FILE_OBJECT,
+        transfer: &FastTransfer,
+        wait: bool,
+        device: &'static DEVICE_OBJECT,
+    ) -> Result<bool, Raise> {
+        let answer = arrive(device, file, &Call::Check(*transfer, wait))?;
+        Ok(answer.is_some_and(|result| result.status.is_success()))
     }
 }

@@ -14,6 +14,8 @@ thread_local! {
     static LOG: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
     static ACTION: Cell<Action> = const { Cell::new(Action::Pass) };
     static DECLINES: Cell<bool> = const { Cell::new(false) };
+    /// The next create opens no file that is cached.
+    static OPENS: Cell<bool> = const { Cell::new(false) };
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -24,6 +26,7 @@ enum Action {
     MoveDirty,
     SetMdl,
     PendPost,
+    Keep,
 }
 
 fn note(line: String) {
@@ -61,6 +64,23 @@ fn shown(data: &FLT_CALLBACK_DATA) -> String {
         IRP_MJ_QUERY_INFORMATION => {
             let query = block.Parameters.QueryFileInformation();
             format!("{kind} query {}+{}", query.FileInformationClass.get(), query.Length.get())
+        }
+        IRP_MJ_FAST_IO_CHECK_IF_POSSIBLE => {
+            let check = block.Parameters.FastIoCheckIfPossible();
+            let (offset, length) = (check.FileOffset.get(), check.Length.get());
+            let reading = check.CheckForReadOperation.get();
+            format!("{kind} check {offset}+{length} {} {reading}", check.LockKey.get())
+        }
+        IRP_MJ_NETWORK_QUERY_OPEN => {
+            let asked = block.Parameters.NetworkQueryOpen();
+            // SAFETY: the IRP of the create that would open the file.
+            let create = io_current_stack(unsafe { &*asked.Irp.get() });
+            assert_eq!(create.MajorFunction.get(), IRP_MJ_CREATE);
+            assert_eq!(create.FileObject.get(), block.TargetFileObject.get());
+            if ACTION.get() == Action::Keep {
+                nt_ob::ob_reference(block.TargetFileObject.get() as usize).unwrap();
+            }
+            format!("{kind} open {}", !asked.NetworkInformation.get().is_null())
         }
         IRP_MJ_DEVICE_CONTROL if kind == "fast" => {
             let control = block.Parameters.DeviceIoControl().FastIo();
@@ -152,6 +172,10 @@ impl Dispatch for FastFs {
                 let vpb = unsafe { &*stack.Parameters.MountVolume().Vpb.get() };
                 vpb.DeviceObject.set(std::ptr::from_ref(volume).cast_mut());
             }
+            IRP_MJ_CREATE if OPENS.get() => {
+                OPENS.set(false);
+                note("fs create".into());
+            }
             IRP_MJ_CREATE => stack_file(stack).unwrap().PrivateCacheMap.set(8 as *mut _),
             IRP_MJ_READ | IRP_MJ_WRITE => {
                 note(format!("fs IRP at {}", stack.Parameters.Write().ByteOffset.get()));
@@ -220,6 +244,29 @@ impl FastIo for FastFs {
         Ok(carried_out(0x18))
     }
 
+    fn check(
+        &self,
+        _: &'static FILE_OBJECT,
+        transfer: &FastTransfer,
+        wait: bool,
+        _: &'static DEVICE_OBJECT,
+    ) -> Result<bool, Raise> {
+        note(format!("fs check {} {} {wait}", transfer.offset, transfer.writing));
+        Ok(!DECLINES.get())
+    }
+
+    fn query_open(
+        &self,
+        irp: &'static IRP,
+        buffer: usize,
+        _: &'static DEVICE_OBJECT,
+    ) -> Result<Option<NtStatus>, Raise> {
+        assert_eq!(io_current_stack(irp).MajorFunction.get(), IRP_MJ_CREATE);
+        note("fs fast open".into());
+        boundary::copy::fill(buffer, 7, 0x38)?;
+        Ok((!DECLINES.get()).then_some(NtStatus::SUCCESS))
+    }
+
     fn device_control(
         &self,
         _: &'static FILE_OBJECT,
@@ -234,7 +281,8 @@ impl FastIo for FastFs {
     }
 }
 
-/// Registers and starts a filter for CREATE, READ, WRITE, QUERY_INFORMATION and DEVICE_CONTROL.
+/// Registers and starts a filter for CREATE, READ, WRITE, QUERY_INFORMATION, DEVICE_CONTROL, NETWORK_QUERY_OPEN
+/// and FAST_IO_CHECK_IF_POSSIBLE.
 fn filter(name: &str, altitude: &str, pre: usize, post: usize, flags: u32) -> Arc<fltmgr::Filter> {
     let service = format!(r"\Registry\Machine\System\CurrentControlSet\Services\{name}");
     cm_set(&format!(r"{service}\Instances"), "DefaultInstance", Value::string("Main")).unwrap();
@@ -242,13 +290,15 @@ fn filter(name: &str, altitude: &str, pre: usize, post: usize, flags: u32) -> Ar
     cm_set(&key, "Altitude", Value::string(altitude)).unwrap();
     cm_set(&key, "Flags", Value::dword(0)).unwrap();
     let driver = io_create_native_driver(&units(&format!(r"\FileSystem\{name}")), 0, 0, &units(&service));
-    let operations: [FLT_OPERATION_REGISTRATION; 6] = Default::default();
+    let operations: [FLT_OPERATION_REGISTRATION; 8] = Default::default();
     let majors = [
         IRP_MJ_CREATE,
         IRP_MJ_READ,
         IRP_MJ_WRITE,
         IRP_MJ_QUERY_INFORMATION,
         IRP_MJ_DEVICE_CONTROL,
+        IRP_MJ_NETWORK_QUERY_OPEN,
+        IRP_MJ_FAST_IO_CHECK_IF_POSSIBLE,
         IRP_MJ_OPERATION_END,
     ];
     for (operation, major) in operations.iter().zip(majors) {
@@ -571,6 +621,97 @@ fn a_fast_device_control_shows_the_callers_buffers_whatever_its_method() {
         nt_device_io_control_file(handle, &Asynchronous::default(), 0x70000, buffers).unwrap();
         assert!(log().contains(&"fs IRP".to_owned()));
         assert_eq!(rules(core), Vec::<&str>::new());
+    });
+}
+
+#[test]
+fn a_transfer_that_the_file_system_is_unsure_of_is_asked_about_first() {
+    // spec: PARM-18, PARM-03
+    with_file(0, |core, handle| {
+        let (file, _) = reference_file_by_handle(handle, 0, 0).unwrap();
+        let device = io_get_related_device(file);
+        let ask = |writing| {
+            let transfer = FastTransfer { writing, offset: 512, length: 16, key: 9, buffer: 0 };
+            io_fast_check(device, file, &transfer, true).unwrap()
+        };
+        assert!(ask(false));
+        assert_eq!(
+            log(),
+            [
+                "upper pre fast check 512+16 9 1",
+                "lower pre fast check 512+16 9 1",
+                "fs check 512 false true",
+                "lower post fast check 512+16 9 1 0x0 0x0 0",
+                "upper post fast check 512+16 9 1 0x77 0x0 0",
+            ]
+        );
+        assert!(ask(true));
+        assert_eq!(log()[0], "upper pre fast check 512+16 9 0");
+        ACTION.set(Action::Answer(FLT_PREOP_DISALLOW_FASTIO, NtStatus::SUCCESS));
+        assert!(!ask(true), "a filter says no");
+        ACTION.set(Action::Pass);
+        DECLINES.set(true);
+        assert!(!ask(true), "the file system says no");
+        assert_eq!(rules(core), Vec::<&str>::new());
+        nt_ob::ob_dereference(std::ptr::from_ref(file) as usize).unwrap();
+    });
+}
+
+/// Asks for a file's attributes by its name: what came of it, and the attributes.
+fn attributes_by_name() -> (NtStatus, u32) {
+    let buffer = nt_mm::UserBuffer::new(0x28).unwrap();
+    let parameters = CreateParameters {
+        name: Vec::leak(units(r"\??\C:\f")),
+        object_attributes: OBJ_CASE_INSENSITIVE,
+        ..CreateParameters::default()
+    };
+    let status = nt_query_attributes_file(&parameters, buffer.address()).unwrap();
+    (status, boundary::copy::read_value(buffer.address() + 0x20).unwrap())
+}
+
+#[test]
+fn attributes_by_name_are_asked_for_without_an_open() {
+    // spec: PARM-18, PARM-03
+    with_file(0, |core, _| {
+        assert_eq!(attributes_by_name(), (NtStatus::SUCCESS, 0x0707_0707));
+        assert_eq!(
+            log(),
+            [
+                "upper pre fast open true",
+                "lower pre fast open true",
+                "fs fast open",
+                "lower post fast open true 0x0 0x0 0",
+                "upper post fast open true 0x77 0x0 0",
+            ]
+        );
+        // A filter answers it, or wants to see the open.
+        ACTION.set(Action::Answer(FLT_PREOP_COMPLETE, NtStatus::ACCESS_DENIED));
+        assert_eq!(attributes_by_name().0, NtStatus::ACCESS_DENIED);
+        assert_eq!(log().len(), 3);
+        ACTION.set(Action::Answer(FLT_PREOP_DISALLOW_FASTIO, NtStatus::SUCCESS));
+        OPENS.set(true);
+        assert_eq!(attributes_by_name().0, NtStatus::SUCCESS);
+        assert!(log().contains(&"fs create".to_owned()));
+        // The file system does not know.
+        ACTION.set(Action::Pass);
+        DECLINES.set(true);
+        OPENS.set(true);
+        assert_eq!(attributes_by_name().0, NtStatus::SUCCESS);
+        let seen = log();
+        assert!(seen.contains(&"upper post fast open true 0x77 0xc01c0004 0".to_owned()), "{seen:?}");
+        assert!(seen.contains(&"fs create".to_owned()));
+        assert_eq!(rules(core), Vec::<&str>::new());
+    });
+}
+
+#[test]
+fn the_file_object_of_a_query_without_an_open_cannot_be_kept() {
+    // spec: PARM-19
+    with_file(0, |core, _| {
+        ACTION.set(Action::Keep);
+        assert_eq!(attributes_by_name().0, NtStatus::SUCCESS);
+        assert_eq!(rules(core), ["PARM-19"; 4], "in each callback");
+        ACTION.set(Action::Pass);
     });
 }
 

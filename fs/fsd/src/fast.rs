@@ -1,15 +1,17 @@
-//! Fast I/O, and the locks that the cache manager takes through us. Statements: CC-20, CC-21, FSF-30, FSF-31.
+//! Fast I/O, and the locks that the cache manager takes through us. Statements: CC-20, CC-21, FSF-30, FSF-31, PARM-18.
 
 use std::sync::atomic::Ordering;
 
 use boundary::Raise;
-use nt_abi::{DEVICE_OBJECT, FILE_OBJECT, FSRTL_CACHE_TOP_LEVEL_IRP, file_information_class as class};
+use nt_abi::{
+    DEVICE_OBJECT, FILE_OBJECT, FSRTL_CACHE_TOP_LEVEL_IRP, IRP, NtStatus, file_information_class as class,
+};
 use nt_cc::{CacheCallbacks, Callbacks};
 use nt_ex::resource;
 use nt_io::{FastIo, IoStatus};
 
 use crate::fcb::{Fcb, Volume, of_file};
-use crate::{Failure, query};
+use crate::{Failure, by_name, query};
 
 /// What cache maps of this driver's streams are made with; the context is the stream's control block.
 pub(crate) const CALLBACKS: Callbacks = Callbacks::Rust(&Streams);
@@ -133,5 +135,17 @@ impl FastIo for crate::Fsd {
     ) -> Result<Option<IoStatus>, Raise> {
         let Some(volume) = volume_of(device) else { return Ok(None) };
         answer(query::fixed(volume, file, class::FileNetworkOpenInformation, buffer, 56))
+    }
+
+    fn query_open(
+        &self,
+        irp: &'static IRP,
+        buffer: usize,
+        device: &'static DEVICE_OBJECT,
+    ) -> Result<Option<NtStatus>, Raise> {
+        let Some(volume) = volume_of(device) else { return Ok(None) };
+        // What the open refuses, the IRP is to be told.
+        let found = by_name::query(volume, irp, class::FileNetworkOpenInformation, (buffer, 56));
+        Ok(answer(found)?.map(|done| done.status).filter(|status| *status != NtStatus::REPARSE))
     }
 }

@@ -18,10 +18,10 @@ use nt_abi::{
 };
 use nt_ex::resource;
 use nt_fsrtl::fs_filter::locks;
-use nt_io::{FsFilter, io_current_stack, io_get_top_level_irp, io_set_top_level_irp};
+use nt_io::{FsFilter, io_get_top_level_irp, io_set_top_level_irp};
 
 use crate::fcb::{Fcb, Volume, of_file};
-use crate::{Failure, Fsd, cleanup, close, create, query};
+use crate::{Failure, Fsd, by_name};
 
 /// Source: FSF-12.
 fn acquire_for_section(
@@ -41,7 +41,7 @@ fn acquire_for_section(
     })
 }
 
-/// Opens, queries and closes a file in one go. What the open refuses is the answer. Source: FSF-28.
+/// Source: FSF-28.
 fn query_open(data: &FS_FILTER_CALLBACK_DATA) -> Result<NtStatus, Raise> {
     let [irp, to, length, class, ended] = &data.Parameters.raw;
     // SAFETY: the operation names its device.
@@ -49,17 +49,8 @@ fn query_open(data: &FS_FILTER_CALLBACK_DATA) -> Result<NtStatus, Raise> {
     let Some(volume) = nt_io::device_state::<Volume>(device) else { return Ok(NtStatus::SUCCESS) };
     // SAFETY: the operation names the create's IRP and the caller's length.
     let (irp, length) = unsafe { (&*(irp.get() as *const IRP), &*(length.get() as *const Cell<u32>)) };
-    let stack = io_current_stack(irp);
-    let answer = create::create(volume, irp, stack).and_then(|_| {
-        let room = length.get() as usize;
-        // SAFETY: the file object of the create, which is open now.
-        let file = unsafe { &*data.FileObject.get() };
-        let answer = query::fixed(volume, file, class.get() as u32, to.get() as usize, room);
-        cleanup::cleanup(volume, stack)?;
-        close::close(volume, stack)?;
-        answer
-    });
-    let status = match answer {
+    let place = (to.get() as usize, length.get() as usize);
+    let status = match by_name::query(volume, irp, class.get() as u32, place) {
         Ok(done) => {
             length.set(done.information as u32);
             done.status

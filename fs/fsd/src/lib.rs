@@ -18,6 +18,7 @@
 //! each carries a node type that is checked first.
 
 mod buffer;
+mod by_name;
 mod cleanup;
 mod close;
 mod create;

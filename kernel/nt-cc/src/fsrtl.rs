@@ -12,10 +12,10 @@ use std::sync::atomic::Ordering;
 use boundary::Raise;
 use nt_abi::{
     DEVICE_OBJECT, ERESOURCE, FILE_OBJECT, FSRTL_COMMON_FCB_HEADER, FSRTL_FAST_IO_TOP_LEVEL_IRP,
-    FastIoIsPossible, NtStatus, fo_flags,
+    FastIoIsNotPossible, FastIoIsPossible, NtStatus, fo_flags,
 };
 use nt_ex::resource;
-use nt_io::{IoStatus, WRITE_TO_END_OF_FILE};
+use nt_io::{FastTransfer, IoStatus, WRITE_TO_END_OF_FILE};
 
 use crate::copy::{cc_copy_read, cc_copy_write};
 use crate::lazy::cc_can_i_write;
@@ -98,9 +98,30 @@ fn decline<T>(result: Result<T, Raise>) -> Result<Option<T>, Raise> {
     }
 }
 
+/// Whether the file is cached and its file system does not rule fast I/O out.
 #[inline]
 fn usable(file: &FILE_OBJECT, header: &FSRTL_COMMON_FCB_HEADER) -> bool {
-    !file.PrivateCacheMap.get().is_null() && header.IsFastIoPossible.get() == FastIoIsPossible
+    !file.PrivateCacheMap.get().is_null() && header.IsFastIoPossible.get() != FastIoIsNotPossible
+}
+
+/// Whether the transfer may be fast: who is unsure asks the drivers from the top of the stack. Source: CC-20, PARM-18.
+#[inline]
+fn allowed(
+    file: &'static FILE_OBJECT,
+    header: &FSRTL_COMMON_FCB_HEADER,
+    transfer: &FastTransfer,
+    wait: bool,
+) -> Result<bool, Raise> {
+    let possible = header.IsFastIoPossible.get();
+    if possible == FastIoIsPossible {
+        return Ok(true);
+    }
+    Ok(possible != FastIoIsNotPossible && ask(file, transfer, wait)?)
+}
+
+#[cold]
+fn ask(file: &'static FILE_OBJECT, transfer: &FastTransfer, wait: bool) -> Result<bool, Raise> {
+    nt_io::io_fast_check(nt_io::io_get_related_device(file), file, transfer, wait)
 }
 
 /// Reads cached data without an IRP.
@@ -115,7 +136,7 @@ pub fn fsrtl_copy_read(
     offset: i64,
     length: u32,
     wait: bool,
-    _key: u32,
+    key: u32,
     buffer: usize,
     _device: &'static DEVICE_OBJECT,
 ) -> Result<Option<IoStatus>, Raise> {
@@ -127,7 +148,8 @@ pub fn fsrtl_copy_read(
         return Ok(None);
     }
     let Some(_entered) = Entered::new(header, false, wait)? else { return Ok(None) };
-    if !usable(file, header) {
+    let transfer = FastTransfer { writing: false, offset, length, key, buffer };
+    if !usable(file, header) || !allowed(file, header, &transfer, wait)? {
         return Ok(None);
     }
     let left = header.FileSize.get() - offset;
@@ -158,7 +180,7 @@ pub fn fsrtl_copy_write(
     offset: i64,
     length: u32,
     wait: bool,
-    _key: u32,
+    key: u32,
     buffer: usize,
     _device: &'static DEVICE_OBJECT,
 ) -> Result<Option<IoStatus>, Raise> {
@@ -186,6 +208,10 @@ pub fn fsrtl_copy_write(
         || end > header.AllocationSize.get()
         || (inside && end > valid)
     {
+        return Ok(None);
+    }
+    let transfer = FastTransfer { writing: true, offset: start, length, key, buffer };
+    if !allowed(file, header, &transfer, wait)? {
         return Ok(None);
     }
     let sizes =

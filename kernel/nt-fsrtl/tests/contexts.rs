@@ -9,6 +9,7 @@ fn in_machine(f: impl FnOnce()) {
     core.attach(0, || {
         core.install(Box::new(nt_mm::Mm::new(&core).expect("pages")));
         core.install(Box::new(nt_ex::Ex::new(&core)));
+        core.install(nt_io::Io::new());
         core.install(FsRtl::new());
         f();
     })

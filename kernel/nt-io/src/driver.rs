@@ -18,6 +18,7 @@ use nt_abi::{
 use nt_ke::Raise;
 
 use crate::control::ControlBuffers;
+use crate::fast::FastTransfer;
 use crate::fs_filter::{FsFilter, NativeCallbacks};
 use crate::issue::IoStatus;
 use crate::objects;
@@ -100,6 +101,26 @@ pub trait FastIo: Send + Sync {
         _buffer: usize,
         _device: &'static DEVICE_OBJECT,
     ) -> Result<Option<IoStatus>, Raise> {
+        Ok(None)
+    }
+    /// Whether a transfer that the file system is unsure of may be fast. Whoever has no opinion denies it.
+    fn check(
+        &self,
+        _file: &'static FILE_OBJECT,
+        _transfer: &FastTransfer,
+        _wait: bool,
+        _device: &'static DEVICE_OBJECT,
+    ) -> Result<bool, Raise> {
+        Ok(false)
+    }
+    /// Fills a FILE_NETWORK_OPEN_INFORMATION at `buffer` about the file that the create `irp` would open, without
+    /// opening it. The IRP is not completed.
+    fn query_open(
+        &self,
+        _irp: &'static IRP,
+        _buffer: usize,
+        _device: &'static DEVICE_OBJECT,
+    ) -> Result<Option<NtStatus>, Raise> {
         Ok(None)
     }
     /// Carries out the device control `code`; the buffers are the caller's addresses, whatever method the code says.

@@ -3,11 +3,11 @@
 //! A routine that is missing, or that answers FALSE, declines: the caller sends an IRP. Buffers are the caller's
 //! addresses, in the caller's thread.
 //!
-//! Statements: CC-20, PARM-06, PARM-16.
+//! Statements: CC-20, PARM-06, PARM-16, PARM-18.
 
 use std::cell::Cell;
 
-use nt_abi::{DEVICE_OBJECT, FILE_OBJECT, IO_STATUS_BLOCK, NativeFn};
+use nt_abi::{DEVICE_OBJECT, FILE_OBJECT, IO_STATUS_BLOCK, IRP, NativeFn, NtStatus};
 use nt_ke::Raise;
 
 use crate::control::ControlBuffers;
@@ -168,5 +168,61 @@ pub fn io_fast_device_control(
                 address(device) as u64,
             ]
         }),
+    }
+}
+
+/// Asks the driver of `device` about the file that the create `irp` would open: a FILE_NETWORK_OPEN_INFORMATION at
+/// `buffer`. The IRP's current stack location is that of the create; it is not completed.
+///
+/// Source:  FAST_IO_DISPATCH.FastIoQueryOpen; PARM-18
+/// IRQL:    PASSIVE_LEVEL
+/// Returns: `None` when the driver declines: the file has to be opened
+pub fn io_fast_query_open(
+    device: &'static DEVICE_OBJECT,
+    irp: &'static IRP,
+    buffer: usize,
+) -> Result<Option<NtStatus>, Raise> {
+    match fast_routines(device) {
+        None => Ok(None),
+        Some(FastRoutines::Rust(routines)) => routines.query_open(irp, buffer, device),
+        Some(FastRoutines::Native(table)) if table.FastIoQueryOpen.get().is_null() => Ok(None),
+        Some(FastRoutines::Native(table)) => {
+            let arguments = [address(irp) as u64, buffer as u64, address(device) as u64];
+            let handled = boundary::call(table.FastIoQueryOpen.get(), arguments)? as u8 != 0;
+            Ok(handled.then(|| irp.IoStatus.Status.get()))
+        }
+    }
+}
+
+/// Asks the driver of `device` whether a transfer may be carried out by fast I/O.
+///
+/// Source:  FAST_IO_DISPATCH.FastIoCheckIfPossible; CC-20, PARM-18
+/// IRQL:    PASSIVE_LEVEL
+/// Returns: `false` also where the driver has no such routine
+pub fn io_fast_check(
+    device: &'static DEVICE_OBJECT,
+    file: &'static FILE_OBJECT,
+    transfer: &FastTransfer,
+    wait: bool,
+) -> Result<bool, Raise> {
+    match fast_routines(device) {
+        None => Ok(false),
+        Some(FastRoutines::Rust(routines)) => routines.check(file, transfer, wait, device),
+        Some(FastRoutines::Native(table)) => {
+            let offset = Cell::new(transfer.offset);
+            let answer = native(table.FastIoCheckIfPossible.get(), |block| {
+                [
+                    address(file) as u64,
+                    address(&offset) as u64,
+                    u64::from(transfer.length),
+                    u64::from(wait),
+                    u64::from(transfer.key),
+                    u64::from(!transfer.writing),
+                    block,
+                    address(device) as u64,
+                ]
+            })?;
+            Ok(answer.is_some())
+        }
     }
 }

@@ -98,7 +98,7 @@ fn smallest(class: u32) -> u32 {
     }
 }
 
-fn probe(buffer: usize, length: u32, writing: bool) -> Result<(), Raise> {
+pub(crate) fn probe(buffer: usize, length: u32, writing: bool) -> Result<(), Raise> {
     if previous_mode() == 0 || length == 0 {
         return Ok(());
     }
@@ -177,7 +177,13 @@ pub(crate) fn opened_path(file: &'static FILE_OBJECT) -> Result<Result<Vec<u16>,
     Ok(Ok(name.chunks_exact(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]])).collect()))
 }
 
-fn query(file: &'static FILE_OBJECT, buffer: usize, length: u32, class: u32, flags: u32) -> IoResult {
+pub(crate) fn query(
+    file: &'static FILE_OBJECT,
+    buffer: usize,
+    length: u32,
+    class: u32,
+    flags: u32,
+) -> IoResult {
     let request = match Request::new(file, IRP_MJ_QUERY_INFORMATION) {
         Ok(request) => request,
         Err(status) => return Ok(IoStatus::of(status)),
@@ -442,43 +448,6 @@ pub fn nt_set_volume_information_file(handle: usize, buffer: usize, length: u32,
     parameters.Length.set(length);
     parameters.FsInformationClass.set(class);
     request.send_synchronous()
-}
-
-/// Queries FILE_NETWORK_OPEN_INFORMATION by name: opens, asks, closes.
-///
-/// Source: NtQueryFullAttributesFile
-pub fn nt_query_full_attributes_file(p: &CreateParameters<'_>, buffer: usize) -> Result<NtStatus, Raise> {
-    query_by_name(p, buffer, 0x38, class::FileNetworkOpenInformation)
-}
-
-/// Queries FILE_BASIC_INFORMATION by name. Source: NtQueryAttributesFile
-pub fn nt_query_attributes_file(p: &CreateParameters<'_>, buffer: usize) -> Result<NtStatus, Raise> {
-    query_by_name(p, buffer, 0x28, class::FileBasicInformation)
-}
-
-fn query_by_name(
-    p: &CreateParameters<'_>,
-    buffer: usize,
-    length: u32,
-    class: u32,
-) -> Result<NtStatus, Raise> {
-    probe(buffer, length, true)?;
-    let parameters = CreateParameters {
-        access: right::FILE_READ_ATTRIBUTES | right::SYNCHRONIZE,
-        share: right::FILE_SHARE_READ | right::FILE_SHARE_WRITE | right::FILE_SHARE_DELETE,
-        disposition: create_disposition::FILE_OPEN,
-        options: option::FILE_OPEN_REPARSE_POINT
-            | option::FILE_OPEN_FOR_BACKUP_INTENT
-            | option::FILE_SYNCHRONOUS_IO_NONALERT,
-        ..p.clone()
-    };
-    let (file, _) = match io_create_file_object(&parameters)? {
-        Ok(opened) => opened,
-        Err(failed) => return Ok(failed.status),
-    };
-    let result = query(file, buffer, length, class, IRP_SYNCHRONOUS_API);
-    objects::dereference(address(file))?;
-    Ok(result?.status)
 }
 
 /// Deletes a file by name: opens it with delete-on-close and closes it. Source: NtDeleteFile

@@ -15,6 +15,7 @@
 //! UNSAFETY: `pointer` and the modules that keep boxes behind addresses say why.
 
 pub mod build;
+mod by_name;
 pub mod cancel;
 mod codes;
 pub mod completion;
@@ -45,6 +46,7 @@ pub mod volume;
 pub use build::{
     io_build_device_io_control_request, io_build_fsd_request, io_make_associated_irp, io_send_device_control,
 };
+pub use by_name::{nt_query_attributes_file, nt_query_full_attributes_file};
 pub use cancel::{
     RustCancel, Waiting, io_acquire_cancel_spin_lock, io_cancel_irp, io_get_top_level_irp,
     io_is_operation_synchronous, io_release_cancel_spin_lock, io_set_cancel_routine, io_set_rust_cancel,
@@ -74,7 +76,10 @@ pub use driver::{
     set_filter_callbacks,
 };
 pub use ea::io_check_ea_list;
-pub use fast::{FastQuery, FastTransfer, io_fast_device_control, io_fast_query, io_fast_transfer};
+pub use fast::{
+    FastQuery, FastTransfer, io_fast_check, io_fast_device_control, io_fast_query, io_fast_query_open,
+    io_fast_transfer,
+};
 pub use file::{
     FILE_SLOTS, file_create_context, file_device, file_ecp_list, file_name, file_slot, file_transaction,
     io_cancel_file_open, io_create_stream_file_object, io_get_transaction_parameter_block,
@@ -82,9 +87,8 @@ pub use file::{
 };
 pub use fs_filter::{FsFilter, NativeCallbacks};
 pub use information::{
-    io_query_file_information, io_set_file_information, nt_delete_file, nt_query_attributes_file,
-    nt_query_full_attributes_file, nt_query_information_file, nt_query_volume_information_file,
-    nt_set_information_file, nt_set_volume_information_file,
+    io_query_file_information, io_set_file_information, nt_delete_file, nt_query_information_file,
+    nt_query_volume_information_file, nt_set_information_file, nt_set_volume_information_file,
 };
 pub use irp::{io_allocate_irp, io_free_irp, io_initialize_irp, io_reuse_irp, io_size_of_irp, set_io_status};
 pub use issue::{Asynchronous, IoResult, IoStatus};

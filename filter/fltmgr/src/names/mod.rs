@@ -29,7 +29,8 @@ use nt_abi::{
     FLT_FILE_NAME_QUERY_ALWAYS_ALLOW_CACHE_LOOKUP, FLT_FILE_NAME_QUERY_CACHE_ONLY,
     FLT_FILE_NAME_QUERY_DEFAULT, FLT_FILE_NAME_QUERY_FILESYSTEM_ONLY,
     FLT_FILE_NAME_REQUEST_FROM_CURRENT_PROVIDER, FLT_FILE_NAME_SHORT, FLT_VALID_FILE_NAME_FORMATS,
-    FLT_VALID_FILE_NAME_QUERY_METHODS, FO_CLEANUP_COMPLETE, IRP_MJ_CLOSE, IRP_MJ_CREATE, NtStatus,
+    FLT_VALID_FILE_NAME_QUERY_METHODS, FO_CLEANUP_COMPLETE, IRP_MJ_CLOSE, IRP_MJ_CREATE,
+    IRP_MJ_NETWORK_QUERY_OPEN, IRP_MJ_QUERY_OPEN, NtStatus,
 };
 use nt_io::io_get_top_level_irp;
 use nt_ke::irql;
@@ -152,7 +153,8 @@ pub fn flt_get_file_name_information(
     let after = operation.phase.get() == Phase::Post;
     let status = operation.data.IoStatus.Status.get();
     let reparsed = major == IRP_MJ_CREATE && after && status == NtStatus::REPARSE;
-    let unopened = major == IRP_MJ_CREATE && (!after || !status.is_success() || reparsed);
+    let unopened = major == IRP_MJ_CREATE && (!after || !status.is_success() || reparsed)
+        || matches!(major, IRP_MJ_NETWORK_QUERY_OPEN | IRP_MJ_QUERY_OPEN);
     if (major == IRP_MJ_CLOSE && after)
         || (reparsed && options & FLT_FILE_NAME_ALLOW_QUERY_ON_REPARSE == 0)
         || (unopened && format == FLT_FILE_NAME_SHORT)

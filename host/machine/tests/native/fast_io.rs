@@ -160,3 +160,36 @@ fn a_device_control_comes_first_as_fast_io_with_the_callers_buffers() {
     assert_ne!(irps[0].parameters[3], from, "the IRP has a system buffer");
     assert_clean(&machine);
 }
+
+/// Attributes of `\file` by its name, as a program asks for them.
+fn attributes(_: &Session) -> Result<(NtStatus, u32), altimeter::Stopped> {
+    let name = altimeter::utf16(r"\??\C:\file");
+    let parameters = nt_io::CreateParameters {
+        name: &name,
+        object_attributes: nt_abi::OBJ_CASE_INSENSITIVE,
+        mode: 1,
+        ..nt_io::CreateParameters::default()
+    };
+    let buffer = nt_mm::UserBuffer::new(56).expect("user memory");
+    let status = nt_io::nt_query_full_attributes_file(&parameters, buffer.address())?;
+    let attributes = boundary::copy::read_value(buffer.address() + 48).expect("the answer");
+    Ok((status, attributes))
+}
+
+#[test]
+fn attributes_by_name_open_no_file_unless_a_filter_wants_to_see_it() {
+    // spec: PARM-18, PARM-03
+    use nt_abi::{IRP_MJ_CREATE, IRP_MJ_NETWORK_QUERY_OPEN};
+    let counts = |mode: &str| {
+        let machine = with_recorder(&[mode, "Major=dword:0xf2"]);
+        with_file(&machine, "file", |_, _| Ok(()));
+        let before = results(&machine, "r").of(IRP_MJ_CREATE, false).len();
+        let answer = machine.run(attributes).expect("the machine runs");
+        assert_eq!(answer, (NtStatus::SUCCESS, nt_abi::FILE_ATTRIBUTE_ARCHIVE), "{mode}");
+        let seen = results(&machine, "r");
+        assert_clean(&machine);
+        (seen.fast(IRP_MJ_NETWORK_QUERY_OPEN, false).len(), seen.of(IRP_MJ_CREATE, false).len() - before)
+    };
+    assert_eq!(counts("Mode=sz:observe"), (1, 0));
+    assert_eq!(counts("Mode=sz:disallow-fastio"), (1, 1));
+}
