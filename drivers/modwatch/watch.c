@@ -298,11 +298,11 @@ static VOID SpinUntilRelease(VOID)
     if (!HasEarlierWrite()) {
         return;
     }
-    before = Releases;
+    /* One that came since the first line leaves nothing to wait for. */
     for (i = 0; i < 200000000 && Releases == before; i++) {
         YieldProcessor();
     }
-    if (Releases != before) {
+    if (i > 0 && Releases != before) {
         InterlockedIncrement64(&Results.InterruptedLoops);
     }
 }
