@@ -11,7 +11,8 @@
 RESULTS Results;
 PFLT_FILTER Filter;
 
-static const GROUP *const Tables[] = {VolumeGroups, LockGroups, BlockGroups, CreateGroups, ReparseGroups, TransactionGroups};
+static const GROUP *const Tables[] = {VolumeGroups, LockGroups, BlockGroups, CreateGroups, ReparseGroups, SecurityGroups,
+                                       TransactionGroups};
 
 DRIVER_INITIALIZE DriverEntry;
 

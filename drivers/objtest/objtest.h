@@ -18,7 +18,8 @@ typedef struct _GROUP {
 } GROUP;
 
 /* Each file's, ended by one without a word. */
-extern const GROUP VolumeGroups[], LockGroups[], BlockGroups[], CreateGroups[], ReparseGroups[], TransactionGroups[];
+extern const GROUP VolumeGroups[], LockGroups[], BlockGroups[], CreateGroups[], ReparseGroups[], SecurityGroups[];
+extern const GROUP TransactionGroups[];
 
 extern RESULTS Results;
 extern PFLT_FILTER Filter;

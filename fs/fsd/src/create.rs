@@ -15,7 +15,7 @@ use store::{Blob, CaseMatch, FileId, MetadataChange, NodeKind};
 use crate::fcb::{Fcb, Volume, of_file};
 use crate::name::{self, Path};
 use crate::short::{Found, OpenedByShort};
-use crate::{Answer, Done, Failure, ea, reparse};
+use crate::{Answer, Done, Failure, ea, reparse, security};
 
 /// What the caller asked for.
 struct Request<'a> {
@@ -29,6 +29,7 @@ struct Request<'a> {
     flags: u8,
     case: CaseMatch,
     opened_name: Vec<u16>,
+    opener: security::Opener,
     /// Files of the path that are named by their short names.
     shorts: RefCell<Vec<OpenedByShort>>,
 }
@@ -58,7 +59,7 @@ struct Target {
 pub(crate) fn create(volume: &Volume, irp: &'static IRP, stack: &IO_STACK_LOCATION) -> Answer {
     let parameters = stack.Parameters.Create();
     // SAFETY: the I/O manager's file object and security context of this create.
-    let (file, security) = unsafe { (&*stack.FileObject.get(), &*parameters.SecurityContext.get()) };
+    let (file, context) = unsafe { (&*stack.FileObject.get(), &*parameters.SecurityContext.get()) };
     let name = nt_io::file_name(file);
     let case = if stack.Flags.get() & sl_flags::SL_CASE_SENSITIVE != 0 {
         CaseMatch::Sensitive
@@ -67,7 +68,7 @@ pub(crate) fn create(volume: &Volume, irp: &'static IRP, stack: &IO_STACK_LOCATI
     };
     let request = Request {
         file,
-        access: security.DesiredAccess.get(),
+        access: context.DesiredAccess.get(),
         share: u32::from(parameters.ShareAccess.get()),
         options: parameters.Options.get() & 0x00FF_FFFF,
         disposition: parameters.Options.get() >> 24,
@@ -76,6 +77,7 @@ pub(crate) fn create(volume: &Volume, irp: &'static IRP, stack: &IO_STACK_LOCATI
         flags: stack.Flags.get(),
         case,
         opened_name: name.clone(),
+        opener: security::Opener::of(irp, stack, context)?,
         shorts: RefCell::default(),
     };
     let mut attributes = vec![0; parameters.EaLength.get() as usize];
@@ -246,6 +248,7 @@ fn open_existing(volume: &Volume, request: &Request<'_>, target: &Target, stream
     }
     let metadata = volume.store.metadata(target.id)?;
     check_attributes(volume, request, target, metadata.attributes, overwrite)?;
+    request.opener.check(volume, target.id, security::wanted(request.access, overwrite))?;
     let fcb = volume.fcb(target.id, target.kind, stream.as_deref(), false)?;
     let shared = check_share(request, fcb, overwrite).and_then(|()| {
         if overwrite { overwrite_data(volume, request, fcb, metadata.attributes) } else { Ok(()) }
@@ -408,6 +411,7 @@ fn make(volume: &Volume, request: &Request<'_>, directory: FileId, last: &[u16],
         let _ = volume.store.remove(id);
         failure
     };
+    request.opener.assign(volume, (directory, id), as_directory).map_err(undo)?;
     if let Some(stream) = &path.stream {
         volume.store.create_stream(id, stream).map_err(|error| undo(error.into()))?;
     } else if !as_directory && request.allocation > 0 {

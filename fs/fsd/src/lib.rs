@@ -34,6 +34,7 @@ mod query_volume;
 mod read;
 mod rename;
 mod reparse;
+mod security;
 mod set;
 mod short;
 mod status;
@@ -168,6 +169,8 @@ fn on_volume(volume: &Volume, irp: &'static IRP) -> Answer {
         irp_mj::IRP_MJ_SHUTDOWN => write::shut_down(volume),
         irp_mj::IRP_MJ_QUERY_EA => ea::query(volume, irp, stack),
         irp_mj::IRP_MJ_SET_EA => ea::set(volume, irp, stack),
+        irp_mj::IRP_MJ_QUERY_SECURITY => security::query(volume, irp, stack),
+        irp_mj::IRP_MJ_SET_SECURITY => security::set(volume, stack),
         _ => Err(NtStatus::INVALID_DEVICE_REQUEST.into()),
     }
 }

@@ -104,7 +104,7 @@ pub use stack::{
     mount_arguments, stack_file, target_directory,
 };
 pub(crate) use subsystem::subsystem;
-pub use subsystem::{FreeEcpList, Io, set_ecp_list_free};
+pub use subsystem::{FILE_MAPPING, FreeEcpList, Io, set_ecp_list_free};
 pub use volume::{
     FsNotify, io_dismount_volume, io_get_disk_device, io_mount_volume, io_register_file_system,
     io_register_fs_registration_change, io_unregister_file_system, io_unregister_fs_registration_change,

@@ -63,7 +63,8 @@ pub(crate) fn subsystem() -> &'static Io {
     nt_ke::subsystem::<Io>()
 }
 
-const FILE_MAPPING: Mapping = Mapping {
+/// What generic rights mean for files.
+pub const FILE_MAPPING: Mapping = Mapping {
     read: FILE_GENERIC_READ,
     write: FILE_GENERIC_WRITE,
     execute: FILE_GENERIC_EXECUTE,

@@ -23,6 +23,8 @@ rows! { "fltmgr.sys", "fltmgr";
     FltQueryVolumeInformationFile done "";
     FltGetFileSystemType done "";
     FltCreateSystemVolumeInformationFolder partial "the folder has no descriptor of its own";
+    FltQuerySecurityObject done "PARM-30";
+    FltSetSecurityObject done "PARM-30";
     FltBuildDefaultSecurityDescriptor done "";
     FltFreeSecurityDescriptor done "";
     FltCancellableWaitForSingleObject done "";
@@ -114,6 +116,20 @@ export! {
     /// Makes the folder for the system's files.
     pub fn FltCreateSystemVolumeInformationFolder(address: usize) -> NtStatus [irql <= PASSIVE_LEVEL] {
         control::flt_create_system_volume_information_folder(&*instance(address)?)
+    }
+
+    /// Reads parts of a file's security descriptor below an instance.
+    pub fn FltQuerySecurityObject(address: usize, file: *mut FILE_OBJECT, information: u32, buffer: usize, length: u32, needed: *mut u32) -> NtStatus [irql <= PASSIVE_LEVEL] {
+        arg!(FltQuerySecurityObject: file);
+        let result = fltmgr::security::flt_query_security_object(&*instance(address)?, file, information, (buffer, length))?;
+        store_if(needed, result.information as u32)?;
+        Ok(result.status)
+    }
+
+    /// Sets parts of it.
+    pub fn FltSetSecurityObject(address: usize, file: *mut FILE_OBJECT, information: u32, descriptor: usize) -> NtStatus [irql <= PASSIVE_LEVEL] {
+        arg!(FltSetSecurityObject: file);
+        fltmgr::security::flt_set_security_object(&*instance(address)?, file, information, descriptor)
     }
 
     /// A descriptor that grants access to the system and to administrators.

@@ -28,6 +28,7 @@ mod registration;
 mod reparse;
 mod replay;
 mod resources;
+mod security;
 mod short_names;
 mod stopping;
 mod support;
