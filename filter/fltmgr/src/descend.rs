@@ -453,7 +453,7 @@ fn synchronize(operation: &Operation, node: &Node, major: u8) {
     let oplock = |code| matches!(code, 0x9_0000 | 0x9_0004 | 0x9_0008 | 0x9_005C);
     let code = operation.iopb.Parameters.FileSystemControl().Common().FsControlCode.get();
     if major == IRP_MJ_CREATE {
-        complain("PRE-20", Severity::Warning, "FLT_PREOP_SYNCHRONIZE is not needed for a create");
+        complain("PRE-20", Severity::Advice, "FLT_PREOP_SYNCHRONIZE is not needed for a create");
         // Whoever issued it waits and calls the post callback.
         return;
     } else if matches!(major, IRP_MJ_READ | IRP_MJ_WRITE) && !synchronous {

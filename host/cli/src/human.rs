@@ -240,11 +240,16 @@ fn registers(page: &mut Page, registers: &[(&str, u64)]) {
 
 fn verdict(page: &mut Page, summary: &Summary) {
     let (style, text) = match summary.exit() {
-        Exit::Clean => (Style::new().green(), "clean: no findings, no mismatches".to_owned()),
+        Exit::Clean => match summary.report.findings.len() {
+            0 => (Style::new().green(), "clean: no findings, no mismatches".to_owned()),
+            advice => {
+                (Style::new().green(), format!("clean: no findings but {advice} of advice, no mismatches"))
+            }
+        },
         Exit::BugCheck => (Style::new().red(), "bug check: the machine did not come to its end".to_owned()),
         _ => {
             let ended = if summary.outcome.interrupted { ", and the workload ended early" } else { "" };
-            let (findings, mismatches) = (summary.report.findings.len(), summary.outcome.mismatches);
+            let (findings, mismatches) = (summary.findings().count(), summary.outcome.mismatches);
             (Style::new().yellow(), format!("not clean: {findings} findings, {mismatches} mismatches{ended}"))
         }
     };

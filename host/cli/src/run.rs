@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use altimeter::report::FindingReport;
 use altimeter::workload::Outcome;
 use altimeter::{DriverSource, Machine, Report};
 
@@ -32,11 +33,16 @@ pub struct Summary {
 }
 
 impl Summary {
+    /// The findings, without advice: a run that has none is clean.
+    pub fn findings(&self) -> impl Iterator<Item = &FindingReport> {
+        self.report.findings.iter().filter(|finding| !finding.is_advice())
+    }
+
     /// The exit code that the results call for.
     pub fn exit(&self) -> Exit {
         if self.report.bug_check.is_some() {
             Exit::BugCheck
-        } else if !self.report.findings.is_empty() || self.outcome.mismatches > 0 || self.outcome.interrupted
+        } else if self.findings().next().is_some() || self.outcome.mismatches > 0 || self.outcome.interrupted
         {
             Exit::Findings
         } else {

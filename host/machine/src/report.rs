@@ -59,7 +59,7 @@ pub struct CallbackReport {
 pub struct FindingReport {
     /// Statement or short name of the rule.
     pub rule: String,
-    /// `error` or `warning`.
+    /// `error`, `warning` or `advice`.
     pub severity: String,
     /// The driver at fault.
     pub driver: String,
@@ -67,6 +67,13 @@ pub struct FindingReport {
     pub message: String,
     /// Where, innermost first.
     pub places: Vec<String>,
+}
+
+impl FindingReport {
+    /// Whether it is advice only: a run with nothing else is clean.
+    pub fn is_advice(&self) -> bool {
+        self.severity == "advice"
+    }
 }
 
 /// What ended the machine.

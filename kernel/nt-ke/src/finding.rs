@@ -5,8 +5,10 @@
 pub enum Severity {
     /// A documented rule was broken.
     Error,
-    /// Discouraged, or likely a mistake.
+    /// Likely a mistake.
     Warning,
+    /// Discouraged, but works as meant: a run stays clean.
+    Advice,
 }
 
 impl Severity {
@@ -15,6 +17,7 @@ impl Severity {
         match self {
             Self::Error => "error",
             Self::Warning => "warning",
+            Self::Advice => "advice",
         }
     }
 }

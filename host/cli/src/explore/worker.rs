@@ -80,7 +80,7 @@ fn why(summary: &Summary) -> String {
     if let Some(bug_check) = &summary.report.bug_check {
         return bug_check.name.clone();
     }
-    match summary.report.findings.first() {
+    match summary.findings().next() {
         Some(finding) => finding.rule.clone(),
         None => format!("{} mismatches", summary.outcome.mismatches),
     }

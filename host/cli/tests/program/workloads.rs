@@ -135,6 +135,15 @@ fn altitude_collision_is_a_finding() {
 }
 
 #[test]
+fn advice_is_shown_and_leaves_a_run_clean() {
+    // FLT_PREOP_SYNCHRONIZE for every create: discouraged, but it works.
+    let settings = ["--set", "Mode=sz:bad-return", "--set", "Major=dword:0", "--set", "Return=dword:5"];
+    let ran = run_json(&[driver("iopbtest.sys")], &settings).ends_with(0);
+    assert_eq!(ran.json()["findings"][0]["severity"], "advice");
+    assert!(ran.stderr.contains("advice"), "{ran}");
+}
+
+#[test]
 fn drivers_are_drawn_by_altitude_whatever_the_order_of_loading() {
     let results = run_json(&[driver("guard.inf"), driver("passthrough.inf")], &[]).ends_with(0).json();
     assert_eq!(
