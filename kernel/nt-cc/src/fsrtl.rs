@@ -109,14 +109,14 @@ fn usable(file: &FILE_OBJECT, header: &FSRTL_COMMON_FCB_HEADER) -> bool {
 fn allowed(
     file: &'static FILE_OBJECT,
     header: &FSRTL_COMMON_FCB_HEADER,
-    transfer: &FastTransfer,
     wait: bool,
+    transfer: impl FnOnce() -> FastTransfer,
 ) -> Result<bool, Raise> {
     let possible = header.IsFastIoPossible.get();
     if possible == FastIoIsPossible {
         return Ok(true);
     }
-    Ok(possible != FastIoIsNotPossible && ask(file, transfer, wait)?)
+    Ok(possible != FastIoIsNotPossible && ask(file, &transfer(), wait)?)
 }
 
 #[cold]
@@ -148,8 +148,8 @@ pub fn fsrtl_copy_read(
         return Ok(None);
     }
     let Some(_entered) = Entered::new(header, false, wait)? else { return Ok(None) };
-    let transfer = FastTransfer { writing: false, offset, length, key, buffer };
-    if !usable(file, header) || !allowed(file, header, &transfer, wait)? {
+    let transfer = || FastTransfer { writing: false, offset, length, key, buffer };
+    if !usable(file, header) || !allowed(file, header, wait, transfer)? {
         return Ok(None);
     }
     let left = header.FileSize.get() - offset;
@@ -210,8 +210,8 @@ pub fn fsrtl_copy_write(
     {
         return Ok(None);
     }
-    let transfer = FastTransfer { writing: true, offset: start, length, key, buffer };
-    if !allowed(file, header, &transfer, wait)? {
+    let transfer = || FastTransfer { writing: true, offset: start, length, key, buffer };
+    if !allowed(file, header, wait, transfer)? {
         return Ok(None);
     }
     let sizes =
