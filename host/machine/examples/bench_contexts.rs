@@ -23,11 +23,8 @@ fn main() {
         .expect("a machine in memory boots");
     let image = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../drivers/bin/tracker.sys");
     machine.load(&DriverSource::from_path(&image).expect("the driver is built")).expect("it loads");
-    let key = r"\Registry\Machine\System\CurrentControlSet\Services\tracker";
-    let address = machine
-        .registry_qword(&format!(r"{key}\Parameters"), "Results")
-        .or_else(|| machine.registry_qword(key, "Results"))
-        .expect("the driver wrote where its results are") as usize;
+    let address =
+        machine.service_qword("tracker", "Results").expect("the driver wrote where its results are") as usize;
     let mut samples: Vec<Vec<f64>> = vec![Vec::new(); KINDS.len()];
     for _ in 0..ROUNDS {
         machine

@@ -29,11 +29,8 @@ fn round() -> (f64, f64) {
             session.close(handle)
         })
         .unwrap_or_else(|_| panic!("{:?}", machine.report()));
-    let key = r"\Registry\Machine\System\CurrentControlSet\Services\names";
-    let address = machine
-        .registry_qword(&format!(r"{key}\Parameters"), "Results")
-        .or_else(|| machine.registry_qword(key, "Results"))
-        .expect("the driver wrote where its results are") as usize;
+    let address =
+        machine.service_qword("names", "Results").expect("the driver wrote where its results are") as usize;
     let bytes = machine.read_memory(address, 0x138).expect("the image is there");
     let word = |at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().expect("eight")) as f64;
     let nanoseconds = |at: usize| word(at) * 1e9 / word(0x128) / f64::from(LOOP);

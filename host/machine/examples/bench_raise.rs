@@ -18,11 +18,8 @@ fn round() -> (f64, f64) {
     let mut source = DriverSource::from_path(&image).expect("the sample is there");
     source.settings = vec![Setting::parse(&format!("Loop=dword:{LOOP}")).expect("a setting")];
     machine.load(&source).unwrap_or_else(|error| panic!("{error}"));
-    let key = r"\Registry\Machine\System\CurrentControlSet\Services\sehtest";
-    let address = machine
-        .registry_qword(&format!(r"{key}\Parameters"), "Results")
-        .or_else(|| machine.registry_qword(key, "Results"))
-        .expect("the driver wrote where its results are") as usize;
+    let address =
+        machine.service_qword("sehtest", "Results").expect("the driver wrote where its results are") as usize;
     let bytes = machine.read_memory(address, 0xA0).expect("the image is there");
     let ticks = |at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().expect("eight")) as f64;
     let nanoseconds = |at: usize| ticks(at) * 100.0 / LOOP as f64;

@@ -79,10 +79,8 @@ fn measured<const N: usize>(
         let mut source = DriverSource::from_path(&image).expect("the sample is there");
         source.settings = settings.iter().map(|text| Setting::parse(text).expect("a setting")).collect();
         machine.load(&source).unwrap_or_else(|error| panic!("{error}"));
-        let key = r"\Registry\Machine\System\CurrentControlSet\Services\resources";
         let address = machine
-            .registry_qword(&format!(r"{key}\Parameters"), "Results")
-            .or_else(|| machine.registry_qword(key, "Results"))
+            .service_qword("resources", "Results")
             .expect("the driver wrote where its results are") as usize;
         let bytes = machine.read_memory(address, 0xB0).expect("the image is there");
         places.map(|at| {

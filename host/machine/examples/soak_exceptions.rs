@@ -45,11 +45,8 @@ fn catch(schedule: Schedule) {
     let mut source = driver("sehtest.sys");
     source.settings = vec![Setting::parse(&format!("Loop=dword:{CATCHES}")).expect("a setting")];
     machine.load(&source).unwrap_or_else(|error| panic!("{error}: {:?}", machine.report()));
-    let key = r"\Registry\Machine\System\CurrentControlSet\Services\sehtest";
-    let address = machine
-        .registry_qword(&format!(r"{key}\Parameters"), "Results")
-        .or_else(|| machine.registry_qword(key, "Results"))
-        .expect("the driver wrote where its results are") as usize;
+    let address =
+        machine.service_qword("sehtest", "Results").expect("the driver wrote where its results are") as usize;
     let bytes = machine.read_memory(address + 8, 8).expect("the image is there");
     assert_eq!(bytes, [1, 0, 0, 0, 0, 0, 0, 0], "one check, none failed");
     machine.unload_all();

@@ -353,9 +353,13 @@ impl Machine {
         self.core.get::<driver::Loader>().images().describe(address)
     }
 
-    /// A REG_QWORD of the machine's registry, by full path.
-    pub fn registry_qword(&self, path: &str, name: &str) -> Option<u64> {
-        self.run_in_system(|| Ok(nt_cm::cm_get(path, name))).ok()?.ok()?.as_number()
+    /// A REG_QWORD that the driver `service` has in its `Parameters` key, or else in its service key.
+    pub fn service_qword(&self, service: &str, name: &str) -> Option<u64> {
+        let key = format!(r"{SERVICES}\{service}");
+        let found = self.run_in_system(|| {
+            Ok(nt_cm::cm_get(&format!(r"{key}\Parameters"), name).or_else(|_| nt_cm::cm_get(&key, name)))
+        });
+        found.ok()?.ok()?.as_number()
     }
 
     /// Copies memory of the machine.

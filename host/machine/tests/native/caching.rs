@@ -83,11 +83,8 @@ struct Own {
 }
 
 fn own(machine: &Machine) -> Own {
-    let key = r"\Registry\Machine\System\CurrentControlSet\Services\ownfcb";
-    let address = machine
-        .registry_qword(&format!(r"{key}\Parameters"), "Counters")
-        .or_else(|| machine.registry_qword(key, "Counters"))
-        .expect("the driver wrote where its counters are");
+    let address =
+        machine.service_qword("ownfcb", "Counters").expect("the driver wrote where its counters are");
     let bytes = machine.read_memory(address as usize, 64).expect("the image is there");
     let at = |index: usize| u64::from_le_bytes(bytes[index * 8..index * 8 + 8].try_into().expect("eight"));
     Own {

@@ -53,10 +53,7 @@ impl NameResults {
 }
 
 fn address_of_results(machine: &Machine, service: &str) -> usize {
-    let key = format!(r"\Registry\Machine\System\CurrentControlSet\Services\{service}");
-    let address = machine
-        .registry_qword(&format!(r"{key}\Parameters"), "Results")
-        .or_else(|| machine.registry_qword(&key, "Results"));
+    let address = machine.service_qword(service, "Results");
     address.expect("the driver wrote where its results are") as usize
 }
 

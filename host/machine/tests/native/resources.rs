@@ -20,10 +20,8 @@ fn machine(schedule: Schedule) -> Machine {
 
 /// Cases that came back, checks, lines of the failed ones.
 fn results(machine: &Machine) -> (u32, u32, Vec<u32>) {
-    let key = r"\Registry\Machine\System\CurrentControlSet\Services\resources";
     let address = machine
-        .registry_qword(&format!(r"{key}\Parameters"), "Results")
-        .or_else(|| machine.registry_qword(key, "Results"))
+        .service_qword("resources", "Results")
         .expect("the driver wrote where its results are") as usize;
     let bytes = machine.read_memory(address, 0x10 + FAILURES * 4).expect("the image is there");
     let word = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().expect("four"));

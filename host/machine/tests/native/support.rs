@@ -134,11 +134,8 @@ pub fn with_recorder(settings: &[&str]) -> Machine {
 }
 
 pub fn results(machine: &Machine, name: &str) -> Results {
-    let key = format!(r"\Registry\Machine\System\CurrentControlSet\Services\{name}");
-    let address = machine
-        .registry_qword(&format!(r"{key}\Parameters"), "Results")
-        .or_else(|| machine.registry_qword(&key, "Results"))
-        .expect("the driver wrote where its results are") as usize;
+    let address =
+        machine.service_qword(name, "Results").expect("the driver wrote where its results are") as usize;
     const ENTRIES: usize = 256;
     let bytes = machine.read_memory(address, 0x180 + ENTRIES * 0x90).expect("the image is there");
     let u64_at = |at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().expect("eight"));
@@ -201,10 +198,7 @@ impl SwapResults {
 }
 
 pub fn service_qword(machine: &Machine, name: &str, value: &str) -> Option<u64> {
-    let key = format!(r"\Registry\Machine\System\CurrentControlSet\Services\{name}");
-    machine
-        .registry_qword(&format!(r"{key}\Parameters"), value)
-        .or_else(|| machine.registry_qword(&key, value))
+    machine.service_qword(name, value)
 }
 
 pub fn swap_results(machine: &Machine, name: &str) -> SwapResults {
