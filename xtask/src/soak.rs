@@ -1,14 +1,37 @@
 //! `cargo xtask soak`: long, seeded runs. CI runs short slices of them.
 
 use crate::process::{self, Failure, Outcome, cargo};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
-/// A soak: a program of the workspace that takes a seed, run again with the next seed until time is up.
+/// A program of the workspace, with what it is given before the seed.
+enum Program {
+    Altimeter(&'static [&'static str]),
+    /// Package, example, arguments.
+    Example(&'static str, &'static str, &'static [&'static str]),
+}
+
+use Program::{Altimeter, Example};
+
+impl Program {
+    fn run(&self, seed: u64) -> Command {
+        let mut command = cargo(&["run", "--release", "--quiet"]);
+        match self {
+            Altimeter(arguments) => command.arg("--").args(*arguments),
+            Example(package, example, arguments) => {
+                command.args(["--package", package, "--example", example, "--"]).args(*arguments)
+            }
+        };
+        command.arg(seed.to_string());
+        command
+    }
+}
+
+/// A soak: a program that takes a seed, run again with the next seed until time is up.
 struct Soak {
     name: &'static str,
     about: &'static str,
-    /// What cargo is given; the seed follows.
-    run: &'static [&'static str],
+    program: Program,
 }
 
 /// Every soak. New ones get a line here.
@@ -16,16 +39,12 @@ const SOAKS: &[Soak] = &[
     Soak {
         name: "stress",
         about: "random operations of four threads on cached, noncached and mixed handles through the default drivers, against an independent model",
-        run: &["run", "--release", "--quiet", "--", "run", "--workload", "stress", "--seed"],
+        program: Altimeter(&["run", "--workload", "stress", "--seed"]),
     },
     Soak {
         name: "small-cache",
         about: "the same with large sectors and a cache that is a fraction of the data",
-        run: &[
-            "run",
-            "--release",
-            "--quiet",
-            "--",
+        program: Altimeter(&[
             "run",
             "--workload",
             "stress",
@@ -34,92 +53,52 @@ const SOAKS: &[Soak] = &[
             "--cache-size",
             "2",
             "--seed",
-        ],
+        ]),
     },
     Soak {
         name: "schedules",
         about: "stress on fibres, each seed with a schedule of its own",
-        run: &["run", "--release", "--quiet", "--", "run", "--workload", "stress", "--schedule"],
+        program: Altimeter(&["run", "--workload", "stress", "--schedule"]),
     },
     Soak {
         name: "replay",
         about: "stress on fibres, each seed in two processes at once, whose traces must be the same bytes",
-        run: &["run", "--release", "--quiet", "--package", "altimeter", "--example", "soak_replay", "--"],
+        program: Example("altimeter", "soak_replay", &[]),
     },
     Soak {
         name: "explore",
         about: "300 short schedules of the default drivers from each seed on, none of which may fail",
-        run: &["run", "--release", "--quiet", "--", "explore", "--schedules", "300", "--first"],
+        program: Altimeter(&["explore", "--schedules", "300", "--first"]),
     },
     Soak {
         name: "tracker",
         about: "stress below the driver tracker, whose instances come and go a few times a second and which is unloaded every two seconds; on free threads and on fibres",
-        run: &[
-            "run",
-            "--release",
-            "--quiet",
-            "--package",
-            "altimeter",
-            "--example",
-            "soak_coming",
-            "--",
-            "tracker",
-        ],
+        program: Example("altimeter", "soak_coming", &["tracker"]),
     },
     Soak {
         name: "deferrer",
         about: "the same below deferrer, which holds operations and completes them from workers",
-        run: &[
-            "run",
-            "--release",
-            "--quiet",
-            "--package",
-            "altimeter",
-            "--example",
-            "soak_coming",
-            "--",
-            "deferrer",
-        ],
+        program: Example("altimeter", "soak_coming", &["deferrer"]),
     },
     Soak {
         name: "names",
-        about: "stress below the driver names, which asks for every name in every callback, while its instances come and go and it is unloaded; on free threads and on fibres",
-        run: &[
-            "run",
-            "--release",
-            "--quiet",
-            "--package",
-            "altimeter",
-            "--example",
-            "soak_names",
-            "--",
-            "names",
-        ],
+        about: "the same below names, which asks for every name in every callback",
+        program: Example("altimeter", "soak_coming", &["names"]),
     },
     Soak {
         name: "provider",
-        about: "the same with the name provider below it, which comes and goes as well",
-        run: &[
-            "run",
-            "--release",
-            "--quiet",
-            "--package",
-            "altimeter",
-            "--example",
-            "soak_names",
-            "--",
-            "provider",
-        ],
+        about: "the same with the name provider below names, which comes and goes as well",
+        program: Example("altimeter", "soak_coming", &["provider"]),
     },
     Soak {
         name: "exceptions",
         about: "200,000 exceptions that a driver catches and 500 machines stopped inside a callback, in each scheduler",
-        run: &["run", "--release", "--quiet", "--package", "altimeter", "--example", "soak_exceptions", "--"],
+        program: Example("altimeter", "soak_exceptions", &[]),
     },
     Soak {
         name: "damaged-images",
         about: "the PE parser on damaged images, with the object crate as oracle: the fuzz target's work without its toolchain",
-        run: &["run", "--release", "--quiet", "--package", "pe-oracle", "--example", "damage", "--"],
+        program: Example("pe-oracle", "damage", &[]),
     },
 ];
 
@@ -155,9 +134,7 @@ fn run_for(soak: &Soak, time: Duration, first_seed: u64) -> Outcome {
     let start = Instant::now();
     let mut seed = first_seed;
     loop {
-        let mut command = cargo(soak.run);
-        command.arg(seed.to_string());
-        process::run(&mut command).map_err(|failure| {
+        process::run(&mut soak.program.run(seed)).map_err(|failure| {
             Failure::new(format!(
                 "{}\n{} failed with seed {seed}: cargo xtask soak {} --seconds 0 --seed {seed}",
                 failure.message, soak.name, soak.name
