@@ -9,12 +9,14 @@
 //! | `write_ns` | a write, two threads at once, below one instance that stays |
 //! | `write_changing_ns` | the same while a second instance comes and goes without a pause |
 
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use altimeter::session::OpenRequest;
-use altimeter::{DriverSource, Machine, NtStatus, Options, Schedule, utf16};
+use altimeter::{Machine, NtStatus, utf16};
+
+mod sample;
+use sample::{Spread, wants_json};
 
 const ROUNDS: usize = 21;
 const WRITERS: usize = 2;
@@ -82,26 +84,21 @@ fn round(machine: &Machine) -> [f64; 6] {
 }
 
 fn main() {
-    let machine = Machine::boot(Options { schedule: Schedule::Free, ..Options::default() })
-        .expect("a machine in memory boots");
-    let image = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../drivers/bin/tracker.sys");
-    machine.load(&DriverSource::from_path(&image).expect("the driver is built")).expect("it loads");
+    let machine = sample::free_machine();
+    sample::load(&machine, "tracker", &[]);
     while_writing(&machine, || std::thread::sleep(Duration::from_millis(50)));
     let rounds: Vec<[f64; 6]> = (0..ROUNDS).map(|_| round(&machine)).collect();
     let report = machine.report();
     assert!(report.findings.is_empty() && report.bug_check.is_none(), "{report:?}");
-    let json = std::env::args().any(|argument| argument == "--json");
     let mut members = Vec::new();
     for (at, name) in NAMES.iter().enumerate() {
-        let mut sorted: Vec<f64> = rounds.iter().map(|round| round[at]).collect();
-        sorted.sort_by(f64::total_cmp);
-        let (median, low, high) = (sorted[ROUNDS / 2], sorted[0], sorted[ROUNDS - 1]);
-        members.push(format!("\"{name}\":{median:.1}"));
-        if !json {
-            println!("{name:<20}{median:>10.1}   ({low:.1} to {high:.1})");
+        let spread = Spread::of(rounds.iter().map(|round| round[at]));
+        members.push(format!("\"{name}\":{:.1}", spread.median));
+        if !wants_json() {
+            println!("{name:<20}{spread}");
         }
     }
-    if json {
+    if wants_json() {
         println!("{{{}}}", members.join(","));
     }
 }

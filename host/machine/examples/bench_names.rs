@@ -3,22 +3,19 @@
 //!
 //! Medians of 21 rounds. Run by `cargo xtask bench names [--json]`.
 
-use std::path::Path;
-
 use altimeter::session::OpenRequest;
-use altimeter::{DriverSource, Machine, Options, Schedule, Setting, utf16};
+use altimeter::utf16;
+
+mod sample;
+use sample::{Spread, wants_json};
 
 const LOOP: u32 = 20_000;
 const ROUNDS: usize = 21;
 
 /// Nanoseconds of a cached and of an uncached query.
 fn round() -> (f64, f64) {
-    let options = Options { schedule: Schedule::Free, ..Options::default() };
-    let machine = Machine::boot(options).expect("a machine in memory boots");
-    let image = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../drivers/bin/names.sys");
-    let mut source = DriverSource::from_path(&image).expect("the sample is there");
-    source.settings = vec![Setting::parse(&format!("Loop=dword:{LOOP}")).expect("a setting")];
-    machine.load(&source).unwrap_or_else(|error| panic!("{error}"));
+    let machine = sample::free_machine();
+    sample::load(&machine, "names", &[&format!("Loop=dword:{LOOP}")]);
     machine
         .run(|session| {
             let path = utf16("\\timed.txt");
@@ -29,28 +26,20 @@ fn round() -> (f64, f64) {
             session.close(handle)
         })
         .unwrap_or_else(|_| panic!("{:?}", machine.report()));
-    let address =
-        machine.service_qword("names", "Results").expect("the driver wrote where its results are") as usize;
-    let bytes = machine.read_memory(address, 0x138).expect("the image is there");
-    let word = |at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().expect("eight")) as f64;
+    let word = |at: usize| sample::result(&machine, "names", at) as f64;
     let nanoseconds = |at: usize| word(at) * 1e9 / word(0x128) / f64::from(LOOP);
     (nanoseconds(0x118), nanoseconds(0x120))
 }
 
-fn median(values: impl Iterator<Item = f64>) -> (f64, f64, f64) {
-    let mut sorted: Vec<f64> = values.collect();
-    sorted.sort_by(f64::total_cmp);
-    (sorted[sorted.len() / 2], sorted[0], sorted[sorted.len() - 1])
-}
-
 fn main() {
     let rounds: Vec<(f64, f64)> = (0..ROUNDS).map(|_| round()).collect();
-    let cached = median(rounds.iter().map(|round| round.0));
-    let uncached = median(rounds.iter().map(|round| round.1));
-    if std::env::args().any(|argument| argument == "--json") {
-        println!("{{\"cached_ns\":{:.1},\"uncached_ns\":{:.1},\"rounds\":{ROUNDS}}}", cached.0, uncached.0);
+    let cached = Spread::of(rounds.iter().map(|round| round.0));
+    let uncached = Spread::of(rounds.iter().map(|round| round.1));
+    if wants_json() {
+        let (cached, uncached) = (cached.median, uncached.median);
+        println!("{{\"cached_ns\":{cached:.1},\"uncached_ns\":{uncached:.1},\"rounds\":{ROUNDS}}}");
         return;
     }
-    println!("cached name query: {:.1} ns ({:.1} to {:.1})", cached.0, cached.1, cached.2);
-    println!("uncached name query: {:.1} ns ({:.1} to {:.1})", uncached.0, uncached.1, uncached.2);
+    println!("cached name query, ns: {cached}");
+    println!("uncached name query, ns: {uncached}");
 }

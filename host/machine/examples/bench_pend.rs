@@ -3,11 +3,13 @@
 //!
 //! Medians of 11 rounds. Run by `cargo xtask bench pend [--json]`.
 
-use std::path::Path;
 use std::time::Instant;
 
 use altimeter::session::OpenRequest;
-use altimeter::{DriverSource, Machine, Options, Schedule, Setting, utf16};
+use altimeter::utf16;
+
+mod sample;
+use sample::{Spread, wants_json};
 
 const LOOP: u32 = 10_000;
 const ROUNDS: usize = 11;
@@ -21,12 +23,8 @@ const CASES: [(&str, &[&str]); 3] = [
 
 /// Nanoseconds of a write.
 fn round(settings: &[&str]) -> f64 {
-    let options = Options { schedule: Schedule::Free, ..Options::default() };
-    let machine = Machine::boot(options).expect("a machine in memory boots");
-    let image = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../drivers/bin/iopbtest.sys");
-    let mut source = DriverSource::from_path(&image).expect("the sample is there");
-    source.settings = settings.iter().map(|text| Setting::parse(text).expect("a setting")).collect();
-    machine.load(&source).unwrap_or_else(|error| panic!("{error}"));
+    let machine = sample::free_machine();
+    sample::load(&machine, "iopbtest", settings);
     machine
         .run(|session| {
             let path = utf16("\\timed.txt");
@@ -47,18 +45,15 @@ fn round(settings: &[&str]) -> f64 {
 }
 
 fn main() {
-    let json = std::env::args().any(|argument| argument == "--json");
     let mut fields = Vec::new();
     for (name, settings) in CASES {
-        let mut rounds: Vec<f64> = (0..ROUNDS).map(|_| round(settings)).collect();
-        rounds.sort_by(f64::total_cmp);
-        let (least, median, most) = (rounds[0], rounds[ROUNDS / 2], rounds[ROUNDS - 1]);
-        fields.push(format!("\"{name}_ns\":{median:.0}"));
-        if !json {
-            println!("{name}: {median:.0} ns ({least:.0} to {most:.0})");
+        let spread = Spread::of((0..ROUNDS).map(|_| round(settings)));
+        fields.push(format!("\"{name}_ns\":{:.0}", spread.median));
+        if !wants_json() {
+            println!("{name}, ns: {spread}");
         }
     }
-    if json {
+    if wants_json() {
         println!("{{{},\"rounds\":{ROUNDS}}}", fields.join(","));
     }
 }

@@ -4,14 +4,15 @@
 //!
 //! The fastest of 15 rounds, since other load only adds, in nanoseconds for an acquisition and its release. Run by `cargo xtask bench resources [--json]`.
 
-use std::path::Path;
 use std::sync::Barrier;
 use std::time::Instant;
 
-use altimeter::{DriverSource, Machine, Options, Schedule, Setting};
+use altimeter::{Machine, Options, Schedule};
 use nt_abi::ERESOURCE;
 use nt_ex::{pool, resource};
 use parking_lot::RwLock;
+
+mod sample;
 
 const LOOP: u64 = 200_000;
 const ROUNDS: usize = 15;
@@ -75,18 +76,8 @@ fn measured<const N: usize>(
 ) -> [f64; N] {
     let round = || {
         let machine = Machine::boot(options.clone()).expect("a machine in memory boots");
-        let image = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../drivers/bin/resources.sys");
-        let mut source = DriverSource::from_path(&image).expect("the sample is there");
-        source.settings = settings.iter().map(|text| Setting::parse(text).expect("a setting")).collect();
-        machine.load(&source).unwrap_or_else(|error| panic!("{error}"));
-        let address = machine
-            .service_qword("resources", "Results")
-            .expect("the driver wrote where its results are") as usize;
-        let bytes = machine.read_memory(address, 0xB0).expect("the image is there");
-        places.map(|at| {
-            let ticks = u64::from_le_bytes(bytes[at..at + 8].try_into().expect("eight"));
-            ticks as f64 * 100.0 / passes as f64
-        })
+        sample::load(&machine, "resources", settings);
+        places.map(|at| sample::result(&machine, "resources", at) as f64 * 100.0 / passes as f64)
     };
     let rounds: Vec<[f64; N]> = (0..ROUNDS).map(|_| round()).collect();
     std::array::from_fn(|column| {
@@ -101,10 +92,8 @@ fn pageable_costs() -> [f64; 2] {
     let run = |mode: u32, passes: u64| {
         fastest(|| {
             let machine = Machine::boot(Options::default()).expect("a machine in memory boots");
-            let image = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../drivers/bin/resources.sys");
-            let mut source = DriverSource::from_path(&image).expect("the sample is there");
             let settings = [format!("Mode=dword:{mode}"), format!("Loop=dword:{passes}")];
-            source.settings = settings.iter().map(|text| Setting::parse(text).expect("a setting")).collect();
+            let source = sample::source("resources", &settings.each_ref().map(String::as_str));
             let start = Instant::now();
             machine.load(&source).unwrap_or_else(|error| panic!("{error}"));
             start.elapsed().as_nanos() as f64

@@ -11,6 +11,9 @@ use nt_abi::{KSEMAPHORE, NtStatus};
 use nt_ke::dispatcher::{self, object_type};
 use nt_ke::{Config, Core};
 
+mod sample;
+use sample::{Spread, wants_json};
+
 const ROUNDS: usize = 21;
 /// Times that each thread hands over.
 const HANDOVERS: u32 = 20_000;
@@ -68,11 +71,6 @@ fn schedule(seed: u64) -> f64 {
     started.elapsed().as_secs_f64() * 1000.0
 }
 
-fn median(mut values: Vec<f64>) -> (f64, f64, f64) {
-    values.sort_by(f64::total_cmp);
-    (values[values.len() / 2], values[0], values[values.len() - 1])
-}
-
 fn main() {
     let (mut fibres, mut free, mut schedules) = (Vec::new(), Vec::new(), Vec::new());
     for round in 0..ROUNDS {
@@ -80,22 +78,18 @@ fn main() {
         free.push(handover(Schedule::Free));
         schedules.push(schedule(round as u64));
     }
-    let (fibres, free, schedules) = (median(fibres), median(free), median(schedules));
-    if std::env::args().any(|argument| argument == "--json") {
+    let (fibres, free, schedules) = (Spread::of(fibres), Spread::of(free), Spread::of(schedules));
+    if wants_json() {
+        let (fibre, free, schedule) = (fibres.median, free.median, schedules.median);
         println!(
-            "{{\"fibre_handover_ns\":{:.1},\"free_handover_ns\":{:.1},\"switches_per_second\":{:.0},\"schedule_ms\":{:.2},\"schedules_per_second\":{:.1}}}",
-            fibres.0,
-            free.0,
-            1e9 / fibres.0,
-            schedules.0,
-            1000.0 / schedules.0
+            "{{\"fibre_handover_ns\":{fibre:.1},\"free_handover_ns\":{free:.1},\"switches_per_second\":{:.0},\
+             \"schedule_ms\":{schedule:.2},\"schedules_per_second\":{:.1}}}",
+            1e9 / fibre,
+            1000.0 / schedule
         );
         return;
     }
-    let line = |what: &str, values: (f64, f64, f64), unit: &str| {
-        println!("{what}: {:.1} {unit} ({:.1} to {:.1})", values.0, values.1, values.2);
-    };
-    line("from fibre to fibre", fibres, "ns");
-    line("from free thread to free thread", free, "ns");
-    line("one schedule of 4 threads and 200 operations", schedules, "ms");
+    println!("from fibre to fibre, ns: {fibres}");
+    println!("from free thread to free thread, ns: {free}");
+    println!("one schedule of 4 threads and 200 operations, ms: {schedules}");
 }

@@ -3,12 +3,13 @@
 //! short runs on fibres, each with a schedule of its own. Every other seed of tracker and deferrer has post callbacks run at
 //! DISPATCH_LEVEL. Run by `cargo xtask soak`, with the plan's name.
 
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use altimeter::workload::{Progress, StressOptions, stress_beside};
-use altimeter::{DriverSource, Machine, NtStatus, Options, Schedule, Setting, Stopped};
+use altimeter::{Machine, NtStatus, Options, Schedule, Stopped};
+
+mod sample;
 
 struct Silent;
 
@@ -113,15 +114,6 @@ impl Drop for Ends<'_> {
     }
 }
 
-fn load(machine: &Machine, name: &str, settings: &[&str]) {
-    let built = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../drivers/bin");
-    let folder = std::env::var_os("ALTIMETER_DRIVERS").map_or_else(built, Into::into);
-    let mut source =
-        DriverSource::from_path(&folder.join(format!("{name}.sys"))).expect("the driver is built");
-    source.settings = settings.iter().map(|text| Setting::parse(text).expect("a setting")).collect();
-    machine.load(&source).expect("it loads");
-}
-
 /// What the driver said of its checks when it was unloaded.
 fn expect_zeros(machine: &Machine, plan: &Plan, driver: &str) {
     for name in plan.zeros {
@@ -163,7 +155,7 @@ fn run(plan: &Plan, schedule: Schedule, options: StressOptions, reload: bool) ->
     let machine = Machine::boot(Options { schedule, post_at_dispatch, ..Options::default() })
         .expect("a machine in memory boots");
     for (driver, settings) in plan.drivers {
-        load(&machine, driver, settings);
+        sample::load(&machine, driver, settings);
     }
     let (changes, unloads, done) = (AtomicU64::new(0), AtomicU64::new(0), AtomicBool::new(false));
     let outcome = std::thread::scope(|scope| {
@@ -176,7 +168,7 @@ fn run(plan: &Plan, schedule: Schedule, options: StressOptions, reload: bool) ->
                     assert_eq!(machine.unload(driver), Ok(NtStatus::SUCCESS));
                     expect_zeros(&machine, plan, driver);
                     let again = plan.drivers.iter().find(|(name, _)| name == driver).expect("it was loaded");
-                    load(&machine, driver, again.1);
+                    sample::load(&machine, driver, again.1);
                     unloads.fetch_add(1, Ordering::Relaxed);
                 }
             });

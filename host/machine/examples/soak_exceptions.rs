@@ -1,12 +1,13 @@
 //! Exceptions that a driver catches, and machines that are stopped inside a callback, many times in a row, with free
 //! threads and with fibres. The argument is the seed. Run by `cargo xtask soak exceptions`.
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use altimeter::session::OpenRequest;
-use altimeter::{DriverSource, Event, Machine, Observer, Options, Schedule, Setting, utf16};
+use altimeter::{DriverSource, Event, Machine, Observer, Options, Schedule, utf16};
+
+mod sample;
 
 /// Raises, and faults, of one run in each scheduler.
 const CATCHES: u32 = 100_000;
@@ -30,11 +31,6 @@ impl Observer for Arrival {
     }
 }
 
-fn driver(name: &str) -> DriverSource {
-    let folder: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../drivers/bin");
-    DriverSource::from_path(&folder.join(name)).expect("the sample is there")
-}
-
 fn boot(schedule: Schedule) -> Machine {
     Machine::boot(Options { schedule, ..Options::default() }).expect("a machine in memory boots")
 }
@@ -42,13 +38,8 @@ fn boot(schedule: Schedule) -> Machine {
 /// `drivers/sehtest` counts what it caught itself.
 fn catch(schedule: Schedule) {
     let machine = boot(schedule);
-    let mut source = driver("sehtest.sys");
-    source.settings = vec![Setting::parse(&format!("Loop=dword:{CATCHES}")).expect("a setting")];
-    machine.load(&source).unwrap_or_else(|error| panic!("{error}: {:?}", machine.report()));
-    let address =
-        machine.service_qword("sehtest", "Results").expect("the driver wrote where its results are") as usize;
-    let bytes = machine.read_memory(address + 8, 8).expect("the image is there");
-    assert_eq!(bytes, [1, 0, 0, 0, 0, 0, 0, 0], "one check, none failed");
+    sample::load(&machine, "sehtest", &[&format!("Loop=dword:{CATCHES}")]);
+    assert_eq!(sample::result(&machine, "sehtest", 8), 1, "one check, none failed");
     machine.unload_all();
     assert!(machine.report().findings.is_empty(), "{:?}", machine.report().findings);
 }
@@ -77,7 +68,7 @@ fn stop_inside(schedule: Schedule, driver: &DriverSource, word: &str) {
 
 fn main() {
     let seed = std::env::args().nth(1).map_or(1, |seed| seed.parse().expect("the argument is a seed"));
-    let bad = driver("badapples.sys");
+    let bad = sample::source("badapples", &[]);
     for schedule in [Schedule::Free, Schedule::Seeded(seed)] {
         catch(schedule);
         for _ in 0..STOPS {
