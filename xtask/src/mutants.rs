@@ -4,7 +4,8 @@
 //! crate and those of the machine, which reach it from native drivers. A mutant that does not compile is not viable;
 //! one that no test notices is alive; tests that do not end notice it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use serde_json::Value;
 
@@ -24,7 +25,7 @@ pub struct Arguments {
     /// How many at once
     #[arg(long, default_value_t = 1)]
     jobs: usize,
-    /// Only those that the last run did not see noticed
+    /// Only those of the sample that the runs so far did not see noticed: for tests that are new
     #[arg(long)]
     again: bool,
 }
@@ -41,22 +42,58 @@ pub fn run(arguments: &Arguments) -> Outcome {
     let sample = sample(list(&arguments.package)?, arguments.sample, arguments.seed);
     let folder = target().join("mutants");
     std::fs::create_dir_all(&folder)?;
-    let config = folder.join("sample.toml");
-    let patterns: Vec<Value> = sample.iter().map(|name| Value::from(format!("^{}$", escape(name)))).collect();
-    let known = process::read(&root().join(".cargo/mutants.toml"))?;
-    std::fs::write(&config, format!("examine_re = {}\n{known}", Value::from(patterns)))?;
-    println!("{} mutants of {}, seed {}", sample.len(), arguments.package, arguments.seed);
-
-    let mut mutants = cargo(&["mutants", "--no-shuffle", "--timeout", "240"]);
-    mutants.args(["--jobs", &arguments.jobs.to_string(), "--package", &arguments.package]);
-    mutants.arg("--config").arg(&config).arg("--output").arg(&folder);
-    if arguments.again {
-        mutants.arg("--iterate");
+    let known = folder.join("known.json");
+    let mut outcomes: Outcomes = match std::fs::read(&known) {
+        Ok(bytes) if arguments.again => serde_json::from_slice(&bytes)
+            .map_err(|error| Failure::new(format!("{}: {error}; run without --again", known.display())))?,
+        _ => Outcomes::new(),
+    };
+    let left: BTreeSet<&String> = sample
+        .iter()
+        .filter(|name| outcomes.get(*name).is_none_or(|known| *known == Became::Alive))
+        .collect();
+    println!(
+        "{} mutants of {}, seed {}, {} to run",
+        sample.len(),
+        arguments.package,
+        arguments.seed,
+        left.len()
+    );
+    if !left.is_empty() {
+        outcomes.extend(try_out(arguments, &folder, &left)?);
+        std::fs::write(&known, serde_json::to_vec(&outcomes).expect("a map of names"))?;
     }
-    // Its exit code tells of mutants that live; how many is judged here.
+    judge(&outcomes, &sample)
+}
+
+/// What became of each mutant, by its name.
+type Outcomes = BTreeMap<String, Became>;
+
+#[derive(Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+enum Became {
+    Noticed,
+    Alive,
+    /// It does not compile.
+    Unviable,
+}
+
+/// Runs the tests with each of the mutants.
+fn try_out(arguments: &Arguments, folder: &Path, mutants: &BTreeSet<&String>) -> Outcome<Outcomes> {
+    let config = folder.join("sample.toml");
+    let patterns: Vec<Value> =
+        mutants.iter().map(|name| Value::from(format!("^{}$", escape(name)))).collect();
+    let settings = process::read(&root().join(".cargo/mutants.toml"))?;
+    std::fs::write(&config, format!("examine_re = {}\n{settings}", Value::from(patterns)))?;
+    let found = folder.join("mutants.out/outcomes.json");
+    // What an earlier run left must not pass for what this one finds.
+    let _ = std::fs::remove_file(&found);
+    let mut command = cargo(&["mutants", "--no-shuffle", "--timeout", "240"]);
+    command.args(["--jobs", &arguments.jobs.to_string(), "--package", &arguments.package]);
+    command.arg("--config").arg(&config).arg("--output").arg(folder);
     eprintln!("xtask: cargo mutants on {}", config.display());
-    mutants.status()?;
-    judge(&process::read(&folder.join("mutants.out/outcomes.json"))?, &sample)
+    // Its exit code tells of mutants that live; how many is judged here.
+    command.status()?;
+    outcomes(&process::read(&found)?)
 }
 
 /// The names of all mutants of a crate.
@@ -94,28 +131,51 @@ fn escape(name: &str) -> String {
     out
 }
 
-/// Counts what became of the `sample`; some kinds of mutants are run whether they were asked for or not.
-fn judge(outcomes: &str, sample: &BTreeSet<String>) -> Outcome {
-    let outcomes: Value = serde_json::from_str(outcomes).map_err(|error| Failure::new(error.to_string()))?;
-    let mut alive = Vec::new();
-    let (mut noticed, mut unviable) = (0, 0);
-    for outcome in outcomes["outcomes"].as_array().into_iter().flatten() {
-        let Some(mutant) = outcome["scenario"]["Mutant"]["name"].as_str() else { continue };
-        if !sample.contains(mutant) {
-            continue;
-        }
-        match outcome["summary"].as_str() {
-            Some("CaughtMutant" | "Timeout") => noticed += 1,
-            Some("Unviable") => unviable += 1,
-            _ => alive.push(mutant),
+/// What a run found. Errors: the tests fail without any mutant, too
+fn outcomes(found: &str) -> Outcome<Outcomes> {
+    let found: Value = serde_json::from_str(found).map_err(|error| Failure::new(error.to_string()))?;
+    let mut all = Outcomes::new();
+    for outcome in found["outcomes"].as_array().into_iter().flatten() {
+        let became = match outcome["summary"].as_str() {
+            Some("CaughtMutant" | "Timeout") => Became::Noticed,
+            Some("Unviable") => Became::Unviable,
+            _ => Became::Alive,
+        };
+        match outcome["scenario"]["Mutant"]["name"].as_str() {
+            Some(mutant) => {
+                all.insert(mutant.to_owned(), became);
+            }
+            None if outcome["summary"] == "Success" => {}
+            None => {
+                return Err(Failure::new(
+                    "the tests fail without any mutant: mend them first (`cargo xtask test`)",
+                ));
+            }
         }
     }
-    for mutant in &alive {
+    Ok(all)
+}
+
+/// Counts what became of the `sample`; some kinds of mutants are run whether they were asked for or not.
+fn judge(outcomes: &Outcomes, sample: &BTreeSet<String>) -> Outcome {
+    let those = |became| {
+        let outcomes = outcomes.iter();
+        outcomes
+            .filter(move |(name, outcome)| **outcome == became && sample.contains(*name))
+            .map(|(name, _)| name)
+    };
+    for mutant in those(Became::Alive) {
         println!("alive: {mutant}");
     }
-    let viable = noticed + alive.len();
-    println!("{viable} viable mutants, {} alive, {noticed} noticed; {unviable} do not compile", alive.len());
-    if alive.len() * 100 > viable * ALIVE {
+    let (alive, noticed, unviable) =
+        (those(Became::Alive).count(), those(Became::Noticed).count(), those(Became::Unviable).count());
+    let viable = noticed + alive;
+    println!("{viable} viable mutants, {alive} alive, {noticed} noticed; {unviable} do not compile");
+    let missing = sample.len() - viable - unviable;
+    if missing != 0 || viable == 0 {
+        return Err(Failure::new(format!("{missing} mutants were not run, or none can be: see above")));
+    }
+    if alive * 100 > viable * ALIVE {
         return Err(Failure::new(format!(
             "more than {ALIVE}% of the viable mutants are alive: tests are missing"
         )));
@@ -135,20 +195,30 @@ mod tests {
         assert_eq!(sample(names(), 10, 1).len(), 10);
     }
 
+    fn found(baseline: &str, alive: usize) -> String {
+        let one = |name: &str, summary: &str| serde_json::json!({"scenario": {"Mutant": {"name": name}}, "summary": summary});
+        let mut all = vec![serde_json::json!({"scenario": "Baseline", "summary": baseline})];
+        all.extend(
+            (0..20).map(|n| one(&n.to_string(), if n < alive { "MissedMutant" } else { "CaughtMutant" })),
+        );
+        all.push(one("20", "Unviable"));
+        all.push(one("other", "MissedMutant"));
+        serde_json::json!({ "outcomes": all }).to_string()
+    }
+
     #[test]
     fn more_than_a_tenth_alive_is_a_failure() {
-        let outcomes = |alive: usize| {
-            let one = |summary: &str| serde_json::json!({"scenario": {"Mutant": {"name": "m"}}, "summary": summary});
-            let mut all: Vec<_> = (0..alive).map(|_| one("MissedMutant")).collect();
-            all.extend((alive..20).map(|_| one("CaughtMutant")));
-            all.push(one("Unviable"));
-            all.push(
-                serde_json::json!({"scenario": {"Mutant": {"name": "other"}}, "summary": "MissedMutant"}),
-            );
-            serde_json::json!({ "outcomes": all }).to_string()
-        };
-        let sample = BTreeSet::from(["m".to_owned()]);
-        assert!(judge(&outcomes(2), &sample).is_ok());
-        assert!(judge(&outcomes(3), &sample).is_err());
+        let sample = (0..=20).map(|n| n.to_string()).collect();
+        let judged = |alive| judge(&outcomes(&found("Success", alive)).expect("outcomes"), &sample);
+        assert!(judged(2).is_ok());
+        assert!(judged(3).is_err());
+    }
+
+    #[test]
+    fn mutants_that_were_not_run_and_tests_that_fail_without_any_are_no_success() {
+        assert!(outcomes(&found("Failure", 0)).is_err());
+        let found = outcomes(&found("Success", 0)).expect("outcomes");
+        assert!(judge(&found, &BTreeSet::from(["1".to_owned(), "21".to_owned()])).is_err());
+        assert!(judge(&found, &BTreeSet::from(["20".to_owned()])).is_err(), "none is viable");
     }
 }
