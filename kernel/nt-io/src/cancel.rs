@@ -157,11 +157,13 @@ pub fn io_wait_cancellable(
     let _listed = io_waiting(irp);
     let mut waited = objects.to_vec();
     waited.push(&event.Header);
-    let status = dispatcher::wait_multiple(&waited, false, false, timeout)?;
+    let ended = dispatcher::wait_multiple(&waited, false, false, timeout);
+    // Before anything else: the IRP names an event on this stack.
     if !io_set_rust_cancel(irp, None) {
         // It is being called, and has the event.
         dispatcher::wait(&event.Header, false, None)?;
     }
+    let status = ended?;
     Ok(if status.0 == objects.len() as i32 { NtStatus::CANCELLED } else { status })
 }
 
