@@ -29,7 +29,7 @@ struct Request<'a> {
     flags: u8,
     case: CaseMatch,
     opened_name: Vec<u16>,
-    opener: security::Opener,
+    opener: security::Opener<'a>,
     /// Files of the path that are named by their short names.
     shorts: RefCell<Vec<OpenedByShort>>,
 }
@@ -80,13 +80,15 @@ pub(crate) fn create(volume: &Volume, irp: &'static IRP, stack: &IO_STACK_LOCATI
         opener: security::Opener::of(irp, stack, context)?,
         shorts: RefCell::default(),
     };
-    let mut attributes = vec![0; parameters.EaLength.get() as usize];
-    if !attributes.is_empty() {
-        boundary::copy::read(irp.SystemBuffer().get() as usize, &mut attributes)?;
-        if nt_io::io_check_ea_list(&attributes).is_err() {
-            return Err(NtStatus::EA_LIST_INCONSISTENT.into());
+    // Whatever is wrong with them is said before anything is made or opened.
+    let given = match parameters.EaLength.get() as usize {
+        0 => None,
+        length => {
+            let mut list = vec![0; length];
+            boundary::copy::read(irp.SystemBuffer().get() as usize, &mut list)?;
+            Some(ea::Given::read(&list)?)
         }
-    }
+    };
     let _guard = nt_ex::resource::ResourceGuard::exclusive(volume.resource)?;
     let related = match file.RelatedFileObject.get() {
         null if null.is_null() => None,
@@ -118,8 +120,8 @@ pub(crate) fn create(volume: &Volume, irp: &'static IRP, stack: &IO_STACK_LOCATI
         if replaced && path.stream.is_none() {
             ea::clear(volume, id)?;
         }
-        if !attributes.is_empty() {
-            ea::merge(volume, id, &attributes)?;
+        if let Some(given) = given {
+            ea::merge(volume, id, given)?;
         }
     }
     Ok(done)
@@ -134,7 +136,7 @@ fn open_volume(volume: &Volume, request: &Request<'_>) -> Answer {
     }
     let fcb = volume.fcb(volume.store.root(), NodeKind::Directory, None, true)?;
     request.file.Flags.fetch_or(fo_flags::FO_VOLUME_OPEN, Ordering::Relaxed);
-    finish(volume, request, fcb, information::FILE_OPENED)
+    finish(volume, request, fcb, security::whole(request.access), information::FILE_OPENED)
 }
 
 fn open_by_id(volume: &Volume, request: &Request<'_>, name: &[u16]) -> Answer {
@@ -209,7 +211,7 @@ fn open_target_directory(
     request.file.FileName.Length.set(bytes.len() as u16);
     let fcb = volume.fcb(directory, NodeKind::Directory, None, false)?;
     let answer = if exists { information::FILE_EXISTS } else { information::FILE_DOES_NOT_EXIST };
-    finish(volume, request, fcb, answer)
+    finish(volume, request, fcb, security::whole(request.access), answer)
 }
 
 fn open_existing(volume: &Volume, request: &Request<'_>, target: &Target, stream: Option<&[u16]>) -> Answer {
@@ -248,7 +250,7 @@ fn open_existing(volume: &Volume, request: &Request<'_>, target: &Target, stream
     }
     let metadata = volume.store.metadata(target.id)?;
     check_attributes(volume, request, target, metadata.attributes, overwrite)?;
-    request.opener.check(volume, target.id, security::wanted(request.access, overwrite))?;
+    let granted = request.opener.check(volume, target.id, request.access, overwrite)?;
     let fcb = volume.fcb(target.id, target.kind, stream.as_deref(), false)?;
     let shared = check_share(request, fcb, overwrite).and_then(|()| {
         if overwrite { overwrite_data(volume, request, fcb, metadata.attributes) } else { Ok(()) }
@@ -261,7 +263,7 @@ fn open_existing(volume: &Volume, request: &Request<'_>, target: &Target, stream
         disposition::FILE_OVERWRITE | disposition::FILE_OVERWRITE_IF => information::FILE_OVERWRITTEN,
         _ => information::FILE_OPENED,
     };
-    finish(volume, request, fcb, answer)
+    finish(volume, request, fcb, granted, answer)
 }
 
 /// Gives a block back that nobody has open after all.
@@ -421,7 +423,7 @@ fn make(volume: &Volume, request: &Request<'_>, directory: FileId, last: &[u16],
             .map_err(|error| undo(error.into()))?;
     }
     let fcb = volume.fcb(id, kind, path.stream.as_deref(), false).map_err(undo)?;
-    finish(volume, request, fcb, information::FILE_CREATED)
+    finish(volume, request, fcb, security::whole(request.access), information::FILE_CREATED)
 }
 
 fn make_stream(volume: &Volume, request: &Request<'_>, target: &Target, stream: &[u16]) -> Answer {
@@ -431,18 +433,14 @@ fn make_stream(volume: &Volume, request: &Request<'_>, target: &Target, stream: 
     if volume.store.metadata(target.id)?.attributes & attribute::FILE_ATTRIBUTE_READONLY != 0 {
         return Err(NtStatus::ACCESS_DENIED.into());
     }
+    let granted = request.opener.check(volume, target.id, request.access, true)?;
     volume.store.create_stream(target.id, stream)?;
     let fcb = volume.fcb(target.id, target.kind, Some(stream), false)?;
-    finish(volume, request, fcb, information::FILE_CREATED)
+    finish(volume, request, fcb, granted, information::FILE_CREATED)
 }
 
-/// Counts the open and ties the file object to its blocks.
-fn finish(volume: &Volume, request: &Request<'_>, fcb: &'static Fcb, answer: usize) -> Answer {
-    let granted = if request.access & access::MAXIMUM_ALLOWED != 0 {
-        access::FILE_ALL_ACCESS | (request.access & !access::MAXIMUM_ALLOWED)
-    } else {
-        request.access
-    };
+/// Counts the open and ties the file object to its blocks. `granted` is what its handle may do.
+fn finish(volume: &Volume, request: &Request<'_>, fcb: &'static Fcb, granted: u32, answer: usize) -> Answer {
     let ccb = match volume.ccb(request.opened_name.clone(), request.shorts.take(), granted) {
         Ok(ccb) => ccb,
         Err(failure) => return Err(abandon(volume, fcb, failure)),
@@ -459,6 +457,7 @@ fn finish(volume: &Volume, request: &Request<'_>, fcb: &'static Fcb, answer: usi
     }
     fcb.unclean.set(fcb.unclean.get() + 1);
     fcb.opens.set(fcb.opens.get() + 1);
+    request.opener.grant(granted);
     let file = request.file;
     file.FsContext.set(std::ptr::from_ref(fcb).cast_mut().cast());
     file.FsContext2.set(std::ptr::from_ref(ccb).cast_mut().cast());

@@ -90,16 +90,32 @@ fn is_legal(name: &[u8]) -> bool {
     !name.is_empty() && name.iter().all(|byte| *byte > 0x1F && !br#""*+,/:;<=>?[\]|"#.contains(byte))
 }
 
-/// Merges a list into what the file has. The caller holds the volume's resource exclusively.
-pub(crate) fn merge(volume: &Volume, id: FileId, list: &[u8]) -> Result<(), Failure> {
-    if nt_io::io_check_ea_list(list).is_err() {
-        return Err(NtStatus::EA_LIST_INCONSISTENT.into());
-    }
-    let mut all = kept(volume, id)?;
-    for attribute in parse(list) {
-        if !is_legal(&attribute.name) || attribute.flags & !0x80 != 0 {
+/// Attributes that a caller gave, checked: as many as one file may have.
+pub(crate) struct Given(Vec<Attribute>);
+
+impl Given {
+    /// Takes a caller's list apart.
+    ///
+    /// Errors: EA_LIST_INCONSISTENT · INVALID_EA_NAME · EA_TOO_LARGE
+    pub(crate) fn read(list: &[u8]) -> Result<Self, Failure> {
+        if nt_io::io_check_ea_list(list).is_err() {
+            return Err(NtStatus::EA_LIST_INCONSISTENT.into());
+        }
+        let given = parse(list);
+        if given.iter().any(|attribute| !is_legal(&attribute.name) || attribute.flags & !0x80 != 0) {
             return Err(NtStatus::INVALID_EA_NAME.into());
         }
+        if lay_out(&given, LARGEST).1 < given.len() {
+            return Err(NtStatus::EA_TOO_LARGE.into());
+        }
+        Ok(Self(given))
+    }
+}
+
+/// Merges attributes into what the file has. The caller holds the volume's resource exclusively.
+pub(crate) fn merge(volume: &Volume, id: FileId, given: Given) -> Result<(), Failure> {
+    let mut all = kept(volume, id)?;
+    for attribute in given.0 {
         all.retain(|other| other.name != attribute.name);
         if !attribute.value.is_empty() {
             all.push(attribute);
@@ -127,8 +143,9 @@ pub(crate) fn set(volume: &Volume, irp: &IRP, stack: &IO_STACK_LOCATION) -> Answ
     }
     let mut list = vec![0; stack.Parameters.SetEa().Length.get() as usize];
     boundary::copy::read(buffer::data_address(irp)?, &mut list)?;
+    let given = Given::read(&list)?;
     let _guard = ResourceGuard::exclusive(volume.resource)?;
-    merge(volume, fcb.id(), &list)?;
+    merge(volume, fcb.id(), given)?;
     Ok(NtStatus::SUCCESS.into())
 }
 

@@ -5,7 +5,9 @@
 //!
 //! UNSAFETY: follows the access state of a create.
 
-use nt_abi::{IO_SECURITY_CONTEXT, IO_STACK_LOCATION, IRP, NtStatus, file_access as access, sl_flags};
+use nt_abi::{
+    ACCESS_STATE, IO_SECURITY_CONTEXT, IO_STACK_LOCATION, IRP, NtStatus, file_access as access, sl_flags,
+};
 use nt_ex::resource::ResourceGuard;
 use nt_se::acl;
 use nt_se::capture;
@@ -27,24 +29,25 @@ const INHERIT_ONLY: u8 = 8;
 const INHERITED: u8 = 0x10;
 
 /// Who opens, and which descriptor a new file is to have.
-pub(crate) struct Opener {
+pub(crate) struct Opener<'a> {
     /// The token, 0 when nothing is checked.
     token: usize,
+    state: Option<&'a ACCESS_STATE>,
     given: Option<Parts>,
 }
 
-impl Opener {
+impl<'a> Opener<'a> {
     /// Who sent a create.
     ///
     /// Errors: INVALID_SECURITY_DESCR
     pub(crate) fn of(
         irp: &IRP,
         stack: &IO_STACK_LOCATION,
-        context: &IO_SECURITY_CONTEXT,
+        context: &'a IO_SECURITY_CONTEXT,
     ) -> Result<Self, Failure> {
         // SAFETY: the security context of a create names its access state.
         let Some(state) = (unsafe { context.AccessState.get().as_ref() }) else {
-            return Ok(Self { token: 0, given: None });
+            return Ok(Self { token: 0, state: None, given: None });
         };
         let checked =
             irp.RequestorMode.get() != 0 || stack.Flags.get() & sl_flags::SL_FORCE_ACCESS_CHECK != 0;
@@ -55,18 +58,35 @@ impl Opener {
             0 => None,
             address => Some(capture::descriptor(address)?.ok_or(NtStatus::INVALID_SECURITY_DESCR)?),
         };
-        Ok(Self { token: if checked { token } else { 0 }, given })
+        Ok(Self { token: if checked { token } else { 0 }, state: Some(state), given })
     }
 
-    /// Whether the file may be opened for `desired`. Errors: ACCESS_DENIED · PRIVILEGE_NOT_HELD
-    pub(crate) fn check(&self, volume: &Volume, id: FileId, desired: u32) -> Result<(), Failure> {
+    /// What an open for `desired` is granted; an overwrite needs more than it says.
+    ///
+    /// Errors: ACCESS_DENIED · PRIVILEGE_NOT_HELD
+    pub(crate) fn check(
+        &self,
+        volume: &Volume,
+        id: FileId,
+        desired: u32,
+        overwrites: bool,
+    ) -> Result<u32, Failure> {
         if self.token == 0 {
-            return Ok(());
+            return Ok(whole(desired));
         }
-        let Some(descriptor) = volume.store.blob(id, Blob::Security)? else { return Ok(()) };
+        let Some(descriptor) = volume.store.blob(id, Blob::Security)? else { return Ok(whole(desired)) };
         let token = se_token_description(self.token)?;
-        se_access_check(Some(&descriptor), &token, desired, 0, &nt_io::FILE_MAPPING, 1)?;
-        Ok(())
+        let needed = desired | if overwrites { access::FILE_WRITE_DATA } else { 0 };
+        let granted = se_access_check(Some(&descriptor), &token, needed, 0, &nt_io::FILE_MAPPING, 1)?;
+        Ok(if desired & access::MAXIMUM_ALLOWED != 0 { granted } else { desired })
+    }
+
+    /// Tells the I/O manager what the open's handle may do.
+    pub(crate) fn grant(&self, granted: u32) {
+        if let Some(state) = self.state {
+            state.PreviouslyGrantedAccess.set(granted);
+            state.RemainingDesiredAccess.set(0);
+        }
     }
 
     /// Gives the new file `id` in `parent` what it inherits and what its maker gave it.
@@ -171,7 +191,8 @@ pub(crate) fn set(volume: &Volume, stack: &IO_STACK_LOCATION) -> Answer {
     Ok(NtStatus::SUCCESS.into())
 }
 
-/// The rights that are checked of what a create wants: an overwrite needs more than it says.
-pub(crate) fn wanted(desired: u32, overwrites: bool) -> u32 {
-    desired | if overwrites { access::FILE_WRITE_DATA } else { 0 }
+/// All that is wanted, where nothing forbids it.
+pub(crate) fn whole(desired: u32) -> u32 {
+    let maximum = if desired & access::MAXIMUM_ALLOWED != 0 { access::FILE_ALL_ACCESS } else { 0 };
+    (desired & !access::MAXIMUM_ALLOWED) | maximum
 }

@@ -111,6 +111,8 @@ struct OpenPacket {
     transaction: usize,
     /// A list that a filter attached to the create.
     attached_list: usize,
+    /// What the handle may do, as the file system says.
+    granted: u32,
     information: usize,
     /// A file system or filter has had the open start again.
     reparsed: bool,
@@ -176,13 +178,12 @@ fn check(p: &CreateParameters<'_>) -> NtStatus {
 /// Errors:  INVALID_PARAMETER · what the object manager says of the name · what the file system answers
 pub fn io_create_file(p: &CreateParameters<'_>) -> Result<Opened, Raise> {
     let opened = open(p)?;
-    let (file, information) = match opened {
-        Ok(opened) => opened,
+    let Found { file, information, granted } = match opened {
+        Ok(found) => found,
         Err(failed) => {
             return Ok(Opened { status: failed.status, information: failed.information, handle: 0 });
         }
     };
-    let granted = crate::subsystem().file_type().grant(p.access);
     file.Flags.fetch_or(FO_HANDLE_CREATED, Ordering::Relaxed);
     let handle = nt_ob::ob_create_handle(address(file), granted, p.object_attributes);
     objects::dereference(address(file))?;
@@ -198,10 +199,17 @@ pub fn io_create_file(p: &CreateParameters<'_>) -> Result<Opened, Raise> {
 pub fn io_create_file_object(
     p: &CreateParameters<'_>,
 ) -> Result<Result<(&'static FILE_OBJECT, usize), IoStatus>, Raise> {
-    open(p)
+    Ok(open(p)?.map(|found| (found.file, found.information)))
 }
 
-fn open(p: &CreateParameters<'_>) -> Result<Result<(&'static FILE_OBJECT, usize), IoStatus>, Raise> {
+/// What an open ended with.
+struct Found {
+    file: &'static FILE_OBJECT,
+    information: usize,
+    granted: u32,
+}
+
+fn open(p: &CreateParameters<'_>) -> Result<Result<Found, IoStatus>, Raise> {
     if p.create_flags & option::IO_NO_PARAMETER_CHECKING == 0 {
         let status = check(p);
         if status != NtStatus::SUCCESS {
@@ -224,6 +232,7 @@ fn open(p: &CreateParameters<'_>) -> Result<Result<(&'static FILE_OBJECT, usize)
         ecp_list: p.ecp_list,
         transaction: p.transaction,
         attached_list: 0,
+        granted: 0,
         information: 0,
         reparsed: false,
     };
@@ -236,10 +245,7 @@ fn open(p: &CreateParameters<'_>) -> Result<Result<(&'static FILE_OBJECT, usize)
     opened
 }
 
-fn look_up(
-    p: &CreateParameters<'_>,
-    packet: &mut OpenPacket,
-) -> Result<Result<(&'static FILE_OBJECT, usize), IoStatus>, Raise> {
+fn look_up(p: &CreateParameters<'_>, packet: &mut OpenPacket) -> Result<Result<Found, IoStatus>, Raise> {
     let mut attributes = ObjectAttributes::relative(p.root, p.name, p.object_attributes);
     if let Some(root) = p.root_file {
         match open_from(root, p.name, p.object_attributes, packet)? {
@@ -259,9 +265,9 @@ fn look_up(
     }
 }
 
-fn found(file: usize, packet: &OpenPacket) -> Result<(&'static FILE_OBJECT, usize), IoStatus> {
+fn found(file: usize, packet: &OpenPacket) -> Result<Found, IoStatus> {
     at_address(file)
-        .map(|file| (file, packet.information))
+        .map(|file| Found { file, information: packet.information, granted: packet.granted })
         .ok_or(IoStatus::of(NtStatus::OBJECT_TYPE_MISMATCH))
 }
 
@@ -487,10 +493,9 @@ fn open_on(
     lists.set(if packet.attached_list == 0 { packet.ecp_list } else { packet.attached_list });
     let sent = send_create(file, &target, attributes, packet)?;
     // A list that is attached stays with the open, also when that begins again elsewhere.
-    match lists.replace(0) {
-        list if list == packet.ecp_list => {}
-        list => packet.attached_list = list,
-    }
+    // What a filter attached in an earlier attempt and took off in this one is its own again.
+    let list = lists.replace(0);
+    packet.attached_list = if list == packet.ecp_list { 0 } else { list };
     let result = match sent {
         Ok(Some(result)) => result,
         Ok(None) => {
@@ -525,7 +530,7 @@ fn send_create(
     file: &'static FILE_OBJECT,
     target: &Target,
     attributes: u32,
-    packet: &OpenPacket,
+    packet: &mut OpenPacket,
 ) -> Result<Result<Option<IoStatus>, NtStatus>, Raise> {
     let device = target.device;
     let request = match Request::with_stack(Some(file), device, device.StackSize.get() as u8) {
@@ -565,6 +570,9 @@ fn send_create(
         Some(true) => request.abandon().map(|()| None),
         _ => request.send_synchronous().map(Some),
     };
+    // What the file system and the filters left unchecked, nobody forbids.
+    nt_se::se_grant_remaining(&state, &crate::subsystem().file_type().mapping());
+    packet.granted = state.PreviouslyGrantedAccess.get();
     nt_se::se_delete_access_state(&state)?;
     crate::memory::free_any(ea)?;
     result.map(Ok)

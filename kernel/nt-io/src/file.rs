@@ -136,8 +136,8 @@ pub fn io_get_transaction_parameter_block(file: &FILE_OBJECT) -> usize {
 }
 
 /// Keeps the reparse data of a create's answer until [`take_reparse_data`].
-pub(crate) fn keep_reparse_data(file: &FILE_OBJECT, block: usize) {
-    state(file).reparse_data.set(block);
+pub(crate) fn keep_reparse_data(file: &FILE_OBJECT, block: usize) -> Result<(), Raise> {
+    crate::memory::free_any(state(file).reparse_data.replace(block))
 }
 
 /// The reparse data of the create's answer, 0 without any. The caller frees them.
@@ -339,6 +339,7 @@ pub(crate) fn deleted(object: usize) -> Result<(), Raise> {
 fn release(file: &'static FILE_OBJECT) -> Result<(), Raise> {
     let state = state(file);
     drop_context(state);
+    crate::memory::free_any(state.reparse_data.replace(0))?;
     let transaction = state.transaction[1].replace(0);
     if transaction != 0 {
         objects::dereference(transaction)?;

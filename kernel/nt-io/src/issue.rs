@@ -421,7 +421,7 @@ fn finish(irp: &'static IRP, tail: &'static Tail) -> IoResult {
     let reparse_data = irp.AuxiliaryBuffer().replace(std::ptr::null_mut()) as usize;
     if reparse_data != 0 {
         match file {
-            Some(file) => crate::file::keep_reparse_data(file, reparse_data),
+            Some(file) => crate::file::keep_reparse_data(file, reparse_data)?,
             None => memory::free_any(reparse_data)?,
         }
     }

@@ -2,7 +2,10 @@
 
 use altimeter::session::{Handle, OpenRequest, Session};
 use altimeter::{Machine, NtStatus, Options, Stopped, VolumeSource, utf16};
-use nt_abi::{FILE_GENERIC_READ, FILE_GENERIC_WRITE, GENERIC_READ, GENERIC_WRITE, READ_CONTROL, WRITE_DAC};
+use nt_abi::{
+    FILE_GENERIC_READ, FILE_GENERIC_WRITE, FILE_READ_DATA, FILE_WRITE_DATA, GENERIC_READ, GENERIC_WRITE,
+    MAXIMUM_ALLOWED, READ_CONTROL, WRITE_DAC,
+};
 use nt_se::Sid;
 use nt_se::descriptor::{DACL, OWNER, Parts, allow_list};
 
@@ -55,6 +58,15 @@ fn query(handle: &Handle, information: u32) -> Result<Parts, Stopped> {
     Ok(Parts::read(&bytes).expect("a descriptor"))
 }
 
+/// What a handle may do.
+fn granted(handle: &Handle) -> Result<u32, Stopped> {
+    let buffer = nt_mm::UserBuffer::new(4).expect("user memory");
+    let class = nt_abi::FileAccessInformation;
+    let asked = nt_io::nt_query_information_file(handle.value(), buffer.address(), 4, class)?;
+    assert_eq!(asked.status, NtStatus::SUCCESS);
+    Ok(u32::from_le_bytes(buffer.to_vec(4).expect("the answer").try_into().expect("four bytes")))
+}
+
 #[test]
 fn a_filter_reads_and_sets_the_descriptor_of_a_file_below_itself() {
     // spec: PARM-30
@@ -104,7 +116,16 @@ fn look(session: &Session) -> Result<(), Stopped> {
     let path = utf16(r"\closed\file");
     let over = OpenRequest::on_volume(&path).access(GENERIC_READ).disposition(nt_abi::FILE_OVERWRITE);
     assert_eq!(session.open(&over)?.err(), Some(NtStatus::ACCESS_DENIED), "an overwrite writes");
-    Ok(())
+    let stream = tried(session, r"\closed\file:new", GENERIC_READ)?;
+    assert_eq!(stream, NtStatus::ACCESS_DENIED, "a new stream is written to its file");
+    let most = open(session, r"\closed\file", MAXIMUM_ALLOWED, 0)?.expect("something is allowed");
+    let granted = granted(&most)?;
+    assert_eq!(granted & (FILE_READ_DATA | FILE_WRITE_DATA), FILE_READ_DATA, "{granted:#X}");
+    assert_eq!(session.write(&most, Some(0), b"x")?.status, NtStatus::ACCESS_DENIED);
+    session.close(most)?;
+    let most = open(session, r"\closed\plain", MAXIMUM_ALLOWED, 0)?.expect("everything is allowed");
+    assert_eq!(self::granted(&most)?, nt_abi::FILE_ALL_ACCESS);
+    session.close(most).map(|_| ())
 }
 
 #[test]
