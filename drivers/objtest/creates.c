@@ -142,6 +142,7 @@ static VOID Attach(PFLT_CALLBACK_DATA Data, PCFLT_RELATED_OBJECTS FltObjects)
     REQUIRE(context != NULL && FltAllocateExtraCreateParameterList(Filter, 0, &list) == STATUS_SUCCESS);
     context->Value = 4711;
     CHECK(FltInsertExtraCreateParameter(Filter, list, context) == STATUS_SUCCESS);
+    CHECK(FltSetEcpListIntoCallbackData(Filter, Data, (PECP_LIST)context) == STATUS_INVALID_PARAMETER);
     CHECK(FltSetEcpListIntoCallbackData(Filter, Data, list) == STATUS_SUCCESS);
     CHECK(FltSetEcpListIntoCallbackData(Filter, Data, list) == STATUS_INVALID_PARAMETER_3);
     Results.Reserved[1]++;

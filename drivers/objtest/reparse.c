@@ -118,6 +118,27 @@ static ULONG EaEntry(PUCHAR To, PCSTR Name, PCSTR Value, ULONG Next)
     return FIELD_OFFSET(FILE_FULL_EA_INFORMATION, EaName) + name + 1 + value;
 }
 
+/* Creates a file below FltObjects' instance with a list of extended attributes, or opens it without one. */
+static NTSTATUS CreateWith(PCFLT_RELATED_OBJECTS FltObjects, PCWSTR Name, PVOID List, ULONG Length)
+{
+    UNICODE_STRING name = Text(Name);
+    OBJECT_ATTRIBUTES attributes;
+    IO_STATUS_BLOCK io;
+    HANDLE handle;
+    PFILE_OBJECT file;
+    NTSTATUS status;
+
+    InitializeObjectAttributes(&attributes, &name, OBJ_KERNEL_HANDLE | OBJ_CASE_INSENSITIVE, NULL, NULL);
+    status = FltCreateFileEx(Filter, FltObjects->Instance, &handle, &file, GENERIC_READ | SYNCHRONIZE, &attributes, &io,
+                             NULL, FILE_ATTRIBUTE_NORMAL, FILE_SHARE_READ, List == NULL ? FILE_OPEN : FILE_CREATE,
+                             FILE_SYNCHRONOUS_IO_NONALERT, List, Length, 0);
+    if (NT_SUCCESS(status)) {
+        ObDereferenceObject(file);
+        (VOID)FltClose(handle);
+    }
+    return status;
+}
+
 /* spec: PARM-29 */
 static VOID Attributes(PFLT_CALLBACK_DATA Data, PCFLT_RELATED_OBJECTS FltObjects)
 {
@@ -159,6 +180,12 @@ static VOID Attributes(PFLT_CALLBACK_DATA Data, PCFLT_RELATED_OBJECTS FltObjects
     CHECK(count == 18 && RtlCompareMemory(found->EaName, "TWO", 3) == 3);
     length = EaEntry(list, "a:b", "x", 0);
     CHECK(FltSetEaFile(instance, file, list, length) == STATUS_INVALID_EA_NAME);
+    /* Nothing is made with attributes that are wrong, nor with more than a file may have. */
+    CHECK(CreateWith(FltObjects, L"\\??\\C:\\with-wrong", list, length) == STATUS_INVALID_EA_NAME);
+    CHECK(CreateWith(FltObjects, L"\\??\\C:\\with-wrong", NULL, 0) == STATUS_OBJECT_NAME_NOT_FOUND);
+    length = EaEntry(list, "kept", "x", 0);
+    CHECK(CreateWith(FltObjects, L"\\??\\C:\\with-right", list, length) == STATUS_SUCCESS);
+    CHECK(CreateWith(FltObjects, L"\\??\\C:\\with-right", NULL, 0) == STATUS_SUCCESS);
 }
 
 const GROUP ReparseGroups[] = {

@@ -417,8 +417,14 @@ pub fn set_list_into_irp(irp: &IRP, list: usize) -> NtStatus {
     }
 }
 
-/// Attaches a list to the create of a file object. Source: ECP-02. Errors: INVALID_PARAMETER_3 (it has a list).
+/// Attaches a list to the create of a file object.
+///
+/// Source:  ECP-02
+/// Errors:  INVALID_PARAMETER (no list) · INVALID_PARAMETER_3 (it has a list)
 pub fn attach(file: &FILE_OBJECT, list: usize) -> NtStatus {
+    if list_at(list).is_none() {
+        return NtStatus::INVALID_PARAMETER;
+    }
     if list_of(file).get() != 0 {
         return NtStatus::INVALID_PARAMETER_3;
     }

@@ -10,12 +10,12 @@ use nt_ob::ObjectAttributes;
 
 use crate::argument::{arg, load_if, optional, rows, store, store_if};
 use crate::flt_filter::instance;
-use crate::zw_file::DriverContext;
+use crate::zw_file::{DriverContext, list};
 
 rows! { "fltmgr.sys", "fltmgr";
-    FltCreateFile partial "no extended attributes; GIO-24 to GIO-27";
-    FltCreateFileEx partial "no extended attributes; GIO-24 to GIO-27";
-    FltCreateFileEx2 partial "no extended attributes; GIO-24 to GIO-27";
+    FltCreateFile done "GIO-24 to GIO-27";
+    FltCreateFileEx done "GIO-24 to GIO-27";
+    FltCreateFileEx2 done "GIO-24 to GIO-27";
     FltClose done "GIO-27";
     FltCancelFileOpen done "GIO-36 to GIO-38";
     FltReadFile done "GIO-16 to GIO-22";
@@ -44,6 +44,8 @@ struct Create {
     share: u32,
     disposition: u32,
     options: u32,
+    /// Address and bytes of a list of extended attributes.
+    ea: (usize, u32),
     flags: u32,
     context: DriverContext,
 }
@@ -64,10 +66,12 @@ fn create(
         Err(status) => return Ok(status),
     };
     let below = if address == 0 { None } else { Some(instance(address)?) };
+    let ea = list(create.ea.0, create.ea.1)?;
     let parameters = CreateParameters {
         name: &attributes.name,
         root: attributes.root,
         object_attributes: attributes.attributes,
+        ea: &ea,
         access: create.access,
         file_attributes: create.file_attributes,
         share: create.share,
@@ -132,8 +136,8 @@ fn allocate(
 
 export! {
     /// Opens a file below an instance.
-    pub fn FltCreateFile(_filter: usize, address: usize, handle: *mut usize, access: u32, attributes: usize, iosb: *mut IO_STATUS_BLOCK, allocation: *mut i64, file_attributes: u32, share: u32, disposition: u32, options: u32, _ea: usize, _ea_length: u32, flags: u32) -> NtStatus [irql <= PASSIVE_LEVEL] {
-        let wanted = Create { access, attributes, allocation, file_attributes, share, disposition, options, flags, context: DriverContext::default() };
+    pub fn FltCreateFile(_filter: usize, address: usize, handle: *mut usize, access: u32, attributes: usize, iosb: *mut IO_STATUS_BLOCK, allocation: *mut i64, file_attributes: u32, share: u32, disposition: u32, options: u32, ea: usize, ea_length: u32, flags: u32) -> NtStatus [irql <= PASSIVE_LEVEL] {
+        let wanted = Create { access, attributes, allocation, file_attributes, share, disposition, options, ea: (ea, ea_length), flags, context: DriverContext::default() };
         create(address, handle, std::ptr::null_mut(), iosb, &wanted)
     }
 
@@ -159,15 +163,15 @@ export! {
     }
 
     /// Opens a file below an instance and gives its file object too, referenced.
-    pub fn FltCreateFileEx(_filter: usize, address: usize, handle: *mut usize, file: *mut usize, access: u32, attributes: usize, iosb: *mut IO_STATUS_BLOCK, allocation: *mut i64, file_attributes: u32, share: u32, disposition: u32, options: u32, _ea: usize, _ea_length: u32, flags: u32) -> NtStatus [irql <= PASSIVE_LEVEL] {
-        let wanted = Create { access, attributes, allocation, file_attributes, share, disposition, options, flags, context: DriverContext::default() };
+    pub fn FltCreateFileEx(_filter: usize, address: usize, handle: *mut usize, file: *mut usize, access: u32, attributes: usize, iosb: *mut IO_STATUS_BLOCK, allocation: *mut i64, file_attributes: u32, share: u32, disposition: u32, options: u32, ea: usize, ea_length: u32, flags: u32) -> NtStatus [irql <= PASSIVE_LEVEL] {
+        let wanted = Create { access, attributes, allocation, file_attributes, share, disposition, options, ea: (ea, ea_length), flags, context: DriverContext::default() };
         create(address, handle, file, iosb, &wanted)
     }
 
     /// The same with what a driver says beyond the parameters. The device is the instance's.
-    pub fn FltCreateFileEx2(_filter: usize, address: usize, handle: *mut usize, file: *mut usize, access: u32, attributes: usize, iosb: *mut IO_STATUS_BLOCK, allocation: *mut i64, file_attributes: u32, share: u32, disposition: u32, options: u32, _ea: usize, _ea_length: u32, flags: u32, context: usize) -> NtStatus [irql <= PASSIVE_LEVEL] {
+    pub fn FltCreateFileEx2(_filter: usize, address: usize, handle: *mut usize, file: *mut usize, access: u32, attributes: usize, iosb: *mut IO_STATUS_BLOCK, allocation: *mut i64, file_attributes: u32, share: u32, disposition: u32, options: u32, ea: usize, ea_length: u32, flags: u32, context: usize) -> NtStatus [irql <= PASSIVE_LEVEL] {
         let context = DriverContext::read(context)?;
-        let wanted = Create { access, attributes, allocation, file_attributes, share, disposition, options, flags, context };
+        let wanted = Create { access, attributes, allocation, file_attributes, share, disposition, options, ea: (ea, ea_length), flags, context };
         create(address, handle, file, iosb, &wanted)
     }
 

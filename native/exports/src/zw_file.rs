@@ -73,7 +73,8 @@ fn asynchronous(event: usize, apc: NativeFn, apc_context: usize, block: *mut u64
     Asynchronous { event, apc, apc_context, iosb: block as usize }
 }
 
-fn list(address: usize, length: u32) -> Result<Vec<u8>, Raise> {
+/// A caller's list of extended attributes.
+pub(crate) fn list(address: usize, length: u32) -> Result<Vec<u8>, Raise> {
     let mut bytes = Vec::new();
     if address != 0 {
         copy::append(&mut bytes, address, length as usize).map_err(fault)?;
