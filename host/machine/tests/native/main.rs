@@ -24,6 +24,7 @@ mod parameter_block;
 mod pended;
 mod post_operation;
 mod pre_operation;
+mod recorded;
 mod registration;
 mod reparse;
 mod replay;
