@@ -304,8 +304,3 @@ impl crate::Flt {
         self.tables.lock().filters.clone()
     }
 }
-
-/// Whether the machine has a filter manager at all.
-pub fn is_present() -> bool {
-    current_core().try_get::<crate::Flt>().is_some()
-}

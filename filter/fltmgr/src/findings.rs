@@ -9,7 +9,7 @@ use nt_abi::NativeFn;
 use nt_ke::{Finding, Severity, current_core};
 
 use crate::anchor::Anchored;
-use crate::{Flt, flt};
+use crate::flt;
 
 /// How often one kind of finding is listed.
 pub const LISTED: u32 = 16;
@@ -95,15 +95,4 @@ pub fn report_held_references<T: Anchored>(object: &T, driver: &str, name: &str)
         ),
     );
     Ok(())
-}
-
-impl Flt {
-    /// How often each rule was broken, listed or not: rule, filter, count.
-    pub fn finding_counts(&self) -> Vec<(&'static str, String, u32)> {
-        self.findings
-            .lock()
-            .iter()
-            .map(|((rule, driver, _), count)| (*rule, driver.clone(), *count))
-            .collect()
-    }
 }

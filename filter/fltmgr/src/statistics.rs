@@ -40,15 +40,6 @@ pub struct InstanceStatistics {
     pub operations: Vec<OperationStatistics>,
 }
 
-/// One volume's instances, highest altitude first.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct VolumeStack {
-    /// Volume.
-    pub volume: String,
-    /// Filter, instance, altitude, load order group.
-    pub instances: Vec<(String, String, String, Option<&'static str>)>,
-}
-
 impl Flt {
     /// Switches the counters on or off. Off, a callback touches no shared counter.
     pub fn set_statistics(&self, on: bool) {
@@ -100,23 +91,6 @@ impl Flt {
         if self.statistics_on() {
             self.finished.lock().push(of_instance(instance));
         }
-    }
-
-    /// The instances of every volume, as they stand.
-    pub fn stack_description(&self) -> Vec<VolumeStack> {
-        self.volumes()
-            .into_iter()
-            .map(|volume| VolumeStack {
-                volume: lossy(&volume.name),
-                instances: volume
-                    .instances()
-                    .into_iter()
-                    .map(|i| {
-                        (i.filter.label.clone(), lossy(&i.name), i.altitude.to_string(), i.altitude.group())
-                    })
-                    .collect(),
-            })
-            .collect()
     }
 }
 
