@@ -12,7 +12,7 @@ RESULTS Results;
 PFLT_FILTER Filter;
 
 static const GROUP *const Tables[] = {VolumeGroups, LockGroups, BlockGroups, CreateGroups, ReparseGroups, SecurityGroups,
-                                       TransactionGroups};
+                                       TransactionGroups, RenameGroups};
 
 DRIVER_INITIALIZE DriverEntry;
 

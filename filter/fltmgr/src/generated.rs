@@ -19,6 +19,7 @@ use boundary::Raise;
 use nt_abi::{
     FILE_OBJECT, FLTFL_CALLBACK_DATA_GENERATED_IO, IO_STACK_LOCATION, IRP, IRP_BUFFERED_IO, IRP_MJ_CREATE,
     IRP_MJ_FLUSH_BUFFERS, IRP_MJ_QUERY_INFORMATION, IRP_MJ_SET_INFORMATION, IRP_SYNCHRONOUS_API, NtStatus,
+    file_information_class as class,
 };
 use nt_io::{
     CreateParameters, IoStatus, Opened, file_create_context, file_slot, io_allocate_irp, io_create_file,
@@ -151,8 +152,7 @@ pub fn flt_query_information_file(
 /// Sets information below `instance` from `buffer`.
 ///
 /// Source:  FltSetInformationFile; GIO-31. IRQL: PASSIVE_LEVEL
-/// Errors:  NOT_SUPPORTED (a rename or link with a root directory or a path: this version opens no target
-///          directory here) · what the file system answered
+/// Errors:  of a rename or link also as [`nt_io::io_open_target_directory`] · what the file system answered
 pub fn flt_set_information_file(
     instance: &Instance,
     file: &'static FILE_OBJECT,
@@ -160,19 +160,33 @@ pub fn flt_set_information_file(
     length: u32,
     class: u32,
 ) -> Result<IoStatus, Raise> {
-    if crate::names::names_target(class) && crate::names::target_needs_directory(buffer, length) {
-        return Ok(IoStatus { status: NtStatus::NOT_SUPPORTED, information: 0 });
-    }
-    issue(&instance.volume, Some(&instance.altitude), file, IRP_MJ_SET_INFORMATION, |irp, stack| {
-        irp.Flags.set(IRP_SYNCHRONOUS_API | IRP_BUFFERED_IO);
-        irp.SystemBuffer().set(buffer as *mut _);
-        let set = stack.Parameters.SetFile();
-        set.Length.set(length);
-        set.FileInformationClass.set(class);
-        if crate::names::names_target(class) {
-            set.ReplaceIfExists.set(boundary::copy::read_value::<u8>(buffer).unwrap_or(0));
+    let open = |parameters: CreateParameters<'_>| flt_create_file(Some(instance), parameters);
+    let target = if nt_io::names_target(class) {
+        match nt_io::io_open_target_directory(file, buffer, length, 0, open)? {
+            Ok(target) => target,
+            Err(failed) => return Ok(failed),
         }
-    })
+    } else {
+        None
+    };
+    let result =
+        issue(&instance.volume, Some(&instance.altitude), file, IRP_MJ_SET_INFORMATION, |irp, stack| {
+            irp.Flags.set(IRP_SYNCHRONOUS_API | IRP_BUFFERED_IO);
+            irp.SystemBuffer().set(buffer as *mut _);
+            let set = stack.Parameters.SetFile();
+            set.Length.set(length);
+            set.FileInformationClass.set(class);
+            if matches!(class, class::FileRenameInformation | class::FileLinkInformation) {
+                set.ReplaceIfExists.set(boundary::copy::read_value::<u8>(buffer).unwrap_or(0));
+            }
+            if let Some(target) = &target {
+                set.FileObject.set(std::ptr::from_ref(target.file()).cast_mut());
+            }
+        });
+    if let Some(target) = target {
+        target.close()?;
+    }
+    result
 }
 
 /// Flushes a file below `instance`. Source: FltFlushBuffers; GIO-32. IRQL: PASSIVE_LEVEL.

@@ -1,6 +1,7 @@
 //! Reparse points that a minifilter sets and removes below itself. Statements: RTAG-01 to RTAG-04.
 
 use boundary::{Raise, copy};
+use nt_abi::file_flags::{FSCTL_DELETE_REPARSE_POINT, FSCTL_SET_REPARSE_POINT};
 use nt_abi::{FILE_OBJECT, NtStatus};
 use nt_ex::pool::{self, PoolKind};
 use nt_io::ControlBuffers;
@@ -9,8 +10,6 @@ use crate::control::flt_fs_control_file;
 use crate::instance::Instance;
 
 const TAG: u32 = u32::from_le_bytes(*b"FMrp");
-const FSCTL_SET_REPARSE_POINT: u32 = 0x0009_00A4;
-const FSCTL_DELETE_REPARSE_POINT: u32 = 0x0009_00AC;
 const MICROSOFT: u32 = 0x8000_0000;
 
 /// A tag, and whose it is.

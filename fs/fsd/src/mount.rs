@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use boundary::Raise;
-use nt_abi::{DEVICE_OBJECT, IO_STACK_LOCATION, IRP, NtStatus, device_type, do_flags, irp_mn};
+use nt_abi::{
+    DEVICE_OBJECT, FSCTL_DELETE_REPARSE_POINT, FSCTL_GET_REPARSE_POINT, FSCTL_IS_VOLUME_MOUNTED,
+    FSCTL_SET_REPARSE_POINT, IO_STACK_LOCATION, IRP, NtStatus, device_type, do_flags, irp_mn,
+};
 
 use crate::fcb::Volume;
 use crate::{Answer, Done, Failure, Fsd, FsdMedium, reparse};
@@ -12,8 +15,6 @@ use crate::{Answer, Done, Failure, Fsd, FsdMedium, reparse};
 /// name rules, streams and statuses it follows.
 pub const FILE_SYSTEM_NAME: &str = "\\FileSystem\\Ntfs";
 const CONTROL_DEVICE_NAME: &str = "\\Ntfs";
-
-const FSCTL_IS_VOLUME_MOUNTED: u32 = 0x0009_0028;
 
 /// Makes the driver and its control device, and tells the I/O manager. Once per machine.
 ///
@@ -81,9 +82,9 @@ pub(crate) fn control(volume: &Volume, irp: &'static IRP, stack: &IO_STACK_LOCAT
         irp_mn::IRP_MN_USER_FS_REQUEST | irp_mn::IRP_MN_KERNEL_CALL => {
             match stack.Parameters.FileSystemControl().FsControlCode.get() {
                 FSCTL_IS_VOLUME_MOUNTED => Ok(Done::new(NtStatus::SUCCESS, 0)),
-                code @ (reparse::FSCTL_SET_REPARSE_POINT
-                | reparse::FSCTL_GET_REPARSE_POINT
-                | reparse::FSCTL_DELETE_REPARSE_POINT) => reparse::control(volume, irp, stack, code),
+                code @ (FSCTL_SET_REPARSE_POINT | FSCTL_GET_REPARSE_POINT | FSCTL_DELETE_REPARSE_POINT) => {
+                    reparse::control(volume, irp, stack, code)
+                }
                 _ => Err(NtStatus::INVALID_DEVICE_REQUEST.into()),
             }
         }

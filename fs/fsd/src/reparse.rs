@@ -9,17 +9,16 @@
 //! Who opens the link itself says FILE_OPEN_REPARSE_POINT. Nobody looks for reparse points where the store says that it has
 //! none. Statements: TAG-01, RTAG-01, RTAG-03.
 
-use nt_abi::{IO_STACK_LOCATION, IRP, NtStatus, file_access as access, file_attributes as attribute};
+use nt_abi::{
+    FSCTL_GET_REPARSE_POINT, FSCTL_SET_REPARSE_POINT, IO_REPARSE_TAG_MOUNT_POINT, IO_REPARSE_TAG_SYMLINK,
+    IO_STACK_LOCATION, IRP, NtStatus, file_access as access, file_attributes as attribute,
+};
 use nt_ex::pool::{self, PoolKind};
 use nt_ex::resource::ResourceGuard;
 use store::{Blob, FileId, MetadataChange};
 
 use crate::fcb::{Fcb, Volume, of_file};
 use crate::{Answer, Done, Failure, buffer};
-
-pub(crate) const FSCTL_SET_REPARSE_POINT: u32 = 0x0009_00A4;
-pub(crate) const FSCTL_GET_REPARSE_POINT: u32 = 0x0009_00A8;
-pub(crate) const FSCTL_DELETE_REPARSE_POINT: u32 = 0x0009_00AC;
 
 const TAG: u32 = u32::from_le_bytes(*b"FsRp");
 /// `REPARSE_DATA_BUFFER` up to its data, and `REPARSE_GUID_DATA_BUFFER`.
@@ -30,8 +29,6 @@ const LARGEST: usize = 16 << 10;
 const MICROSOFT: u32 = 0x8000_0000;
 /// The tag stands for another named thing: what has it is never full of names of its own.
 const SURROGATE: u32 = 0x2000_0000;
-const MOUNT_POINT: u32 = 0xA000_0003;
-const SYMBOLIC_LINK: u32 = 0xA000_000C;
 
 fn u16_at(bytes: &[u8], at: usize) -> usize {
     usize::from(u16::from_le_bytes([bytes[at], bytes[at + 1]]))
@@ -130,8 +127,8 @@ fn check(given: &[u8]) -> Result<(), NtStatus> {
         return Err(NtStatus::IO_REPARSE_DATA_INVALID);
     }
     let names = match tag {
-        MOUNT_POINT => HEADER + 8,
-        SYMBOLIC_LINK => HEADER + 12,
+        IO_REPARSE_TAG_MOUNT_POINT => HEADER + 8,
+        IO_REPARSE_TAG_SYMLINK => HEADER + 12,
         _ => return Ok(()),
     };
     let inside = |at: usize| {
@@ -166,7 +163,7 @@ fn set(volume: &Volume, fcb: &Fcb, given: &[u8]) -> Answer {
         if tag & SURROGATE != 0 && !volume.store.list(fcb.id())?.is_empty() {
             return Err(NtStatus::DIRECTORY_NOT_EMPTY.into());
         }
-    } else if tag == MOUNT_POINT {
+    } else if tag == IO_REPARSE_TAG_MOUNT_POINT {
         return Err(NtStatus::NOT_A_DIRECTORY.into());
     }
     volume.store.set_blob(fcb.id(), Blob::Reparse, Some(given))?;

@@ -609,7 +609,7 @@ fn reparse(
     let name = file::file_name(file);
     let data = file::take_reparse_data(file);
     let target = match u32::try_from(tag) {
-        Ok(crate::reparse::MOUNT_POINT | crate::reparse::SYMBOLIC_LINK) if data != 0 => {
+        Ok(nt_abi::IO_REPARSE_TAG_MOUNT_POINT | nt_abi::IO_REPARSE_TAG_SYMLINK) if data != 0 => {
             Some(crate::reparse::target(file, device, &name, data)?)
         }
         _ => None,
@@ -629,9 +629,9 @@ fn reparse(
         }
         (_, Some(_))
             if create_flags & option::IO_STOP_ON_SYMLINK != 0
-                && tag as u32 == crate::reparse::SYMBOLIC_LINK =>
+                && tag as u32 == nt_abi::IO_REPARSE_TAG_SYMLINK =>
         {
-            Parsed::Status(NtStatus::from_bits(0x8000_002D)) // STATUS_STOPPED_ON_SYMLINK
+            Parsed::Status(NtStatus::STOPPED_ON_SYMLINK)
         }
         (_, Some(Ok(target))) => Parsed::Reparse(target),
         (_, Some(Err(status))) => Parsed::Status(status),

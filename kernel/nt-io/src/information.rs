@@ -11,17 +11,17 @@ use nt_abi::{
     IRP_INPUT_OPERATION, IRP_MJ_QUERY_INFORMATION, IRP_MJ_QUERY_VOLUME_INFORMATION, IRP_MJ_SET_INFORMATION,
     IRP_MJ_SET_VOLUME_INFORMATION, IRP_OB_QUERY_NAME, IRP_SYNCHRONOUS_API, NtStatus, create_disposition,
     create_options as option, file_access as right, file_information_class as class,
-    object_attributes as obj,
 };
 use nt_ke::Raise;
 
 use crate::create::{CreateParameters, io_create_file, io_create_file_object};
 use crate::device::io_get_related_device;
 use crate::fast::{FastQuery, io_fast_query};
-use crate::file::{FileLock, OpenFile, open_file, reference_file_by_handle};
+use crate::file::{FileLock, open_file};
 use crate::issue::{Direction, IoResult, IoStatus, Request, previous_mode};
 use crate::objects;
 use crate::pointer::{address, pointer};
+use crate::target::{TargetDirectory, io_open_target_directory, names_target};
 
 /// The options that `FileModeInformation` reports.
 fn mode_of(file: &FILE_OBJECT) -> u32 {
@@ -274,25 +274,17 @@ pub fn nt_set_information_file(handle: usize, buffer: usize, length: u32, class:
     if class == class::FileModeInformation {
         return set_mode(open.file, boundary::copy::read_value(buffer)?);
     }
-    let renames = matches!(
-        class,
-        class::FileRenameInformation
-            | class::FileLinkInformation
-            | class::FileRenameInformationEx
-            | class::FileLinkInformationEx
-    );
-    let target = if renames {
-        match open_target(&open, buffer, length)? {
+    let target = if names_target(class) {
+        match io_open_target_directory(open.file, buffer, length, previous_mode(), |p| io_create_file(&p))? {
             Ok(target) => target,
             Err(failed) => return Ok(failed),
         }
     } else {
         None
     };
-    let result = set(open.file, buffer, length, class, target);
-    if let Some((target, handle)) = target {
-        nt_ob::ob_close_handle(handle, 0)?;
-        objects::dereference(address(target))?;
+    let result = set(open.file, buffer, length, class, target.as_ref());
+    if let Some(target) = target {
+        target.close()?;
     }
     result
 }
@@ -302,7 +294,7 @@ fn set(
     buffer: usize,
     length: u32,
     class: u32,
-    target: Option<(&'static FILE_OBJECT, usize)>,
+    target: Option<&TargetDirectory>,
 ) -> IoResult {
     let request = match Request::new(file, IRP_MJ_SET_INFORMATION) {
         Ok(request) => request,
@@ -320,10 +312,8 @@ fn set(
     if matches!(class, class::FileRenameInformation | class::FileLinkInformation) {
         parameters.ReplaceIfExists.set(boundary::copy::read_value::<u8>(buffer)?);
     }
-    if let Some((target, handle)) = target {
-        parameters.FileObject.set(pointer(target));
-        // `DeleteHandle` shares its place with `ReplaceIfExists`; NT stores none for renames.
-        let _ = handle;
+    if let Some(target) = target {
+        parameters.FileObject.set(pointer(target.file()));
     }
     request.send_synchronous()
 }
@@ -352,54 +342,6 @@ fn set_mode(file: &'static FILE_OBJECT, mode: u32) -> IoResult {
         }
     }
     Ok(IoStatus::of(NtStatus::SUCCESS))
-}
-
-/// The target directory of a rename or link that names one (FS-26): referenced, and its handle.
-type TargetDirectory = Option<(&'static FILE_OBJECT, usize)>;
-
-/// Opens it with SL_OPEN_TARGET_DIRECTORY. `None` for a name in the same directory.
-fn open_target(
-    open: &OpenFile,
-    buffer: usize,
-    length: u32,
-) -> Result<Result<TargetDirectory, IoStatus>, Raise> {
-    let root = boundary::copy::read_value::<u64>(buffer + 8)? as usize;
-    let bytes = boundary::copy::read_value::<u32>(buffer + 0x10)? as usize;
-    if bytes == 0 || !bytes.is_multiple_of(2) || bytes > length as usize - 0x14 {
-        return Ok(Err(IoStatus::of(NtStatus::INVALID_PARAMETER)));
-    }
-    let name = crate::memory::read_units(buffer + 0x14, bytes)?;
-    if name[0] != u16::from(b'\\') && root == 0 {
-        return Ok(Ok(None));
-    }
-    let case = open.file.Flags.load(Ordering::Relaxed) & nt_abi::FO_OPENED_CASE_SENSITIVE;
-    let parameters = CreateParameters {
-        name: &name,
-        root,
-        object_attributes: obj::OBJ_KERNEL_HANDLE | if case == 0 { obj::OBJ_CASE_INSENSITIVE } else { 0 },
-        access: right::FILE_WRITE_DATA | right::SYNCHRONIZE,
-        share: right::FILE_SHARE_READ | right::FILE_SHARE_WRITE | right::FILE_SHARE_DELETE,
-        disposition: create_disposition::FILE_OPEN,
-        options: option::FILE_OPEN_FOR_BACKUP_INTENT,
-        mode: previous_mode(),
-        create_flags: option::IO_OPEN_TARGET_DIRECTORY | option::IO_NO_PARAMETER_CHECKING,
-        ..CreateParameters::default()
-    };
-    let opened = io_create_file(&parameters)?;
-    if opened.handle == 0 {
-        return Ok(Err(IoStatus { status: opened.status, information: opened.information }));
-    }
-    let (target, _) = match reference_file_by_handle(opened.handle, 0, 0) {
-        Ok(found) => found,
-        Err(status) => return Ok(Err(IoStatus::of(status))),
-    };
-    crate::file::set_rename_target(target);
-    if target.DeviceObject.get() != open.file.DeviceObject.get() {
-        nt_ob::ob_close_handle(opened.handle, 0)?;
-        objects::dereference(address(target))?;
-        return Ok(Err(IoStatus::of(NtStatus::NOT_SAME_DEVICE)));
-    }
-    Ok(Ok(Some((target, opened.handle))))
 }
 
 /// Queries information about the volume of an open file.

@@ -41,6 +41,7 @@ mod reparse;
 pub mod share;
 pub mod stack;
 mod subsystem;
+mod target;
 pub mod volume;
 
 pub use build::{
@@ -105,6 +106,7 @@ pub use stack::{
 };
 pub(crate) use subsystem::subsystem;
 pub use subsystem::{FILE_MAPPING, FreeEcpList, Io, set_ecp_list_free};
+pub use target::{TargetDirectory, io_open_target_directory, names_target};
 pub use volume::{
     FsNotify, io_dismount_volume, io_get_disk_device, io_mount_volume, io_register_file_system,
     io_register_fs_registration_change, io_unregister_file_system, io_unregister_fs_registration_change,

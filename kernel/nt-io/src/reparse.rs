@@ -8,10 +8,8 @@
 //! Statements: TAG-01, TAG-02, TAG-03.
 
 use boundary::{Raise, copy};
-use nt_abi::{DEVICE_OBJECT, FILE_OBJECT, NtStatus};
+use nt_abi::{DEVICE_OBJECT, FILE_OBJECT, IO_REPARSE_TAG_SYMLINK, NtStatus};
 
-pub(crate) const MOUNT_POINT: u32 = 0xA000_0003;
-pub(crate) const SYMBOLIC_LINK: u32 = 0xA000_000C;
 const SYMLINK_FLAG_RELATIVE: u32 = 1;
 const HEADER: usize = 8;
 const BACKSLASH: u16 = b'\\' as u16;
@@ -32,12 +30,12 @@ fn read(data: usize) -> Option<Link> {
     let (length, unparsed) = (half(4), half(6));
     let mut body = vec![0; length];
     copy::read(data + HEADER, &mut body).ok()?;
-    let fixed = if tag == SYMBOLIC_LINK { 12 } else { 8 };
+    let fixed = if tag == IO_REPARSE_TAG_SYMLINK { 12 } else { 8 };
     let field = |at: usize| Some(usize::from(u16::from_le_bytes([*body.get(at)?, *body.get(at + 1)?])));
     let (offset, bytes) = (field(0)?, field(2)?);
     let text = body.get(fixed + offset..fixed + offset + bytes)?;
     let name = text.chunks_exact(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]])).collect();
-    let relative = tag == SYMBOLIC_LINK && u32::from(*body.get(8)?) & SYMLINK_FLAG_RELATIVE != 0;
+    let relative = tag == IO_REPARSE_TAG_SYMLINK && u32::from(*body.get(8)?) & SYMLINK_FLAG_RELATIVE != 0;
     Some(Link { name, relative, unparsed: unparsed / 2 })
 }
 

@@ -31,7 +31,7 @@ rows! { "fltmgr.sys", "fltmgr";
     FltReissueSynchronousIo done "GIO-12 to GIO-15";
     FltQueryInformationFile done "GIO-30";
     FltQueryInformationByName partial "the create context is not used; FSF-28";
-    FltSetInformationFile partial "no rename to another directory";
+    FltSetInformationFile done "GIO-31";
     FltFlushBuffers done "GIO-32";
 }
 

@@ -1,7 +1,8 @@
 //! Sections for data scans.
 
-use boundary::{Raise, export};
+use boundary::export;
 use fltmgr::contexts::sections;
+use fltmgr::directory::standard_information;
 use nt_abi::irql::{APC_LEVEL, PASSIVE_LEVEL};
 use nt_abi::{FILE_OBJECT, NtStatus};
 
@@ -16,27 +17,6 @@ rows! { "fltmgr.sys", "fltmgr";
     FltGetSectionContext done "CTX-58";
 }
 
-const TAG: u32 = u32::from_le_bytes(*b"FMsc");
-/// FileStandardInformation and its size.
-const STANDARD: (u32, u32) = (5, 0x18);
-
-/// Size of a file and whether it is a directory, from below the instance.
-fn describe(address: usize, file: &'static FILE_OBJECT) -> Result<sections::Described, Raise> {
-    let Some(block) = nt_ex::pool::allocate_engine(nt_ex::pool::PoolKind::NonPaged, 0x18, TAG) else {
-        return Ok(Err(NtStatus::INSUFFICIENT_RESOURCES));
-    };
-    let at = block.as_ptr() as usize;
-    let instance = instance(address)?;
-    let result = fltmgr::generated::flt_query_information_file(&instance, file, at, STANDARD.1, STANDARD.0)?;
-    let described = if result.status.is_success() {
-        Ok((boundary::copy::read_value::<i64>(at + 8)?, boundary::copy::read_value::<u8>(at + 0x15)? != 0))
-    } else {
-        Err(result.status)
-    };
-    nt_ex::pool::free(block.as_ptr(), Some(TAG))?;
-    Ok(described)
-}
-
 export! {
     /// Announces scans.
     pub fn FltRegisterForDataScan(address: usize) -> NtStatus [irql <= APC_LEVEL] {
@@ -49,7 +29,7 @@ export! {
         arg!(FltCreateSectionForDataScan: file);
         let make = || scan_section(handle, object, size, file, (access, attributes, protection, allocation), wanted);
         let instance = instance(address)?;
-        sections::flt_create_section_for_data_scan(&instance, file, context, (protection, allocation), || describe(address, file), make)
+        sections::flt_create_section_for_data_scan(&instance, file, context, (protection, allocation), || standard_information(file, &instance), make)
     }
 
     /// Ends a scan.

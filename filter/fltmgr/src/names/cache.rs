@@ -20,7 +20,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use boundary::Raise;
 use nt_abi::{
     DEVICE_OBJECT, FILE_OBJECT, FLT_IO_PARAMETER_BLOCK, IO_STACK_LOCATION, IRP, IRP_MJ_SET_INFORMATION,
-    NtStatus,
+    NtStatus, file_information_class as class,
 };
 use nt_io::{Completion, file_slot, io_copy_current_to_next, io_mark_pending, io_set_completion};
 use nt_ke::{Lock, Rank};
@@ -212,7 +212,7 @@ fn changes_names(class: u32) -> bool {
     const FILE_SHORT_NAME_INFORMATION: u32 = 40;
     matches!(
         class,
-        super::FILE_RENAME_INFORMATION | super::FILE_RENAME_INFORMATION_EX | FILE_SHORT_NAME_INFORMATION
+        class::FileRenameInformation | class::FileRenameInformationEx | FILE_SHORT_NAME_INFORMATION
     )
 }
 

@@ -22,15 +22,16 @@ mod tunnel;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use boundary::{Raise, copy};
+use boundary::Raise;
 use nt_abi::irql::APC_LEVEL;
 use nt_abi::{
     FILE_OBJECT, FLT_FILE_NAME_ALLOW_QUERY_ON_REPARSE, FLT_FILE_NAME_DO_NOT_CACHE, FLT_FILE_NAME_NORMALIZED,
     FLT_FILE_NAME_QUERY_ALWAYS_ALLOW_CACHE_LOOKUP, FLT_FILE_NAME_QUERY_CACHE_ONLY,
     FLT_FILE_NAME_QUERY_DEFAULT, FLT_FILE_NAME_QUERY_FILESYSTEM_ONLY,
     FLT_FILE_NAME_REQUEST_FROM_CURRENT_PROVIDER, FLT_FILE_NAME_SHORT, FLT_VALID_FILE_NAME_FORMATS,
-    FLT_VALID_FILE_NAME_QUERY_METHODS, FO_CLEANUP_COMPLETE, IRP_MJ_CLOSE, IRP_MJ_CREATE,
-    IRP_MJ_NETWORK_QUERY_OPEN, IRP_MJ_QUERY_OPEN, NtStatus,
+    FLT_VALID_FILE_NAME_QUERY_METHODS, FO_CLEANUP_COMPLETE, IO_REPARSE_TAG_MOUNT_POINT,
+    IO_REPARSE_TAG_SYMLINK, IRP_MJ_CLOSE, IRP_MJ_CREATE, IRP_MJ_NETWORK_QUERY_OPEN, IRP_MJ_QUERY_OPEN,
+    NtStatus,
 };
 use nt_io::io_get_top_level_irp;
 use nt_ke::irql;
@@ -47,16 +48,8 @@ use crate::findings;
 use crate::flt;
 use crate::frame::{Operation, Phase};
 use crate::instance::Instance;
-use crate::text::BACKSLASH;
 use crate::volume::Volume;
 use cache::Key;
-
-const IO_REPARSE_TAG_MOUNT_POINT: u32 = 0xA000_0003;
-const IO_REPARSE_TAG_SYMLINK: u32 = 0xA000_000C;
-const FILE_RENAME_INFORMATION: u32 = 10;
-const FILE_LINK_INFORMATION: u32 = 11;
-const FILE_RENAME_INFORMATION_EX: u32 = 65;
-const FILE_LINK_INFORMATION_EX: u32 = 72;
 
 /// Who asks, and from where on the file system is asked.
 pub(crate) struct Asker<'a> {
@@ -370,25 +363,4 @@ pub fn flt_purge_file_name_information_cache(
 /// What a symbolic link names, `None` for anything else.
 pub(crate) fn resolve_link(name: &[u16]) -> Result<Option<Vec<u16>>, Raise> {
     Ok(nt_ob::ob_query_symbolic_link(name)?.ok())
-}
-
-/// Whether a class carries the name of a target.
-pub(crate) fn names_target(class: u32) -> bool {
-    matches!(
-        class,
-        FILE_RENAME_INFORMATION
-            | FILE_LINK_INFORMATION
-            | FILE_RENAME_INFORMATION_EX
-            | FILE_LINK_INFORMATION_EX
-    )
-}
-
-/// Whether the target of a rename or link is more than a name in the same directory.
-pub(crate) fn target_needs_directory(buffer: usize, length: u32) -> bool {
-    if length < 0x16 {
-        return false;
-    }
-    let root = copy::read_value::<u64>(buffer + 8).unwrap_or(0);
-    let first = copy::read_value::<u16>(buffer + 0x14).unwrap_or(0);
-    root != 0 || first == BACKSLASH
 }

@@ -1,7 +1,8 @@
 //! Objects beside operations: volumes, instances, references, push locks. `objtest` checks them from native code, in the
 //! callbacks of creates whose names say what.
 
-use altimeter::{DriverSource, Machine, NtStatus, Stopped};
+use altimeter::session::OpenRequest;
+use altimeter::{DriverSource, Machine, NtStatus, Stopped, utf16};
 use nt_abi::{IRP_MJ_SET_INFORMATION, file_information_class as class};
 
 use crate::support::*;
@@ -45,9 +46,14 @@ pub fn assert_reported(cases: &[(&str, &str)]) {
         let machine = machine();
         load(&machine);
         let ran = run(&machine, word);
+        // A machine that stopped has no registry to look into.
+        if ran.is_ok() {
+            assert_eq!(results(&machine, "objtest").failed_lines, Vec::<u32>::new(), "{word}");
+        }
         machine.unload_all();
-        let found = rules(&machine);
-        assert!(found.iter().any(|f| f == rule), "{word} {ran:?}: {rule} is not among {found:?}");
+        let found = machine.report().findings;
+        let told = found.iter().any(|finding| finding.rule == *rule && finding.driver == "objtest");
+        assert!(told, "{word} {ran:?}: {rule} of objtest is not among {found:?}");
     }
 }
 
@@ -117,6 +123,35 @@ fn a_device_that_is_gone_is_said_to_be() {
             Ok(())
         })
         .expect("the machine runs");
+}
+
+#[test]
+fn a_filter_moves_files_to_other_directories_below_itself() {
+    // spec: GIO-31
+    let machine = machine();
+    load(&machine);
+    recorder(&machine, "below", "100000", &["Mode=sz:observe"]);
+    let moved = machine.run(|session| {
+        let folder = utf16(r"\elsewhere");
+        let request = OpenRequest::on_volume(&folder).disposition(nt_abi::FILE_CREATE);
+        let made = session.open(&request.options(nt_abi::FILE_DIRECTORY_FILE))?.expect("a directory");
+        session.close(made.handle)?;
+        let file = create(session, "to-move")?.expect("a file");
+        session.close(file)?;
+        assert_eq!(session.list(&folder)?.expect("a directory").len(), 1);
+        Ok(session.list(&utf16(r"\"))?.expect("the root").len())
+    });
+    assert_eq!(moved.unwrap_or_else(|Stopped| panic!("{:?}", machine.report())), 1, "the directory");
+    // The directory is opened as a target, and named to the file system.
+    let below = results(&machine, "below");
+    let targets = below.of(nt_abi::IRP_MJ_CREATE, false);
+    let targets =
+        targets.iter().filter(|entry| entry.operation_flags & nt_abi::SL_OPEN_TARGET_DIRECTORY != 0);
+    assert_eq!(targets.count(), 3, "one of them is not there");
+    let renames = below.of(IRP_MJ_SET_INFORMATION, false);
+    let directories: Vec<bool> = renames.iter().map(|entry| entry.parameters[2] != 0).collect();
+    assert_eq!(directories, [false, true, true]);
+    assert_all_hold(&machine, 6);
 }
 
 #[test]
