@@ -12,7 +12,7 @@ RESULTS Results;
 PFLT_FILTER Filter;
 
 static const GROUP *const Tables[] = {VolumeGroups, LockGroups, BlockGroups, CreateGroups, ReparseGroups, SecurityGroups,
-                                       TransactionGroups, RenameGroups};
+                                       TransactionGroups, RenameGroups, StatusGroups};
 
 DRIVER_INITIALIZE DriverEntry;
 

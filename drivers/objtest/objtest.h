@@ -19,7 +19,7 @@ typedef struct _GROUP {
 
 /* Each file's, ended by one without a word. */
 extern const GROUP VolumeGroups[], LockGroups[], BlockGroups[], CreateGroups[], ReparseGroups[], SecurityGroups[];
-extern const GROUP TransactionGroups[], RenameGroups[];
+extern const GROUP TransactionGroups[], RenameGroups[], StatusGroups[];
 
 extern RESULTS Results;
 extern PFLT_FILTER Filter;

@@ -324,7 +324,10 @@ pub fn tear_down(instance: &Arc<Instance>, reason: u32) -> Result<bool, Raise> {
     let _waiting = nt_ke::locks::waiting_for(
         "the completion of operations that pend below an instance that goes, or are held by it",
     );
-    while !completion::drain_parked(instance)? || !instance.pended.lock().is_empty() {
+    while !completion::drain_parked(instance)?
+        || !instance.pended.lock().is_empty()
+        || instance.asked.load(Ordering::Acquire) != 0
+    {
         if core.stopping() {
             return Err(Raise::Stop);
         }

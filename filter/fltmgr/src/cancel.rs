@@ -49,6 +49,13 @@ pub fn flt_cancel_io(data: usize) -> Result<bool, Raise> {
     io_cancel_irp(irp)
 }
 
+/// Whether an operation was cancelled; never one without an IRP.
+///
+/// Source: FltIsIoCanceled. IRQL: any
+pub fn flt_is_io_canceled(operation: &Operation) -> bool {
+    operation.irp.get().is_some_and(|irp| irp.Cancel.load(Ordering::Acquire) != 0)
+}
+
 /// Whether the operation is of a kind that can be cancelled while a filter holds it.
 fn can_be_cancelled(operation: &Operation, routine: &str) -> Option<&'static IRP> {
     let irp = operation.irp.get().filter(|_| !is_paging(&operation.data));

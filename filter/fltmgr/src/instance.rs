@@ -65,6 +65,8 @@ pub struct Instance {
     pub(crate) names: AtomicU32,
     /// Files that its filter opened below it and has not closed.
     pub(crate) files: Arc<AtomicU32>,
+    /// Callbacks that wait for what the device below answers.
+    pub(crate) asked: AtomicU32,
 }
 
 impl Anchored for Instance {
@@ -97,6 +99,7 @@ impl Instance {
             scans: AtomicBool::new(false),
             names: AtomicU32::new(0),
             files: Arc::default(),
+            asked: AtomicU32::new(0),
         });
         anchor::bind(&instance);
         Some(instance)

@@ -67,6 +67,7 @@ pub mod safe;
 pub mod security;
 mod situation;
 pub mod statistics;
+pub mod status;
 pub mod swap;
 pub mod tag;
 mod text;

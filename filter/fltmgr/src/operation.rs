@@ -51,6 +51,7 @@ use crate::nodes::{CallbackTable, Node};
 use crate::parameters::{self, SavedIrp};
 use crate::pend::Leg;
 use crate::rows;
+use crate::status;
 use crate::volume::Volume;
 
 /// Who issued the operation.
@@ -144,12 +145,15 @@ pub fn run(volume: &Arc<Volume>, irp: &'static IRP, origin: Origin<'_>) -> Resul
         end_handle(volume, stack)?;
     }
     let climb = match outcome {
-        Outcome::Send if operation.used() == 0 && !operation.modified.get() && !operation.shared.get() => {
+        Outcome::Send if goes_untouched(operation) => {
             flt().frames.give(operation);
             return forward(volume, lower, irp, origin);
         }
         Outcome::Send => send_on(core, operation, leg)?,
-        Outcome::Answered => completion::up(operation, leg)?,
+        Outcome::Answered => {
+            status::tell(status::take(operation), operation.data.IoStatus.Status.get())?;
+            completion::up(operation, leg)?
+        }
         Outcome::Back => completion::back(operation, leg)?,
         Outcome::Left => Climb::Left,
     };
@@ -158,6 +162,15 @@ pub fn run(volume: &Arc<Volume>, irp: &'static IRP, origin: Origin<'_>) -> Resul
     }
     completion::store_result(operation, irp);
     finish(operation, irp, origin)
+}
+
+/// Whether nobody looks at an operation again that goes down.
+#[inline]
+fn goes_untouched(operation: &Operation) -> bool {
+    operation.used() == 0
+        && !operation.modified.get()
+        && !operation.shared.get()
+        && !status::is_asked(operation)
 }
 
 /// What is due when the pre callbacks have run: contexts of a handle and names go with its CLOSE (CTX-56), and scanners hear of what
@@ -249,6 +262,7 @@ pub fn send_on(core: &Core, operation: &'static Operation, mut leg: Leg) -> Resu
         operation.saved.set(SavedIrp::of(irp));
         parameters::store(&operation.iopb, irp, io_next_stack(irp));
     }
+    let asked = status::take(operation);
     let context = std::ptr::from_ref(operation) as usize;
     io_set_completion(irp, Completion::Rust { routine: completion::arrived, context }, true, true, true);
     let status = match io_call_driver(lower, irp) {
@@ -259,6 +273,8 @@ pub fn send_on(core: &Core, operation: &'static Operation, mut leg: Leg) -> Resu
             return Err(raise);
         }
     };
+    // Before anybody else can take the operation over.
+    status::tell(asked, status)?;
     let completed = operation.state.load(Ordering::Acquire) == COMPLETED;
     if completed && operation.is_high() && !leg.waits {
         completion::park(operation);

@@ -390,6 +390,7 @@ pub fn flt_complete_pended_pre_operation(
         Outcome::Left => return Ok(()),
         Outcome::Send => operation::send_on(core, operation, leg)?,
         Outcome::Answered => {
+            crate::status::tell(crate::status::take(operation), operation.data.IoStatus.Status.get())?;
             leg.waits = leg.stays(operation);
             completion::up(operation, leg)?
         }

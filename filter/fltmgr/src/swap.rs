@@ -59,6 +59,8 @@ pub struct Buffers {
     pub(crate) rest: usize,
     /// Names that were asked for while the file was not open yet.
     pub(crate) names: Vec<crate::names::CreateName>,
+    /// Who asked what the device below answers.
+    pub(crate) asked: Vec<crate::status::Asked>,
 }
 
 fn mdl(address: usize) -> Option<&'static MDL> {

@@ -28,6 +28,8 @@ enum Action {
     Invent,
     Name,
     Pend,
+    Ask,
+    AskAndPend,
     Cancel,
     FailPost,
 }
@@ -72,6 +74,13 @@ extern "win64" fn upper_pre(data: &FLT_CALLBACK_DATA, _: usize, context: &Cell<u
             return FLT_PREOP_COMPLETE;
         }
         Action::Invent => return 77,
+        Action::Ask | Action::AskAndPend => {
+            let operation = fltmgr::operation_from(std::ptr::from_ref(data) as usize).expect("callback data");
+            let routine = NativeFn(told as *const () as usize);
+            let asked = fltmgr::status::flt_request_operation_status_callback(operation, routine, 0x77);
+            assert_eq!(asked, NtStatus::SUCCESS);
+            return FLT_PREOP_SUCCESS_NO_CALLBACK;
+        }
         Action::Name if block.MajorFunction.get() == IRP_MJ_CREATE => {
             let operation = fltmgr::operation_from(std::ptr::from_ref(data) as usize).expect("callback data");
             let options = FLT_FILE_NAME_NORMALIZED | FLT_FILE_NAME_QUERY_DEFAULT;
@@ -91,6 +100,10 @@ extern "win64" fn upper_pre(data: &FLT_CALLBACK_DATA, _: usize, context: &Cell<u
     }
     context.set(0x5151);
     FLT_PREOP_SUCCESS_WITH_CALLBACK
+}
+
+extern "win64" fn told(_: usize, block: &FLT_IO_PARAMETER_BLOCK, status: u32, context: usize) {
+    note(format!("told {} {status:#x} {context:#x}", fltmgr::flt_get_irp_name(block.MajorFunction.get())));
 }
 
 extern "win64" fn upper_post(data: &FLT_CALLBACK_DATA, _: usize, context: usize, flags: u32) -> i32 {
@@ -151,7 +164,7 @@ impl Dispatch for LogFs {
             }
             IRP_MJ_WRITE => {
                 note(format!("fs write {}", stack.Parameters.Write().ByteOffset.get()));
-                if ACTION.get() == Action::Pend {
+                if matches!(ACTION.get(), Action::Pend | Action::AskAndPend) {
                     io_mark_pending(irp);
                     PENDING.set(Some(irp));
                     return Ok(NtStatus::PENDING);
@@ -408,6 +421,33 @@ fn an_operation_that_pends_below_is_drained_once_when_its_filter_goes() {
         ACTION.set(Action::Pass);
         io_complete_with(irp, NtStatus::SUCCESS, 16).unwrap();
         assert_eq!(log(), ["lower post IRP_MJ_WRITE 0"], "drained: no second post callback");
+        nt_close(opened.handle).unwrap();
+        assert_eq!(rules(core), Vec::<&str>::new());
+    });
+}
+
+#[test]
+fn the_status_of_the_device_below_is_told_once_also_to_who_wants_no_post_callback() {
+    in_machine(|core| {
+        let (upper, _lower) = two_filters();
+        let opened = io_create_file(&parameters(0)).unwrap();
+        log();
+        ACTION.set(Action::Ask);
+        assert_eq!(write(opened.handle).status, NtStatus::SUCCESS);
+        let lines = log();
+        assert_eq!(lines.iter().filter(|line| *line == "told IRP_MJ_WRITE 0x0 0x77").count(), 1, "{lines:?}");
+        assert!(!lines.iter().any(|line| line.starts_with("upper post")), "{lines:?}");
+        ACTION.set(Action::AskAndPend);
+        let result = nt_mm::UserBuffer::new(32).unwrap();
+        let asynchronous = Asynchronous { iosb: result.address() + 16, ..Asynchronous::default() };
+        let sent = nt_write_file(opened.handle, &asynchronous, result.address(), 16, Some(0), None).unwrap();
+        assert_eq!(sent.status, NtStatus::PENDING);
+        let pending = NtStatus::PENDING.bits();
+        assert_eq!(log().last(), Some(&format!("told IRP_MJ_WRITE {pending:#x} 0x77")));
+        fltmgr::flt_unregister_filter(&upper).unwrap();
+        ACTION.set(Action::Pass);
+        io_complete_with(PENDING.take().expect("an IRP pends"), NtStatus::SUCCESS, 16).unwrap();
+        assert!(!log().iter().any(|line| line.starts_with("told")));
         nt_close(opened.handle).unwrap();
         assert_eq!(rules(core), Vec::<&str>::new());
     });

@@ -3,7 +3,7 @@
 use boundary::export;
 use fltmgr::queue::{self, QueueCallbacks};
 use fltmgr::work::{self, Kind};
-use nt_abi::irql::{DISPATCH_LEVEL, HIGH_LEVEL};
+use nt_abi::irql::{APC_LEVEL, DISPATCH_LEVEL, HIGH_LEVEL};
 use nt_abi::{FLT_CALLBACK_DATA_QUEUE, IO_CSQ_IRP_CONTEXT, NativeFn, NtStatus};
 
 use crate::argument::{arg, rows};
@@ -19,6 +19,8 @@ rows! { "fltmgr.sys", "fltmgr";
     FltFreeGenericWorkItem done "WORK-04, WORK-05";
     FltQueueGenericWorkItem done "WORK-01 to WORK-03, WORK-05";
     FltCancelIo done "CAN-01 to CAN-03";
+    FltIsIoCanceled done "";
+    FltRequestOperationStatusCallback done "";
     FltSetCancelCompletion done "CAN-04, CAN-05, CBDQ-14";
     FltClearCancelCompletion done "CAN-06";
     FltCbdqInitialize done "CBDQ-01";
@@ -73,6 +75,16 @@ export! {
     /// Cancels an operation that the caller issued.
     pub fn FltCancelIo(data: usize) -> bool [irql <= DISPATCH_LEVEL] {
         fltmgr::cancel::flt_cancel_io(data)
+    }
+
+    /// Whether an operation was cancelled.
+    pub fn FltIsIoCanceled(data: usize) -> bool [irql <= HIGH_LEVEL] {
+        Ok(fltmgr::cancel::flt_is_io_canceled(fltmgr::operation_from(data)?))
+    }
+
+    /// Whom to tell what the device below answers.
+    pub fn FltRequestOperationStatusCallback(data: usize, callback: usize, context: usize) -> NtStatus [irql <= APC_LEVEL] {
+        Ok(fltmgr::status::flt_request_operation_status_callback(fltmgr::operation_from(data)?, NativeFn(callback), context))
     }
 
     /// What to call when a held operation is cancelled.

@@ -155,6 +155,11 @@ fn a_filter_moves_files_to_other_directories_below_itself() {
 }
 
 #[test]
+fn whoever_asks_is_told_what_the_device_below_answers() {
+    assert_all_hold(&checked(&["status-asked"]), 12);
+}
+
+#[test]
 fn misused_objects_are_reported() {
     // spec: OBJ-03, OBJ-20, OBJ-24
     assert_reported(&[

@@ -1,0 +1,101 @@
+//! Pre callbacks that ask what the device below answers: for most, whether an oplock was granted.
+//!
+//! ```text
+//! pre callback ─FltRequestOperationStatusCallback─► kept with the operation ─sent on─► the device below returns
+//!   ─► the callback, in the same thread, with the status (PENDING too), and the block as it was when it asked
+//! ```
+//!
+//! It is called once, also where a lower filter answers the operation. An instance that goes waits for it.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use boundary::{Raise, call};
+use nt_abi::{FLT_IO_PARAMETER_BLOCK, FLT_RELATED_OBJECTS, IRP_MJ_CLOSE, NativeFn, NtStatus};
+
+use crate::frame::{Operation, Phase};
+use crate::instance::{ACTIVE, Instance};
+use crate::parameters::Snapshot;
+
+/// One request.
+pub(crate) struct Asked {
+    instance: Arc<Instance>,
+    routine: NativeFn,
+    context: usize,
+    block: Snapshot,
+    file: usize,
+}
+
+impl Drop for Asked {
+    fn drop(&mut self) {
+        self.instance.asked.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// Has `routine` called with what the device below returns for the operation.
+///
+/// Source:  FltRequestOperationStatusCallback
+/// IRQL:    <= APC_LEVEL
+/// Errors:  INVALID_PARAMETER (no pre callback, no IRP, a CLOSE) · FLT_DELETING_OBJECT (the instance is going)
+pub fn flt_request_operation_status_callback(
+    operation: &Operation,
+    routine: NativeFn,
+    context: usize,
+) -> NtStatus {
+    let closes = operation.iopb.MajorFunction.get() == IRP_MJ_CLOSE;
+    let node = operation.current_node().filter(|_| operation.phase.get() == Phase::Pre);
+    let Some(node) = node.filter(|_| operation.irp.get().is_some() && !closes) else {
+        return NtStatus::INVALID_PARAMETER;
+    };
+    let instance = &node.instance;
+    instance.asked.fetch_add(1, Ordering::AcqRel);
+    let asked = Asked {
+        instance: Arc::clone(instance),
+        routine,
+        context,
+        block: Snapshot::of(&operation.iopb),
+        file: operation.iopb.TargetFileObject.get() as usize,
+    };
+    if instance.stage() != ACTIVE {
+        return NtStatus::FLT_DELETING_OBJECT;
+    }
+    operation.buffers.borrow_mut().asked.push(asked);
+    operation.extras.set(true);
+    NtStatus::SUCCESS
+}
+
+/// The requests of an operation, which has none any more.
+#[inline]
+pub(crate) fn take(operation: &Operation) -> Vec<Asked> {
+    if operation.extras.get() {
+        std::mem::take(&mut operation.buffers.borrow_mut().asked)
+    } else {
+        Vec::new()
+    }
+}
+
+/// Whether there are any.
+#[inline]
+pub(crate) fn is_asked(operation: &Operation) -> bool {
+    operation.extras.get() && !operation.buffers.borrow().asked.is_empty()
+}
+
+/// Tells those who asked, the first one first.
+pub(crate) fn tell(asked: Vec<Asked>, status: NtStatus) -> Result<(), Raise> {
+    for asked in asked {
+        let block = FLT_IO_PARAMETER_BLOCK::default();
+        asked.block.restore(&block);
+        let objects = FLT_RELATED_OBJECTS::default();
+        asked.instance.related_objects(&objects, asked.file as *mut _);
+        call(
+            asked.routine,
+            [
+                std::ptr::from_ref(&objects) as u64,
+                std::ptr::from_ref(&block) as u64,
+                status.bits().into(),
+                asked.context as u64,
+            ],
+        )?;
+    }
+    Ok(())
+}
