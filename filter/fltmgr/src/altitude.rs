@@ -162,6 +162,16 @@ mod tests {
     }
 
     #[test]
+    fn the_spelling_is_kept() {
+        let spelt = altitude("0325000.30");
+        assert_eq!((spelt.as_str(), spelt.to_string().as_str()), ("0325000.30", "0325000.30"));
+        assert_eq!(format!("{spelt:?}"), "Altitude(0325000.30)");
+        let wide: Vec<u16> = "0325000.30".encode_utf16().collect();
+        assert_eq!(Altitude::parse_wide(&wide).map(|altitude| altitude == spelt), Ok(true));
+        assert_eq!(Altitude::parse_wide(&[0xD800]).err(), Some(NtStatus::INVALID_PARAMETER));
+    }
+
+    #[test]
     fn order_is_numeric_at_any_length() {
         // spec: ALT-02, ALT-03
         let order = ["325000", "325000.3", "325000.7", "325001"];

@@ -351,6 +351,44 @@ mod tests {
     }
 
     #[test]
+    fn each_callback_is_read_from_its_own_place() {
+        // spec: REG-02
+        let mut words = registration(0x203, 0x70, &[]);
+        words[0] |= 7 << 32;
+        for (index, word) in words.iter_mut().enumerate().skip(3) {
+            *word = 0x100 * index as u64;
+        }
+        let read = read_words(&words).0.expect("valid");
+        assert_eq!((read.version, read.flags), (0x203, 7));
+        let callbacks = [
+            read.unload,
+            read.instance_setup,
+            read.query_teardown,
+            read.teardown_start,
+            read.teardown_complete,
+            read.generate_file_name,
+            read.normalize_component,
+            read.normalize_cleanup,
+            read.transaction_notification,
+            read.normalize_component_ex,
+            read.section_notification,
+        ];
+        assert_eq!(callbacks.map(|callback| callback.0 / 0x100), [3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13]);
+    }
+
+    #[test]
+    fn operations_without_an_end_and_reserved_fields_are_reported() {
+        // spec: REG-02, REG-03
+        let endless = vec![operation(IRP_MJ_CREATE, 0, PRE, POST); 256];
+        let (result, rules) = read_words(&registration(0x203, 0x70, &endless));
+        assert_eq!(result.err(), Some(NtStatus::INVALID_PARAMETER));
+        assert_eq!((rules.len(), rules.last()), (256, Some(&"REG-02")), "and 255 second entries");
+        let reserved = [[u64::from(IRP_MJ_CREATE), PRE, POST, 1], end()];
+        let (result, rules) = read_words(&registration(0x203, 0x70, &reserved));
+        assert_eq!((result.expect("valid").operations.len(), rules), (1, vec!["REG-03"]));
+    }
+
+    #[test]
     fn operations_end_at_their_terminator_and_keep_both_callbacks() {
         // spec: REG-02, PRE-02
         let operations = [

@@ -15,6 +15,7 @@ mod fast_io;
 mod fs_filter;
 mod issued;
 mod levels;
+mod lookups;
 mod mapped;
 mod name_rules;
 mod names;

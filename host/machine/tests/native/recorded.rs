@@ -131,9 +131,9 @@ fn the_operations_around_a_filter_that_acts() {
         ("synchronize", IRP_MJ_READ, &[]),
         ("complete-pre", IRP_MJ_READ, &[]),
         ("fail-post", IRP_MJ_CREATE, &[]),
-        ("change-dirty", IRP_MJ_READ, &[]),
-        ("change-nodirty", IRP_MJ_READ, &[]),
-        ("post-change-dirty", IRP_MJ_READ, &[]),
+        ("change-dirty", IRP_MJ_READ, &["Offset=dword:512"]),
+        ("change-nodirty", IRP_MJ_READ, &["Offset=dword:512"]),
+        ("post-change-dirty", IRP_MJ_READ, &["Offset=dword:512"]),
         ("pend", IRP_MJ_CREATE, &[]),
         ("pend", IRP_MJ_WRITE, &[]),
         ("pend-early", IRP_MJ_READ, &[]),
@@ -152,7 +152,8 @@ fn the_operations_around_a_filter_that_acts() {
         machine.run(work).unwrap_or_else(|Stopped| panic!("{mode}: {:?}", machine.report()));
         let title = format!("{mode} {} {settings:?}", nt_abi::irp_mj::name(*major));
         // Those that issue operations are seen from below, the others from above.
-        let issues = ["issue", "transfer", "again", "undo"].iter().any(|word| mode.contains(word));
+        let issues =
+            ["issue", "transfer", "again", "undo", "change-dirty"].iter().any(|word| mode.contains(word));
         let names: &[&str] = if issues { &["low"] } else { &["up"] };
         (title, machine, names)
     };
