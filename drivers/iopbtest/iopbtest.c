@@ -150,12 +150,13 @@ static NTSTATUS FLTAPI InstanceQueryTeardown(PCFLT_RELATED_OBJECTS FltObjects,
 
 static VOID FLTAPI InstanceTeardownStart(PCFLT_RELATED_OBJECTS FltObjects, FLT_INSTANCE_TEARDOWN_FLAGS Reason)
 {
-    CompleteHeld();
+    LeaveHeld();
     UseStale();
 }
 
 static VOID FLTAPI InstanceTeardownComplete(PCFLT_RELATED_OBJECTS FltObjects, FLT_INSTANCE_TEARDOWN_FLAGS Reason)
 {
+    JoinLate();
     InterlockedIncrement64(&Results.TeardownCalls);
 }
 

@@ -48,6 +48,9 @@ extern const ULONG LevelModeCount;
 VOID UseStale(VOID);
 /* Completes the operation that a hold mode holds. */
 VOID CompleteHeld(VOID);
+/* Completes it when the instance goes, or has a thread do so later, which JoinLate waits for. */
+VOID LeaveHeld(VOID);
+VOID JoinLate(VOID);
 extern SETTINGS Settings;
 extern RESULTS Results;
 /* The first instances, in the order of their setup. */

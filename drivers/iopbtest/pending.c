@@ -331,7 +331,7 @@ static FLT_PREOP_CALLBACK_STATUS PreWorkWrongly(PFLT_CALLBACK_DATA Data, PCFLT_R
     return FLT_PREOP_SUCCESS_NO_CALLBACK;
 }
 
-/* Held until the instance goes. */
+/* Held until the instance goes; with a Return other than 0, somewhat longer. */
 static PFLT_CALLBACK_DATA Held;
 
 static FLT_PREOP_CALLBACK_STATUS PreHold(PFLT_CALLBACK_DATA Data, PCFLT_RELATED_OBJECTS FltObjects,
@@ -367,6 +367,42 @@ VOID CompleteHeld(VOID)
     } else {
         held->IoStatus.Status = (NTSTATUS)Settings.Status;
         FltCompletePendedPreOperation(held, FLT_PREOP_COMPLETE, NULL);
+    }
+}
+
+static VOID NTAPI CompleteLate(PVOID Context)
+{
+    LARGE_INTEGER delay = {.QuadPart = -20 * 10000};
+
+    UNREFERENCED_PARAMETER(Context);
+    (VOID)KeDelayExecutionThread(KernelMode, FALSE, &delay);
+    CompleteHeld();
+    (VOID)PsTerminateSystemThread(STATUS_SUCCESS);
+}
+
+/* The thread that completes late. */
+static PVOID Late;
+
+VOID LeaveHeld(VOID)
+{
+    HANDLE thread;
+
+    if (Held == NULL || Settings.Return == 0 || Late != NULL) {
+        CompleteHeld();
+        return;
+    }
+    if (NT_SUCCESS(PsCreateSystemThread(&thread, THREAD_ALL_ACCESS, NULL, NULL, NULL, CompleteLate, NULL))) {
+        (VOID)ObReferenceObjectByHandle(thread, SYNCHRONIZE, *PsThreadType, KernelMode, &Late, NULL);
+        (VOID)ZwClose(thread);
+    }
+}
+
+VOID JoinLate(VOID)
+{
+    if (Late != NULL) {
+        (VOID)KeWaitForSingleObject(Late, Executive, KernelMode, FALSE, NULL);
+        ObDereferenceObject(Late);
+        Late = NULL;
     }
 }
 

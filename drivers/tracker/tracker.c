@@ -5,7 +5,7 @@
  * operation looks all of them up, and carries the one of the handle, referenced, to its post callback. Instances may be
  * detached at any time. A file whose name contains "rules" is used for rules.c's checks when it is opened; "early" is
  * one whose contexts are set before it is open; a reference on the stream context of "held" is kept until the unload.
- * The REG_DWORD Refuse other than 0 makes it refuse an unload that is not mandatory; Leak forgets to give something back:
+ * The REG_DWORD Refuse 1 makes it refuse an unload that is not mandatory, 2 agree without unregistering; Leak forgets to give something back:
  * 1 the reference of a setup on its instance, 2 one on the first stream context.
  */
 #include "tracker.h"
@@ -340,8 +340,13 @@ static NTSTATUS FLTAPI Unload(FLT_FILTER_UNLOAD_FLAGS Flags)
     ULONG i;
 
     CHECK(KeGetCurrentIrql() == PASSIVE_LEVEL);
-    if (Refuse != 0 && !FlagOn(Flags, FLTFL_FILTER_UNLOAD_MANDATORY)) {
+    if (Refuse == 1 && !FlagOn(Flags, FLTFL_FILTER_UNLOAD_MANDATORY)) {
         return STATUS_FLT_DO_NOT_DETACH;
+    }
+    if (Refuse == 2) {
+        /* Wrong: the filter is still registered. */
+        ReleaseHeld();
+        return STATUS_SUCCESS;
     }
     if (Held != NULL) {
         DetachAll();

@@ -4,7 +4,6 @@ use std::cell::{Cell, RefCell};
 use std::ptr::from_ref;
 use std::sync::Arc;
 
-use fltmgr::anchor::Anchored;
 use nt_abi::*;
 use nt_cm::{Value, cm_set};
 use nt_io::*;

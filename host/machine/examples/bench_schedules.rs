@@ -5,7 +5,7 @@
 
 use std::time::Instant;
 
-use altimeter::workload::{Progress, StressOptions, stress};
+use altimeter::workload::{NoProgress, StressOptions, stress};
 use altimeter::{DriverSource, Machine, Options, Schedule};
 use nt_abi::{KSEMAPHORE, NtStatus};
 use nt_ke::dispatcher::{self, object_type};
@@ -17,13 +17,6 @@ use sample::{Spread, wants_json};
 const ROUNDS: usize = 21;
 /// Times that each thread hands over.
 const HANDOVERS: u32 = 20_000;
-
-struct Silent;
-
-impl Progress for Silent {
-    fn total(&self, _: u64) {}
-    fn advance(&self, _: u64) {}
-}
 
 fn semaphore() -> &'static KSEMAPHORE {
     let semaphore: &'static KSEMAPHORE = Box::leak(Box::new(KSEMAPHORE::default()));
@@ -64,7 +57,7 @@ fn schedule(seed: u64) -> f64 {
     for name in DriverSource::embedded_names() {
         machine.load(&DriverSource::embedded(name).expect("it is built in")).expect("it loads");
     }
-    let outcome = stress(&machine, StressOptions { operations: 50, ..StressOptions::default() }, &Silent);
+    let outcome = stress(&machine, StressOptions { operations: 50, ..StressOptions::default() }, &NoProgress);
     assert_eq!((outcome.mismatches, outcome.interrupted), (0, false), "{outcome:?}");
     machine.unload_all();
     machine.stop();

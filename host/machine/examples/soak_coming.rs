@@ -6,17 +6,10 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use altimeter::workload::{Progress, StressOptions, stress_beside};
+use altimeter::workload::{NoProgress, StressOptions, stress_beside};
 use altimeter::{Machine, NtStatus, Options, Schedule, Stopped};
 
 mod sample;
-
-struct Silent;
-
-impl Progress for Silent {
-    fn total(&self, _: u64) {}
-    fn advance(&self, _: u64) {}
-}
 
 /// A change of instances: `None` detaches.
 struct Change {
@@ -174,7 +167,7 @@ fn run(plan: &Plan, schedule: Schedule, options: StressOptions, reload: bool) ->
             });
         }
         let _ends = Ends(&done);
-        stress_beside(&machine, options, &Silent, &|round| change(&machine, plan, round, &changes))
+        stress_beside(&machine, options, &NoProgress, &|round| change(&machine, plan, round, &changes))
     });
     let report = machine.report();
     assert!(report.bug_check.is_none() && report.findings.is_empty(), "{schedule:?}: {report:?}");
@@ -198,6 +191,7 @@ fn main() {
     let seconds = StressOptions { seed, seconds: Some(8), ..StressOptions::default() };
     let (operations, changes, unloads) = run(plan, Schedule::Free, seconds, true);
     println!("seed {seed}: {operations} operations, {changes} instances came or went, {unloads} unloads");
+    assert!(operations > 0 && changes > 0 && unloads > 0, "nothing came or went");
     let (mut operations, mut changes) = (0, 0);
     for schedule in 20 * seed..20 * seed + 20 {
         let short = StressOptions { seed: schedule, operations: 150, ..StressOptions::default() };
@@ -205,4 +199,5 @@ fn main() {
         (operations, changes) = (operations + done.0, changes + done.1);
     }
     println!("seed {seed}: 20 schedules, {operations} operations, {changes} instances came or went");
+    assert!(operations > 0 && changes > 0, "nothing came or went");
 }

@@ -7,15 +7,8 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use altimeter::trace::Tracer;
-use altimeter::workload::{Progress, StressOptions, stress};
+use altimeter::workload::{NoProgress, StressOptions, stress};
 use altimeter::{DriverSource, Machine, Options, Schedule};
-
-struct Silent;
-
-impl Progress for Silent {
-    fn total(&self, _: u64) {}
-    fn advance(&self, _: u64) {}
-}
 
 /// Writes the trace of one run to stdout.
 fn run(seed: u64) {
@@ -26,7 +19,8 @@ fn run(seed: u64) {
     for name in DriverSource::embedded_names() {
         machine.load(&DriverSource::embedded(name).expect("it is built in")).expect("it loads");
     }
-    let outcome = stress(&machine, StressOptions { operations: 1000, ..StressOptions::default() }, &Silent);
+    let outcome =
+        stress(&machine, StressOptions { operations: 1000, ..StressOptions::default() }, &NoProgress);
     assert_eq!((outcome.mismatches, outcome.interrupted), (0, false), "{outcome:?}");
     machine.unload_all();
     assert!(machine.report().findings.is_empty(), "{:?}", machine.report().findings);

@@ -65,7 +65,7 @@ fn references_keep_objects_until_they_are_given_back() {
 
 #[test]
 fn volumes_are_found_named_and_asked() {
-    // spec: OBJ-07, OBJ-13, OBJ-19, OBJ-21, OBJ-22, OBJ-23
+    // spec: OBJ-07, OBJ-13, OBJ-19, OBJ-21, OBJ-23
     assert_all_hold(&checked(&["no-volume", "guid", "devices", "writable", "directories"]), 25);
 }
 

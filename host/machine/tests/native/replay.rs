@@ -4,7 +4,7 @@ use std::io::Write;
 use std::sync::Arc;
 
 use altimeter::trace::Tracer;
-use altimeter::workload::{Progress, StressOptions, stress};
+use altimeter::workload::{NoProgress, StressOptions, stress};
 use altimeter::{DriverSource, Machine, Options, Schedule};
 use parking_lot::Mutex;
 
@@ -23,13 +23,6 @@ impl Write for Sink {
     }
 }
 
-struct Silent;
-
-impl Progress for Silent {
-    fn total(&self, _: u64) {}
-    fn advance(&self, _: u64) {}
-}
-
 /// The trace of a short stress with the default drivers.
 fn trace(seed: u64) -> Vec<u8> {
     let sink = Sink::default();
@@ -40,7 +33,8 @@ fn trace(seed: u64) -> Vec<u8> {
     for name in DriverSource::embedded_names() {
         machine.load(&DriverSource::embedded(name).expect("it is built in")).expect("it loads");
     }
-    let outcome = stress(&machine, StressOptions { operations: 150, ..StressOptions::default() }, &Silent);
+    let outcome =
+        stress(&machine, StressOptions { operations: 150, ..StressOptions::default() }, &NoProgress);
     assert_eq!((outcome.mismatches, outcome.interrupted), (0, false), "{outcome:?}");
     machine.unload_all();
     assert_clean(&machine);

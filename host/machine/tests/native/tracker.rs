@@ -1,7 +1,7 @@
 //! Contexts of files, streams and handles, and instances that come and go: what tracker finds.
 
 use altimeter::session::OpenRequest;
-use altimeter::workload::{Progress, StressOptions, stress_beside};
+use altimeter::workload::{NoProgress, StressOptions, stress_beside};
 use altimeter::{DriverSource, Machine, NtStatus, Options, Schedule, Setting, utf16};
 
 use crate::support::*;
@@ -207,7 +207,7 @@ fn a_scanner_hears_of_a_file_that_is_cut_and_closes_its_section() {
 
 #[test]
 fn several_instances_of_one_filter_have_contexts_of_their_own() {
-    // spec: ATT-05, ATT-06, CTX-33, CTX-34, CTX-49, LIFE-08, LIFE-12, LIFE-13, LIFE-14
+    // spec: ATT-05, ATT-06, CTX-34, CTX-49, LIFE-08, LIFE-12, LIFE-13, LIFE-14
     let machine = with_tracker();
     with_file(&machine, "mounts the volume", |_, _| Ok(()));
     assert_eq!(tracked(&machine).setup_flags, 5, "automatic, on a volume that was mounted for this");
@@ -238,7 +238,7 @@ fn several_instances_of_one_filter_have_contexts_of_their_own() {
 
 #[test]
 fn a_filter_that_refuses_is_unloaded_only_when_it_has_to_be() {
-    // spec: LIFE-02, LIFE-03, LIFE-04, LIFE-14
+    // spec: LIFE-02, LIFE-04, LIFE-14
     let machine = Machine::boot(Options::default()).expect("a machine in memory boots");
     load_with(&machine, &["Refuse=dword:1"]);
     with_file(&machine, "file", |session, handle| session.write(handle, Some(0), b"0123456789"));
@@ -250,6 +250,18 @@ fn a_filter_that_refuses_is_unloaded_only_when_it_has_to_be() {
     unload(&machine);
     assert_eq!(service_qword(&machine, "tracker", "Reason"), Some(4), "mandatory");
     assert_clean(&machine);
+}
+
+#[test]
+fn an_unload_that_leaves_the_filter_registered_is_reported_and_made_up_for() {
+    // spec: LIFE-03
+    let machine = Machine::boot(Options::default()).expect("a machine in memory boots");
+    load_with(&machine, &["Refuse=dword:2"]);
+    with_file(&machine, "file", |session, handle| session.write(handle, Some(0), b"0123456789"));
+    assert_eq!(machine.unload("tracker"), Ok(NtStatus::SUCCESS));
+    assert_found(&machine, "LIFE-03", "tracker");
+    let left = machine.run(|_| Ok(fltmgr::flt().filters().len()));
+    assert_eq!(left, Ok(0), "it is unregistered all the same");
 }
 
 #[test]
@@ -281,13 +293,6 @@ fn references_that_are_not_given_back_are_named_at_unload() {
     }
 }
 
-struct Silent;
-
-impl Progress for Silent {
-    fn total(&self, _: u64) {}
-    fn advance(&self, _: u64) {}
-}
-
 #[test]
 fn instances_come_and_go_while_programs_work() {
     // spec: CTX-24, CTX-49, CTX-50, LIFE-13, LIFE-15, LIFE-17, LIFE-18
@@ -308,7 +313,7 @@ fn instances_come_and_go_while_programs_work() {
             Ok(())
         };
         let short = StressOptions { seed, operations: 60, ..StressOptions::default() };
-        let outcome = stress_beside(&machine, short, &Silent, &change);
+        let outcome = stress_beside(&machine, short, &NoProgress, &change);
         assert_eq!((outcome.mismatches, outcome.interrupted), (0, false), "seed {seed}: {outcome:?}");
         assert!(tracked(&machine).teardowns.1 > 0, "seed {seed}");
         unload(&machine);

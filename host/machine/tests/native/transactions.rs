@@ -80,7 +80,7 @@ fn wrong_answers_are_reported_and_the_transaction_ends() {
 }
 
 #[test]
-fn each_callback_of_a_file_is_told_of_its_transaction() {
+fn operations_in_a_transaction_are_irps_that_filters_above_see_too() {
     let machine = machine();
     load(&machine);
     recorder(&machine, "above", "380000", &["Mode=sz:observe"]);
@@ -103,6 +103,9 @@ fn an_instance_that_goes_takes_part_no_longer() {
             Ok(transaction)
         })
         .expect("the machine runs");
+    assert_eq!(machine.detach_instance("objtest", 0, None), Ok(NtStatus::SUCCESS));
+    assert_eq!(results(&machine, "objtest").failed_lines, Vec::<u32>::new());
+    assert_eq!(results(&machine, "objtest").counted[2], 1, "its teardown was refused a second enlistment");
     machine.unload_all();
     let status = machine.run(|session| session.commit(transaction));
     assert_eq!(status, Ok(NtStatus::SUCCESS), "{:?}", machine.report());
