@@ -115,7 +115,10 @@ fn check_recursion(lock: usize, exclusive: bool) {
     current_core().report(Finding::error(
         rule,
         "",
-        format!("a thread acquires the push lock {lock:#x} {what}. Push locks are not recursive"),
+        format!(
+            "a thread acquires the push lock {lock:#x} {what}. Push locks are not recursive: release it first, or take an \
+             ERESOURCE",
+        ),
     ));
 }
 
