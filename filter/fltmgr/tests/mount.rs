@@ -14,6 +14,9 @@ thread_local! {
     static LOG: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
     /// What the upper filter's pre-mount callback answers.
     static ANSWER: Cell<i32> = const { Cell::new(FLT_PREOP_SUCCESS_WITH_CALLBACK) };
+    /// The next setup callback opens a file.
+    static OPENS: Cell<bool> = const { Cell::new(false) };
+    static SETUP_ANSWER: Cell<NtStatus> = const { Cell::new(NtStatus::SUCCESS) };
     static FS_ANSWER: Cell<NtStatus> = const { Cell::new(NtStatus::SUCCESS) };
 }
 
@@ -78,7 +81,11 @@ extern "win64" fn post(
 
 extern "win64" fn setup(_: usize, flags: u32, device_type: u32, file_system: u32) -> i32 {
     note(format!("setup {flags:#x} {device_type} {file_system}"));
-    0
+    if OPENS.replace(false) {
+        assert_eq!(open('C').status, NtStatus::SUCCESS);
+        note("opened".to_owned());
+    }
+    SETUP_ANSWER.get().0
 }
 
 extern "win64" fn torn_down(_: usize, reason: u32) {
@@ -384,4 +391,45 @@ fn setup_is_told_the_file_system_by_its_drivers_name() {
             assert_eq!(fltmgr::flt().volumes()[0].file_system(), kind);
         });
     }
+}
+
+#[test]
+fn a_setup_callback_opens_files_while_the_creates_of_others_wait() {
+    // spec: LIFE-07
+    in_machine(|_| {
+        let _filters = (lower(), upper());
+        OPENS.set(true);
+        assert_eq!(open('C').status, NtStatus::SUCCESS);
+        let lines: Vec<String> = log().into_iter().filter(|line| !line.contains("Harddisk")).collect();
+        let setup = format!("setup 0x5 {FILE_DEVICE_DISK_FILE_SYSTEM} 0");
+        assert_eq!(lines, ["fs 1", &setup, "opened", &setup], "each is set up once");
+    });
+}
+
+#[test]
+fn an_instance_that_its_filter_does_not_want_is_not_there() {
+    // spec: LIFE-08
+    in_machine(|_| {
+        let filter = upper();
+        SETUP_ANSWER.set(NtStatus::FLT_DO_NOT_ATTACH);
+        assert_eq!(open('C').status, NtStatus::SUCCESS);
+        let volume = fltmgr::flt().volumes().remove(0);
+        assert!(volume.instances().is_empty());
+        let attach = |altitude: &str| {
+            fltmgr::flt_attach_volume_at_altitude(&filter, &volume, &units(altitude), None).unwrap()
+        };
+        assert_eq!(attach("5").err(), Some(NtStatus::FLT_DO_NOT_ATTACH));
+        SETUP_ANSWER.set(NtStatus::SUCCESS);
+        let instance = attach("5").unwrap();
+        assert_eq!(String::from_utf16_lossy(&instance.name), "upper - 5");
+        assert_eq!(instance.label(), format!("upper - 5 on {VOLUME}"));
+        assert!(log().iter().any(|line| line.starts_with("setup 0x2 ")), "manual");
+        assert_eq!(fltmgr::flt_compare_instance_altitudes(&instance, &instance), 0);
+        let higher = attach("6").unwrap();
+        assert!(fltmgr::flt_compare_instance_altitudes(&instance, &higher) < 0);
+        assert!(fltmgr::flt_compare_instance_altitudes(&higher, &instance) > 0);
+        assert_eq!(open('D').status, NtStatus::SUCCESS);
+        let other = fltmgr::flt().instances_of(&filter).pop().unwrap();
+        assert_eq!(fltmgr::flt_compare_instance_altitudes(&other, &instance), 0, "another volume");
+    });
 }

@@ -173,3 +173,57 @@ fn a_finding_that_comes_again_and_again_is_listed_sixteen_times() {
     let last = told.iter().position(|message| message.contains("further ones"));
     assert_eq!(last, Some(15), "the last one says so");
 }
+
+#[test]
+fn instances_are_defined_in_either_of_two_places() {
+    // spec: ATT-01, ATT-02
+    use nt_cm::{Value, cm_set};
+    let machine = machine();
+    machine
+        .run(|_| {
+            let service = r"\Registry\Machine\System\CurrentControlSet\Services\twofold";
+            let set = |key: &str, name: &str, value| {
+                cm_set(&format!("{service}{key}"), name, value).expect("a value")
+            };
+            assert_eq!(
+                fltmgr::definitions::read(&utf16("twofold")).err(),
+                Some(NtStatus::OBJECT_NAME_NOT_FOUND)
+            );
+            set(r"\Parameters\Instances", "DefaultInstance", Value::string("second"));
+            for (place, name, altitude) in [
+                (r"\Instances", "First", "100"),
+                (r"\Instances", "no altitude", "1x"),
+                (r"\Parameters\Instances", "FIRST", "300"),
+                (r"\Parameters\Instances", "Second", "200"),
+            ] {
+                set(&format!(r"{place}\{name}"), "Altitude", Value::string(altitude));
+            }
+            set(r"\Parameters\Instances\Second", "Flags", Value::dword(1));
+            set(r"\Instances\First", "Flags", Value::string("no number"));
+            let read = fltmgr::definitions::read(&utf16("twofold")).expect("two instances");
+            let all: Vec<(String, String, u32)> = read
+                .instances
+                .iter()
+                .map(|d| (String::from_utf16_lossy(&d.name), d.altitude.to_string(), d.flags))
+                .collect();
+            let expected = [("First", "100", 0), ("Second", "200", 1)];
+            assert_eq!(all, expected.map(|(name, altitude, flags)| (name.into(), altitude.into(), flags)));
+            assert_eq!(read.default_altitude().map(ToString::to_string).as_deref(), Some("200"));
+            let found = |name: Option<&[u16]>| read.find(name).map(|d| d.altitude.to_string());
+            assert_eq!(found(Some(&utf16("first"))).as_deref(), Some("100"));
+            assert_eq!(found(Some(&utf16("third"))), None);
+            set(r"\Instances", "DefaultInstance", Value::string("first"));
+            let read = fltmgr::definitions::read(&utf16("twofold")).expect("two instances");
+            assert_eq!(read.find(None).map(|d| d.altitude.to_string()).as_deref(), Some("100"));
+            set(r"\Instances", "DefaultInstance", Value::string("gone"));
+            let read = fltmgr::definitions::read(&utf16("twofold")).expect("two instances");
+            assert!(read.find(None).is_none());
+            assert_eq!(
+                read.default_altitude().map(ToString::to_string).as_deref(),
+                Some("100"),
+                "the first one"
+            );
+            Ok(())
+        })
+        .unwrap_or_else(|_| panic!("{:?}", machine.report()));
+}
