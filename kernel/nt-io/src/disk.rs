@@ -66,11 +66,7 @@ fn guid_of(number: u32) -> [u8; 16] {
 
 /// `\??\Volume{…}`, the name that the GUID of a volume makes.
 pub fn volume_guid_name(guid: &[u8; 16]) -> Vec<u16> {
-    let order = [3, 2, 1, 0, 5, 4, 7, 6, 8, 9, 10, 11, 12, 13, 14, 15];
-    let digits: Vec<String> = order.iter().map(|place| format!("{:02x}", guid[*place])).collect();
-    let part = |range: std::ops::Range<usize>| digits[range].concat();
-    let parts = [part(0..4), part(4..6), part(6..8), part(8..10), part(10..16)].join("-");
-    units(&format!(r"\??\Volume{{{parts}}}"))
+    units(&format!(r"\??\Volume{}", nt_rtl::guid::to_text(guid)))
 }
 
 /// Says that the medium takes no writes: IOCTL_DISK_IS_WRITABLE answers so.

@@ -74,40 +74,40 @@ fn get_contexts(
     members: usize,
 ) -> Result<(), Raise> {
     let mut found = [0usize; MEMBERS_EX];
-    if desired & FLT_VOLUME_CONTEXT != 0 {
+    let wants = |kind: u16| desired & kind != 0;
+    if wants(FLT_VOLUME_CONTEXT) {
         let (filter, volume) =
             (filter(objects.Filter.get() as usize)?, volume(objects.Volume.get() as usize)?);
         found[0] = objects::flt_get_volume_context(&filter, &volume).unwrap_or(0);
     }
-    if desired & FLT_INSTANCE_CONTEXT != 0 && !objects.Instance.get().is_null() {
-        let instance = instance(objects.Instance.get() as usize)?;
-        found[1] = objects::flt_get_instance_context(&instance).unwrap_or(0);
-    }
-    let file = optional(objects.FileObject.get(), "FltGetContexts", "FltObjects->FileObject")?;
-    let file = file.filter(|_| !objects.Instance.get().is_null());
-    if let Some(file) = file {
-        let instance = instance(objects.Instance.get() as usize)?;
-        for (member, kind, target) in [
-            (2, FLT_FILE_CONTEXT, Target::File),
-            (3, FLT_STREAM_CONTEXT, Target::Stream),
-            (4, FLT_STREAMHANDLE_CONTEXT, Target::Handle),
-        ] {
-            if desired & kind != 0 {
-                found[member] = files::flt_get_context(target, &instance, file).unwrap_or(0);
+    // All others belong to an instance.
+    let instance = match objects.Instance.get() as usize {
+        0 => None,
+        address => Some(borrow(address)?),
+    };
+    if let Some(instance) = &instance {
+        if wants(FLT_INSTANCE_CONTEXT) {
+            found[1] = objects::flt_get_instance_context(instance).unwrap_or(0);
+        }
+        if let Some(file) = optional(objects.FileObject.get(), "FltGetContexts", "FltObjects->FileObject")? {
+            for (member, kind, target) in [
+                (2, FLT_FILE_CONTEXT, Target::File),
+                (3, FLT_STREAM_CONTEXT, Target::Stream),
+                (4, FLT_STREAMHANDLE_CONTEXT, Target::Handle),
+            ] {
+                if wants(kind) {
+                    found[member] = files::flt_get_context(target, instance, file).unwrap_or(0);
+                }
+            }
+            if wants(FLT_SECTION_CONTEXT) && members == MEMBERS_EX {
+                found[6] = fltmgr::contexts::sections::flt_get_section_context(instance, file).unwrap_or(0);
             }
         }
-    }
-    if let Some(file) = file.filter(|_| members == MEMBERS_EX && desired & FLT_SECTION_CONTEXT != 0) {
-        let instance = instance(objects.Instance.get() as usize)?;
-        found[6] = fltmgr::contexts::sections::flt_get_section_context(&instance, file).unwrap_or(0);
-    }
-    if desired & FLT_TRANSACTION_CONTEXT != 0
-        && !objects.Transaction.get().is_null()
-        && !objects.Instance.get().is_null()
-    {
-        let (instance, transaction) =
-            (instance(objects.Instance.get() as usize)?, objects.Transaction.get() as usize);
-        found[5] = fltmgr::transactions::flt_get_transaction_context(&instance, transaction).unwrap_or(0);
+        let transaction = objects.Transaction.get() as usize;
+        if wants(FLT_TRANSACTION_CONTEXT) && transaction != 0 {
+            let context = fltmgr::transactions::flt_get_transaction_context(instance, transaction);
+            found[5] = context.unwrap_or(0);
+        }
     }
     for (index, context) in found[..members].iter().enumerate() {
         store((out + index * 8) as *mut usize, *context, "FltGetContexts", "Contexts")?;
