@@ -270,3 +270,300 @@ fn a_snapshot_puts_every_field_back() {
     before.restore(&request.block);
     assert_eq!(Snapshot::of(&request.block), before);
 }
+
+/// Majors with parameters of their own, with a minor function and a control code that choose the form.
+const FORMS: [(u8, u8, u64); 24] = [
+    (IRP_MJ_CREATE, 0, 0),
+    (IRP_MJ_CREATE_NAMED_PIPE, 0, 0),
+    (IRP_MJ_CREATE_MAILSLOT, 0, 0),
+    (IRP_MJ_READ, 0, 0),
+    (IRP_MJ_WRITE, 0, 0),
+    (IRP_MJ_QUERY_INFORMATION, 0, 0),
+    (IRP_MJ_SET_INFORMATION, 0, 0),
+    (IRP_MJ_QUERY_EA, 0, 0),
+    (IRP_MJ_SET_EA, 0, 0),
+    (IRP_MJ_QUERY_VOLUME_INFORMATION, 0, 0),
+    (IRP_MJ_SET_VOLUME_INFORMATION, 0, 0),
+    (IRP_MJ_DIRECTORY_CONTROL, IRP_MN_QUERY_DIRECTORY, 0),
+    (IRP_MJ_DIRECTORY_CONTROL, IRP_MN_NOTIFY_CHANGE_DIRECTORY, 0),
+    (IRP_MJ_FILE_SYSTEM_CONTROL, nt_abi::IRP_MN_USER_FS_REQUEST, 0x9_0000),
+    (IRP_MJ_FILE_SYSTEM_CONTROL, nt_abi::IRP_MN_KERNEL_CALL, 0x9_0003),
+    (IRP_MJ_FILE_SYSTEM_CONTROL, IRP_MN_VERIFY_VOLUME, 0),
+    (IRP_MJ_DEVICE_CONTROL, 0, 0x7_0001),
+    (IRP_MJ_INTERNAL_DEVICE_CONTROL, IRP_MN_VERIFY_VOLUME, 0x7_0002),
+    (IRP_MJ_LOCK_CONTROL, 1, 0),
+    (IRP_MJ_QUERY_SECURITY, 0, 0),
+    (IRP_MJ_SET_SECURITY, 0, 0),
+    (IRP_MJ_QUERY_QUOTA, 0, 0),
+    (IRP_MJ_SET_QUOTA, 0, 0),
+    (nt_abi::IRP_MJ_PNP, 0, 0),
+];
+
+fn form((major, minor, code): (u8, u8, u64)) -> Request {
+    let request = request(major, minor);
+    if code != 0 {
+        request.stack.Parameters.raw[2].set(code);
+    }
+    request
+}
+
+/// How many words of its stack location a form has.
+fn used((major, minor, code): (u8, u8, u64)) -> usize {
+    match major {
+        IRP_MJ_SET_EA | IRP_MJ_SET_QUOTA => 1,
+        IRP_MJ_READ | IRP_MJ_WRITE | IRP_MJ_LOCK_CONTROL => 3,
+        IRP_MJ_QUERY_INFORMATION
+        | IRP_MJ_QUERY_VOLUME_INFORMATION
+        | IRP_MJ_SET_VOLUME_INFORMATION
+        | IRP_MJ_QUERY_SECURITY
+        | IRP_MJ_SET_SECURITY => 2,
+        IRP_MJ_DIRECTORY_CONTROL if minor == IRP_MN_NOTIFY_CHANGE_DIRECTORY => 3,
+        IRP_MJ_FILE_SYSTEM_CONTROL if minor == IRP_MN_VERIFY_VOLUME => 2,
+        // Only METHOD_NEITHER has an input buffer there.
+        IRP_MJ_FILE_SYSTEM_CONTROL | IRP_MJ_DEVICE_CONTROL | IRP_MJ_INTERNAL_DEVICE_CONTROL => {
+            3 + usize::from(code & 3 == 3)
+        }
+        _ => 4,
+    }
+}
+
+#[test]
+fn each_form_shows_every_parameter_of_the_stack_location_and_the_buffers() {
+    // spec: SEED-IOPB-22, SEED-IOPB-38
+    let code = |code: u64| [0x1110, 0x2220, code];
+    let expected: [&[u64]; 24] = [
+        &[0x1110, 0x2220, 0x3330, 0x4440, 0xC000, 0xD000],
+        &[0x1110, 0x2220, 0x3330, 0x4440],
+        &[0x1110, 0x2220, 0x3330, 0x4440],
+        &[0x1110, 0x2220, 0x3330, 0xB000, 0xA000],
+        &[0x1110, 0x2220, 0x3330, 0xB000, 0xA000],
+        &[0x1110, 0x2220, 0xC000],
+        &[0x1110, 0x2220, 0x3330, 0x4440, 0xC000],
+        &[0x1110, 0x2220, 0x3330, 0x4440, 0xB000, 0xA000],
+        &[0x1110, 0xB000, 0xA000],
+        &[0x1110, 0x2220, 0xC000],
+        &[0x1110, 0x2220, 0xC000],
+        &[0x1110, 0x2220, 0x3330, 0x4440, 0xB000, 0xA000],
+        &[0x1110, 0x2220, 0x3330, 0, 0xB000, 0xA000],
+        &[code(0x9_0000).as_slice(), &[0xC000]].concat(),
+        &[code(0x9_0003).as_slice(), &[0x4440, 0xB000, 0xA000]].concat(),
+        &[0x1110, 0x2220],
+        &[code(0x7_0001).as_slice(), &[0xC000, 0xB000, 0xA000]].concat(),
+        &[code(0x7_0002).as_slice(), &[0xC000, 0xB000, 0xA000]].concat(),
+        &[0x1110, 0x2220, 0x3330],
+        &[0x1110, 0x2220, 0xB000, 0xA000],
+        &[0x1110, 0x2220],
+        &[0x1110, 0x2220, 0x3330, 0x4440, 0xB000, 0xA000],
+        &[0x1110, 0xB000, 0xA000],
+        &[0x1110, 0x2220, 0x3330, 0x4440],
+    ];
+    for (at, expected) in FORMS.into_iter().zip(expected) {
+        let request = form(at);
+        request.pass();
+        let shown: [u64; 6] = std::array::from_fn(|word| request.block.Parameters.raw[word].get());
+        let (shown, rest) = shown.split_at(expected.len());
+        assert_eq!((shown, rest.iter().sum()), (expected, 0u64), "{at:x?}");
+    }
+}
+
+#[test]
+fn what_filters_were_shown_is_all_that_the_next_driver_needs() {
+    // spec: SEED-IOPB-38, IOPB-08
+    for (flags, at) in [0, IRP_BUFFERED_IO].into_iter().flat_map(|flags| FORMS.map(|at| (flags, at))) {
+        let request = form(at);
+        request.irp.Flags.set(flags);
+        let mut words = words(&request.stack);
+        if matches!(at.0, IRP_MJ_CREATE_NAMED_PIPE | IRP_MJ_CREATE_MAILSLOT) {
+            // Reserved: not a filter's to change.
+            words[2] &= !0xFFFF;
+        }
+        words[used(at)..].fill(0);
+        let buffers = [0xA000, 0xB000, 0xC000, 0xD000];
+        // MDL, user buffer, system buffer, allocation size.
+        let carried: [bool; 4] = match at {
+            (IRP_MJ_CREATE, ..) => [false, false, true, true],
+            (
+                IRP_MJ_READ
+                | IRP_MJ_WRITE
+                | IRP_MJ_QUERY_EA
+                | IRP_MJ_SET_EA
+                | IRP_MJ_DIRECTORY_CONTROL
+                | IRP_MJ_QUERY_QUOTA
+                | IRP_MJ_SET_QUOTA,
+                ..,
+            ) => [true, flags == 0, flags != 0, false],
+            (IRP_MJ_QUERY_INFORMATION | IRP_MJ_SET_INFORMATION, ..) => [false, false, true, false],
+            (IRP_MJ_QUERY_VOLUME_INFORMATION | IRP_MJ_SET_VOLUME_INFORMATION, ..) => {
+                [false, false, true, false]
+            }
+            (IRP_MJ_FILE_SYSTEM_CONTROL, _, 0x9_0000) => [false, false, true, false],
+            (IRP_MJ_FILE_SYSTEM_CONTROL, _, 0x9_0003) => [true, true, false, false],
+            (IRP_MJ_DEVICE_CONTROL | IRP_MJ_INTERNAL_DEVICE_CONTROL, ..) => [true, true, true, false],
+            (IRP_MJ_QUERY_SECURITY, ..) => [true, true, false, false],
+            _ => [false; 4],
+        };
+        request.pass();
+        request.irp.MdlAddress.set(8 as *mut _);
+        request.irp.UserBuffer.set(8 as *mut _);
+        request.irp.SystemBuffer().set(8 as *mut _);
+        request.irp.Overlay.raw[0].set(8);
+        store(&request.block, &request.irp, &request.next);
+        let next: [u64; 4] = std::array::from_fn(|word| request.next.Parameters.raw[word].get());
+        assert_eq!(next, words, "{at:x?}");
+        let now = SavedIrp::of(&request.irp);
+        let now = [now.mdl as u64, now.user_buffer as u64, now.system_buffer as u64, now.overlay];
+        let expected: [u64; 4] = std::array::from_fn(|at| if carried[at] { buffers[at] } else { 8 });
+        assert_eq!(now, expected, "{at:x?}, flags {flags:#x}");
+        assert_eq!(request.next.FileObject.get() as usize, 0xF000);
+        assert_eq!(request.next.MinorFunction.get(), at.1);
+    }
+}
+
+#[test]
+fn majors_without_parameters_give_the_next_driver_none() {
+    for major in
+        [nt_abi::IRP_MJ_CLEANUP, nt_abi::IRP_MJ_CLOSE, nt_abi::IRP_MJ_FLUSH_BUFFERS, nt_abi::IRP_MJ_SHUTDOWN]
+    {
+        let request = request(major, 0);
+        request.pass();
+        request.next.Parameters.raw[0].set(5);
+        request.block.Parameters.raw[0].set(7);
+        store(&request.block, &request.irp, &request.next);
+        assert_eq!(request.next.Parameters.raw[0].get(), 5, "{major:#x}");
+    }
+    let power = request(nt_abi::IRP_MJ_SYSTEM_CONTROL, 0);
+    power.pass();
+    assert_eq!(power.block.Parameters.raw[3].get(), 0x4440);
+}
+
+#[test]
+fn every_form_names_its_buffer() {
+    // spec: SWAP-05, SWAP-06, SWAP-07, SWAP-08
+    use decode::{MODIFY_ACCESS, READ_ACCESS, WRITE_ACCESS};
+    let places =
+        |mdl, buffer, length, access| Some(decode::Places { mdl, buffer, length: Some(length), access });
+    let expected = [
+        places(None, 0x20, 0x18, READ_ACCESS),
+        None,
+        None,
+        places(Some(0x20), 0x18, 0, WRITE_ACCESS),
+        places(Some(0x20), 0x18, 0, READ_ACCESS),
+        places(None, 0x10, 0, WRITE_ACCESS),
+        places(None, 0x20, 0, READ_ACCESS),
+        places(Some(0x28), 0x20, 0, WRITE_ACCESS),
+        places(Some(0x10), 8, 0, READ_ACCESS),
+        places(None, 0x10, 0, WRITE_ACCESS),
+        places(None, 0x10, 0, READ_ACCESS),
+        places(Some(0x28), 0x20, 0, WRITE_ACCESS),
+        places(Some(0x28), 0x20, 0, WRITE_ACCESS),
+        places(None, 0x18, 0, MODIFY_ACCESS),
+        places(Some(0x28), 0x20, 0, WRITE_ACCESS),
+        None,
+        // METHOD_IN_DIRECT, then METHOD_OUT_DIRECT.
+        places(Some(0x28), 0x20, 0, READ_ACCESS),
+        places(Some(0x28), 0x20, 0, WRITE_ACCESS),
+        None,
+        places(Some(0x18), 0x10, 8, WRITE_ACCESS),
+        Some(decode::Places { mdl: None, buffer: 8, length: None, access: READ_ACCESS }),
+        places(Some(0x28), 0x20, 0, WRITE_ACCESS),
+        places(Some(0x10), 8, 0, READ_ACCESS),
+        None,
+    ];
+    for (at, expected) in FORMS.into_iter().zip(expected) {
+        let request = form(at);
+        request.pass();
+        assert_eq!(decode::places(&request.block, false), expected, "{at:x?}");
+    }
+    for method in 0..4 {
+        let request = form((IRP_MJ_DEVICE_CONTROL, 0, 0x7_0000 | method));
+        request.pass();
+        assert_eq!(
+            decode::places(&request.block, true),
+            places(None, 0x20, 0, WRITE_ACCESS),
+            "fast I/O, {method}"
+        );
+    }
+}
+
+#[test]
+fn callback_data_say_where_a_system_buffer_is_for_each_form() {
+    // spec: CBD-06, SWAP-02
+    for at in FORMS {
+        // By the flag, by the pointer, by both; without.
+        let has = [(0, 0), (0, 0xC000), (IRP_BUFFERED_IO, 0), (IRP_BUFFERED_IO, 0xC000)].map(
+            |(flags, system_buffer)| {
+                let request = form(at);
+                request.irp.Flags.set(flags);
+                request.irp.SystemBuffer().set(std::ptr::without_provenance_mut(system_buffer));
+                has_system_buffer(&request.irp, &request.stack)
+            },
+        );
+        let expected = match at {
+            (
+                IRP_MJ_READ
+                | IRP_MJ_WRITE
+                | IRP_MJ_QUERY_EA
+                | IRP_MJ_SET_EA
+                | IRP_MJ_DIRECTORY_CONTROL
+                | IRP_MJ_QUERY_QUOTA
+                | IRP_MJ_SET_QUOTA,
+                ..,
+            ) => [false, false, false, true],
+            (
+                IRP_MJ_CREATE
+                | IRP_MJ_QUERY_INFORMATION
+                | IRP_MJ_SET_INFORMATION
+                | IRP_MJ_QUERY_VOLUME_INFORMATION
+                | IRP_MJ_SET_VOLUME_INFORMATION,
+                ..,
+            )
+            | (IRP_MJ_FILE_SYSTEM_CONTROL, _, 0x9_0000) => [false, true, false, true],
+            _ => [false; 4],
+        };
+        assert_eq!(has, expected, "{at:x?}");
+    }
+    // A mount has no control code, whatever stands in its place.
+    let verify = form((IRP_MJ_FILE_SYSTEM_CONTROL, IRP_MN_VERIFY_VOLUME, 0x9_0000));
+    assert!(!has_system_buffer(&verify.irp, &verify.stack));
+}
+
+#[test]
+fn a_snapshot_notices_any_byte_of_the_block_that_is_not_the_same() {
+    // spec: SEED-IOPB-43
+    let request = request(IRP_MJ_WRITE, 3);
+    request.pass();
+    request.block.TargetInstance.set(0x7000 as *mut _);
+    let seen = Snapshot::of(&request.block);
+    assert!(!seen.differs(&request.block, 0x7000));
+    assert!(seen.differs(&request.block, 0x7008), "another instance is called now");
+    for word in (0..9usize).filter(|word| *word != 2) {
+        for byte in 0..8 {
+            let mut bytes = [0; 9];
+            bytes[word] = 1u64 << (8 * byte);
+            let changed = FLT_IO_PARAMETER_BLOCK::zeroed();
+            let cells = from_ref(&changed).cast::<[Cell<u64>; 9]>();
+            // SAFETY: a block is nine words of cells, and any bits are one.
+            for (cell, bits) in unsafe { &*cells }.iter().zip(bytes) {
+                cell.set(bits);
+            }
+            assert!(Snapshot::default().differs(&changed, 0), "word {word}, byte {byte}");
+            assert!(Snapshot::of(&changed).differs(&FLT_IO_PARAMETER_BLOCK::zeroed(), 0));
+            assert!(!Snapshot::of(&changed).differs(&changed, 0));
+        }
+    }
+}
+
+#[test]
+fn nine_words_make_a_block_and_its_snapshot() {
+    let (block, copy) = (FLT_IO_PARAMETER_BLOCK::zeroed(), Cell::new(Snapshot::default()));
+    let first = Snapshot::first_word(IRP_MJ_WRITE);
+    Snapshot::write([first, 0x10, 0x20, 0x30, 0x40, 0x50, 0x60, 0x70, 0x80], &block, &copy);
+    let expected = Snapshot {
+        major: IRP_MJ_WRITE,
+        file: 0x10,
+        instance: 0x20,
+        parameters: [0x30, 0x40, 0x50, 0x60, 0x70, 0x80],
+        ..Snapshot::default()
+    };
+    assert_eq!((Snapshot::of(&block), copy.get()), (expected, expected));
+}
