@@ -1,0 +1,5 @@
+//! What callbacks may do, one thing at a time: three filters above a file system, all of them closures of the test.
+
+mod answers;
+mod changes;
+mod harness;
