@@ -250,7 +250,7 @@ pub fn in_machine(f: impl FnOnce(&Arc<Core>)) {
 }
 
 /// A machine with three filters for `majors` and an open file.
-pub fn with_file(majors: &[u8], f: impl FnOnce(&Core, &'static FILE_OBJECT)) {
+pub fn with_file(majors: &[u8], f: impl FnOnce(&Arc<Core>, &'static FILE_OBJECT)) {
     in_machine(|core| {
         let _filters = three(majors);
         let file = open('C');

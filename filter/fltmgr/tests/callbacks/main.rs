@@ -3,3 +3,6 @@
 mod answers;
 mod changes;
 mod harness;
+mod held;
+mod parked;
+mod queues;
