@@ -32,10 +32,6 @@ impl Call<'_> {
         unsafe { &*self.data.Iopb.get() }
     }
 
-    pub fn major(&self) -> u8 {
-        self.block().MajorFunction.get()
-    }
-
     pub fn operation(&self) -> &'static fltmgr::Operation {
         fltmgr::operation_from(std::ptr::from_ref(self.data) as usize).expect("callback data")
     }
@@ -65,6 +61,13 @@ thread_local! {
     static PRE: RefCell<[Option<Hook>; 3]> = const { RefCell::new([None, None, None]) };
     static POST: RefCell<[Option<Hook>; 3]> = const { RefCell::new([None, None, None]) };
     static FS: RefCell<Option<FsHook>> = const { RefCell::new(None) };
+    /// Flags of the next filter's instance definition.
+    static INSTANCE_FLAGS: Cell<u32> = const { Cell::new(0) };
+}
+
+/// Filters that are registered from now on attach to no volume by themselves.
+pub fn attach_by_hand() {
+    INSTANCE_FLAGS.set(1);
 }
 
 pub fn note(line: impl Into<String>) {
@@ -91,6 +94,7 @@ pub fn on_fs(f: impl Fn(&'static IRP) -> Option<NtStatus> + 'static) {
 }
 
 pub fn forget_hooks() {
+    INSTANCE_FLAGS.set(0);
     PRE.set([None, None, None]);
     POST.set([None, None, None]);
     FS.set(None);
@@ -189,10 +193,11 @@ pub fn register_as(
     skip: u32,
 ) -> Arc<fltmgr::Filter> {
     let service = format!(r"\Registry\Machine\System\CurrentControlSet\Services\{name}");
-    cm_set(&format!(r"{service}\Instances"), "DefaultInstance", Value::string("Main")).unwrap();
+    let default = Value::string(&format!("{name} Main"));
+    cm_set(&format!(r"{service}\Instances"), "DefaultInstance", default).unwrap();
     let key = format!(r"{service}\Instances\{name} Main");
     cm_set(&key, "Altitude", Value::string(altitude)).unwrap();
-    cm_set(&key, "Flags", Value::dword(0)).unwrap();
+    cm_set(&key, "Flags", Value::dword(INSTANCE_FLAGS.get())).unwrap();
     let driver = io_create_native_driver(&units(&format!(r"\FileSystem\{name}")), 0, 0, &units(&service));
     let (pre, post) = addresses(filter);
     let mut entries: Vec<FLT_OPERATION_REGISTRATION> = Vec::new();
@@ -277,6 +282,22 @@ pub fn create(drive: char, options: u32) -> Opened {
         ..CreateParameters::default()
     })
     .unwrap()
+}
+
+/// The volume of an open file.
+pub fn volume_of(file: &FILE_OBJECT) -> Arc<fltmgr::Volume> {
+    let device = io_get_related_device(file);
+    let volumes = fltmgr::flt().volumes();
+    volumes
+        .into_iter()
+        .find(|volume| volume.device().is_some_and(|own| std::ptr::eq(own, device)))
+        .expect("a volume")
+}
+
+/// The instance of a filter on the volume of an open file.
+pub fn instance(file: &FILE_OBJECT, filter: &Arc<fltmgr::Filter>) -> Arc<fltmgr::Instance> {
+    let instances = volume_of(file).instances();
+    instances.into_iter().find(|instance| Arc::ptr_eq(&instance.filter, filter)).expect("an instance")
 }
 
 /// Sends an IRP from above to the volume of `file`. It is not freed, so its result can be looked at.

@@ -6,3 +6,4 @@ mod harness;
 mod held;
 mod parked;
 mod queues;
+mod redirected;
