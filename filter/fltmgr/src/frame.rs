@@ -564,3 +564,6 @@ pub fn drain(instance: &Instance) -> Result<(), boundary::Raise> {
         operation.is_inside(instance)
     })
 }
+
+#[cfg(test)]
+mod tests;
