@@ -14,6 +14,10 @@ thread_local! {
     static LOG: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
     static ACTION: Cell<Action> = const { Cell::new(Action::Pass) };
     static DECLINES: Cell<bool> = const { Cell::new(false) };
+    /// What `Action::Change` does to the parameters.
+    static CHANGE: Cell<fn(&FLT_PARAMETERS)> = const { Cell::new(|_| {}) };
+    /// The buffers that the file system was given last.
+    static BUFFERS: Cell<[usize; 2]> = const { Cell::new([0; 2]) };
     /// The next create opens no file that is cached.
     static OPENS: Cell<bool> = const { Cell::new(false) };
 }
@@ -24,6 +28,7 @@ enum Action {
     NoCallback,
     Answer(i32, NtStatus),
     MoveDirty,
+    Change,
     SetMdl,
     PendPost,
     Keep,
@@ -105,6 +110,10 @@ extern "win64" fn upper_pre(data: &FLT_CALLBACK_DATA, _: usize, context: &Cell<u
         Action::MoveDirty if fast => {
             block.Parameters.Write().ByteOffset.set(4096);
             block.Parameters.Write().Length.set(8);
+            fltmgr::flt_set_callback_data_dirty(data);
+        }
+        Action::Change if fast => {
+            CHANGE.get()(&block.Parameters);
             fltmgr::flt_set_callback_data_dirty(data);
         }
         Action::SetMdl if fast => {
@@ -208,9 +217,10 @@ impl FastIo for FastFs {
         length: u32,
         wait: bool,
         key: u32,
-        _: usize,
+        buffer: usize,
         _: &'static DEVICE_OBJECT,
     ) -> Result<Option<IoStatus>, Raise> {
+        BUFFERS.set([buffer, 0]);
         note(format!("fs fast read {offset}+{length} {wait} {key}"));
         Ok(carried_out(length))
     }
@@ -222,14 +232,39 @@ impl FastIo for FastFs {
         length: u32,
         wait: bool,
         key: u32,
-        _: usize,
+        buffer: usize,
         _: &'static DEVICE_OBJECT,
     ) -> Result<Option<IoStatus>, Raise> {
+        BUFFERS.set([buffer, 0]);
         note(format!("fs fast write {offset}+{length} {wait} {key}"));
         if offset == WRITE_TO_END_OF_FILE {
             file.CurrentByteOffset.set(700);
         }
         Ok(carried_out(length))
+    }
+
+    fn query_basic(
+        &self,
+        _: &'static FILE_OBJECT,
+        wait: bool,
+        buffer: usize,
+        _: &'static DEVICE_OBJECT,
+    ) -> Result<Option<IoStatus>, Raise> {
+        BUFFERS.set([buffer, 0]);
+        note(format!("fs fast basic {wait}"));
+        Ok(carried_out(0x28))
+    }
+
+    fn query_network_open(
+        &self,
+        _: &'static FILE_OBJECT,
+        wait: bool,
+        buffer: usize,
+        _: &'static DEVICE_OBJECT,
+    ) -> Result<Option<IoStatus>, Raise> {
+        BUFFERS.set([buffer, 0]);
+        note(format!("fs fast network {wait}"));
+        Ok(carried_out(0x38))
     }
 
     fn query_standard(
@@ -239,6 +274,7 @@ impl FastIo for FastFs {
         buffer: usize,
         _: &'static DEVICE_OBJECT,
     ) -> Result<Option<IoStatus>, Raise> {
+        BUFFERS.set([buffer, 0]);
         note("fs fast query".into());
         boundary::copy::fill(buffer, 7, 0x18)?;
         Ok(carried_out(0x18))
@@ -262,6 +298,7 @@ impl FastIo for FastFs {
         _: &'static DEVICE_OBJECT,
     ) -> Result<Option<NtStatus>, Raise> {
         assert_eq!(io_current_stack(irp).MajorFunction.get(), IRP_MJ_CREATE);
+        BUFFERS.set([buffer, 0]);
         note("fs fast open".into());
         boundary::copy::fill(buffer, 7, 0x38)?;
         Ok((!DECLINES.get()).then_some(NtStatus::SUCCESS))
@@ -275,6 +312,7 @@ impl FastIo for FastFs {
         buffers: ControlBuffers,
         _: &'static DEVICE_OBJECT,
     ) -> Result<Option<IoStatus>, Raise> {
+        BUFFERS.set([buffers.input, buffers.output]);
         note(format!("fs fast control {code:#x} {wait} {} {}", buffers.input_length, buffers.output_length));
         boundary::copy::fill(buffers.output, 7, 4)?;
         Ok(carried_out(4))
@@ -537,6 +575,191 @@ fn changed_parameters_reach_those_below_and_the_post_sees_its_own() {
             ]
         );
         assert_eq!(rules(core), Vec::<&str>::new());
+    });
+}
+
+/// The file of a handle, and the device that its requests go to. The reference stays.
+fn opened(handle: usize) -> (&'static FILE_OBJECT, &'static DEVICE_OBJECT) {
+    let (file, _) = reference_file_by_handle(handle, 0, 0).unwrap();
+    (file, io_get_related_device(file))
+}
+
+#[test]
+fn each_changed_parameter_of_a_transfer_reaches_the_file_system_alone() {
+    // spec: SEED-IOPB-43
+    type Change = (fn(&FLT_PARAMETERS), &'static str, usize);
+    let changes: [Change; 4] = [
+        (|parameters| parameters.Read().ByteOffset.set(4096), "4096+16 true 9", 0x1000),
+        (|parameters| parameters.Read().Length.set(8), "512+8 true 9", 0x1000),
+        (|parameters| parameters.Read().Key.set(77), "512+16 true 77", 0x1000),
+        (|parameters| parameters.Read().ReadBuffer.set(0x2000 as *mut _), "512+16 true 9", 0x2000),
+    ];
+    with_file(0, |core, handle| {
+        let (file, device) = opened(handle);
+        ACTION.set(Action::Change);
+        for writing in [false, true] {
+            for (change, line, buffer) in changes {
+                CHANGE.set(change);
+                let transfer = FastTransfer { writing, offset: 512, length: 16, key: 9, buffer: 0x1000 };
+                io_fast_transfer(device, file, &transfer, true).unwrap();
+                let name = if writing { "write" } else { "read" };
+                let lines = log();
+                assert_eq!(lines[0], format!("upper pre fast {name} 512+16"));
+                assert_eq!(lines[2], format!("fs fast {name} {line}"));
+                assert_eq!(BUFFERS.get()[0], buffer, "{line}");
+                assert!(lines[4].starts_with(&format!("upper post fast {name} 512+16")));
+            }
+        }
+        assert_eq!(rules(core), Vec::<&str>::new());
+        nt_ob::ob_dereference(std::ptr::from_ref(file) as usize).unwrap();
+    });
+}
+
+#[test]
+fn each_query_is_shown_with_its_class_and_length_and_may_get_another_buffer() {
+    // spec: PARM-06, SEED-IOPB-43
+    with_file(0, |core, handle| {
+        let (file, device) = opened(handle);
+        let own = nt_mm::UserBuffer::new(0x40).unwrap();
+        for (query, class, length, line) in [
+            (FastQuery::Basic, 4, 0x28, "fs fast basic true"),
+            (FastQuery::Standard, 5, 0x18, "fs fast query"),
+            (FastQuery::NetworkOpen, 34, 0x38, "fs fast network true"),
+        ] {
+            ACTION.set(Action::Pass);
+            let done = io_fast_query(device, file, query, true, own.address()).unwrap();
+            assert_eq!(done, Some(IoStatus { status: NtStatus::SUCCESS, information: length }));
+            let shown = format!("fast query {class}+{length}");
+            assert_eq!(
+                log()[..3],
+                [format!("upper pre {shown}"), format!("lower pre {shown}"), line.to_owned()]
+            );
+            assert_eq!(BUFFERS.get()[0], own.address());
+            ACTION.set(Action::Change);
+            CHANGE.set(|parameters| {
+                let buffer = &parameters.QueryFileInformation().InfoBuffer;
+                buffer.set(buffer.get().wrapping_byte_add(8));
+            });
+            io_fast_query(device, file, query, true, own.address()).unwrap();
+            assert_eq!((log()[2].as_str(), BUFFERS.get()[0]), (line, own.address() + 8));
+        }
+        assert_eq!(rules(core), Vec::<&str>::new());
+        nt_ob::ob_dereference(std::ptr::from_ref(file) as usize).unwrap();
+    });
+}
+
+#[test]
+fn each_changed_parameter_of_a_device_control_reaches_the_file_system_alone() {
+    // spec: PARM-16, SEED-IOPB-43
+    type Change = (fn(&FLT_PARAMETERS), &'static str, [usize; 2]);
+    let changes: [Change; 5] = [
+        (|p| p.DeviceIoControl().FastIo().IoControlCode.set(0x7_0010), "0x70010 true 3 4", [0, 8]),
+        (|p| p.DeviceIoControl().FastIo().InputBufferLength.set(2), "0x70003 true 2 4", [0, 8]),
+        (|p| p.DeviceIoControl().FastIo().OutputBufferLength.set(5), "0x70003 true 3 5", [0, 8]),
+        (
+            |p| {
+                let buffer = &p.DeviceIoControl().FastIo().InputBuffer;
+                buffer.set(buffer.get().wrapping_byte_add(16));
+            },
+            "0x70003 true 3 4",
+            [16, 8],
+        ),
+        (
+            |p| {
+                let buffer = &p.DeviceIoControl().FastIo().OutputBuffer;
+                buffer.set(buffer.get().wrapping_byte_add(16));
+            },
+            "0x70003 true 3 4",
+            [0, 24],
+        ),
+    ];
+    with_file(0, |core, handle| {
+        let (file, device) = opened(handle);
+        let memory = nt_mm::UserBuffer::from_bytes(&[9; 64]).unwrap();
+        let at = memory.address();
+        let buffers = ControlBuffers { input: at, input_length: 3, output: at + 8, output_length: 4 };
+        ACTION.set(Action::Change);
+        for (change, line, [input, output]) in changes {
+            CHANGE.set(change);
+            io_fast_device_control(device, file, true, 0x7_0003, buffers).unwrap();
+            let lines = log();
+            assert_eq!(lines[0], "upper pre fast control 0x70003 3 (9) 4");
+            assert_eq!(lines[2], format!("fs fast control {line}"));
+            assert_eq!(BUFFERS.get(), [at + input, at + output]);
+        }
+        assert_eq!(rules(core), Vec::<&str>::new());
+        nt_ob::ob_dereference(std::ptr::from_ref(file) as usize).unwrap();
+    });
+}
+
+#[test]
+fn a_question_about_a_transfer_is_not_changed_and_one_without_an_open_may_get_another_buffer() {
+    // spec: PARM-18, SEED-IOPB-43
+    with_file(0, |core, handle| {
+        let (file, device) = opened(handle);
+        ACTION.set(Action::Change);
+        CHANGE.set(|parameters| parameters.FastIoCheckIfPossible().FileOffset.set(8));
+        let transfer = FastTransfer { writing: true, offset: 512, length: 16, key: 9, buffer: 0 };
+        assert_eq!(io_fast_check(device, file, &transfer, false), Ok(true));
+        let lines = log();
+        assert_eq!(lines[1..3], ["lower pre fast check 8+16 9 0", "fs check 512 true false"]);
+        assert_eq!(rules(core), Vec::<&str>::new());
+        nt_ob::ob_dereference(std::ptr::from_ref(file) as usize).unwrap();
+        thread_local! {
+            static OTHER: Cell<usize> = const { Cell::new(0) };
+        }
+        let other = nt_mm::UserBuffer::new(0x38).unwrap();
+        OTHER.set(other.address());
+        CHANGE.set(|parameters| parameters.NetworkQueryOpen().NetworkInformation.set(OTHER.get() as *mut _));
+        assert_eq!(attributes_by_name().0, NtStatus::SUCCESS);
+        assert_eq!(BUFFERS.get()[0], other.address());
+        assert_eq!(boundary::copy::read_value(other.address()), Ok(0x0707_0707u32));
+        ACTION.set(Action::Pass);
+    });
+}
+
+#[test]
+fn a_filter_that_declares_a_dirty_change_and_changes_nothing_is_believed() {
+    // spec: IOPB-14
+    with_file(0, |core, handle| {
+        ACTION.set(Action::Change);
+        CHANGE.set(|_| {});
+        assert_eq!(write(handle, 32), DONE);
+        assert_eq!(log()[2], "fs fast write 32+16 true 9");
+        assert_eq!(rules(core), Vec::<&str>::new());
+    });
+}
+
+#[test]
+fn only_transfers_are_cached_io_for_filters_that_skip_it() {
+    // spec: REG-06, REG-07
+    with_file(FLTFL_OPERATION_REGISTRATION_SKIP_CACHED_IO, |core, handle| {
+        let (file, device) = opened(handle);
+        let own = nt_mm::UserBuffer::from_bytes(&[9; 0x40]).unwrap();
+        let at = own.address();
+        let sees = || log().iter().filter(|line| line.starts_with("upper")).count();
+        let transfer = FastTransfer { writing: false, offset: 512, length: 16, key: 9, buffer: at };
+        io_fast_transfer(device, file, &transfer, true).unwrap();
+        assert_eq!(sees(), 0);
+        io_fast_query(device, file, FastQuery::Basic, true, at).unwrap();
+        assert_eq!(sees(), 2);
+        io_fast_check(device, file, &transfer, true).unwrap();
+        assert_eq!(sees(), 2);
+        let buffers = ControlBuffers { input: at, input_length: 3, output: at + 8, output_length: 4 };
+        io_fast_device_control(device, file, true, 0x7_0003, buffers).unwrap();
+        assert_eq!(sees(), 2);
+        assert_eq!(rules(core), Vec::<&str>::new());
+        nt_ob::ob_dereference(std::ptr::from_ref(file) as usize).unwrap();
+    });
+    with_file(FLTFL_OPERATION_REGISTRATION_SKIP_NON_DASD_IO, |_, handle| {
+        let (file, device) = opened(handle);
+        let transfer = FastTransfer { writing: false, offset: 512, length: 16, key: 9, buffer: 0x1000 };
+        for (flags, lines) in [(0, 0), (FO_VOLUME_OPEN, 2)] {
+            file.Flags.fetch_or(flags, std::sync::atomic::Ordering::Relaxed);
+            io_fast_transfer(device, file, &transfer, true).unwrap();
+            assert_eq!(log().iter().filter(|line| line.starts_with("upper")).count(), lines);
+        }
+        nt_ob::ob_dereference(std::ptr::from_ref(file) as usize).unwrap();
     });
 }
 
