@@ -7,3 +7,4 @@ mod held;
 mod parked;
 mod queues;
 mod redirected;
+mod swapped;
