@@ -61,8 +61,15 @@ thread_local! {
     static PRE: RefCell<[Option<Hook>; 3]> = const { RefCell::new([None, None, None]) };
     static POST: RefCell<[Option<Hook>; 3]> = const { RefCell::new([None, None, None]) };
     static FS: RefCell<Option<FsHook>> = const { RefCell::new(None) };
+    /// What the file system returns when it does not answer.
+    static FS_RETURNS: Cell<NtStatus> = const { Cell::new(NtStatus::PENDING) };
     /// Flags of the next filter's instance definition.
     static INSTANCE_FLAGS: Cell<u32> = const { Cell::new(0) };
+}
+
+/// What the file system returns from now on when it does not answer.
+pub fn fs_returns(status: NtStatus) {
+    FS_RETURNS.set(status);
 }
 
 /// Filters that are registered from now on attach to no volume by themselves.
@@ -94,6 +101,7 @@ pub fn on_fs(f: impl Fn(&'static IRP) -> Option<NtStatus> + 'static) {
 }
 
 pub fn forget_hooks() {
+    FS_RETURNS.set(NtStatus::PENDING);
     INSTANCE_FLAGS.set(0);
     PRE.set([None, None, None]);
     POST.set([None, None, None]);
@@ -167,8 +175,10 @@ impl Dispatch for HookedFs {
         });
         let hook = FS.with_borrow(Clone::clone);
         let Some(status) = hook.map_or(Some(NtStatus::SUCCESS), |hook| hook(irp)) else {
-            io_mark_pending(irp);
-            return Ok(NtStatus::PENDING);
+            if FS_RETURNS.get() == NtStatus::PENDING {
+                io_mark_pending(irp);
+            }
+            return Ok(FS_RETURNS.get());
         };
         let bytes = if transfer { stack.Parameters.Write().Length.get() as usize } else { 0 };
         io_complete_with(irp, status, if status == NtStatus::REPARSE { 2 } else { bytes })
@@ -228,8 +238,13 @@ pub fn three(majors: &[u8]) -> [Arc<fltmgr::Filter>; 3] {
 
 /// A machine without filters, with two disks.
 pub fn in_machine(f: impl FnOnce(&Arc<Core>)) {
+    in_machine_of(Config::default(), f);
+}
+
+/// The same with other settings.
+pub fn in_machine_of(config: Config, f: impl FnOnce(&Arc<Core>)) {
     forget_hooks();
-    let core = Core::new(Config::default()).expect("a slot is free");
+    let core = Core::new(config).expect("a slot is free");
     core.attach(0, || {
         core.install(Box::new(nt_mm::Mm::new(&core).expect("pages")));
         core.install(Box::new(nt_ex::Ex::new(&core)));
