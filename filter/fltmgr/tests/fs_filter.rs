@@ -27,6 +27,10 @@ enum Action {
     Pass,
     Answer(i32, NtStatus),
     Redirect,
+    /// Sets `TargetInstance` to something else.
+    Away,
+    /// Changes a parameter.
+    Change,
 }
 
 const MAJORS: [u8; 7] = [
@@ -143,6 +147,16 @@ extern "win64" fn lower_pre(data: &FLT_CALLBACK_DATA, _: usize, _: usize) -> i32
             unsafe { &*data.Iopb.get() }.TargetFileObject.set(std::ptr::null_mut());
             fltmgr::flt_set_callback_data_dirty(data);
         }
+        Action::Away => {
+            // SAFETY: as in `shown`.
+            unsafe { &*data.Iopb.get() }.TargetInstance.set(std::ptr::without_provenance_mut(0x10));
+            fltmgr::flt_set_callback_data_dirty(data);
+        }
+        Action::Change => {
+            // SAFETY: as in `shown`.
+            unsafe { &*data.Iopb.get() }.Parameters.raw[5].set(7);
+            fltmgr::flt_set_callback_data_dirty(data);
+        }
     }
     FLT_PREOP_SUCCESS_NO_CALLBACK
 }
@@ -224,8 +238,8 @@ fn filter(name: &str, altitude: &str, pre: usize, post: usize) -> Arc<fltmgr::Fi
     filter
 }
 
-/// A machine with both filters and an open file, 8192 bytes long and valid.
-fn with_file(f: impl FnOnce(&Arc<Core>, &'static FILE_OBJECT)) {
+/// A machine without filters, whose file has 8192 valid bytes.
+fn in_machine(f: impl FnOnce(&Arc<Core>)) {
     let core = Core::new(Config::default()).expect("a slot is free");
     core.attach(0, || {
         core.install(Box::new(nt_mm::Mm::new(&core).expect("pages")));
@@ -251,6 +265,15 @@ fn with_file(f: impl FnOnce(&Arc<Core>, &'static FILE_OBJECT)) {
         stream.header.FileSize.set(8192);
         stream.header.ValidDataLength.set(8192);
         STREAM.set(Some(stream));
+        f(&core);
+    })
+    .expect("a thread");
+    assert!(core.stop());
+}
+
+/// A machine with both filters and an open file.
+fn with_file(f: impl FnOnce(&Arc<Core>, &'static FILE_OBJECT)) {
+    in_machine(|core| {
         let _lower = filter("lower", "100", lower_pre as *const () as usize, 0);
         let upper_post = upper_post as *const () as usize;
         let _upper = filter("upper", "200", upper_pre as *const () as usize, upper_post);
@@ -266,13 +289,11 @@ fn with_file(f: impl FnOnce(&Arc<Core>, &'static FILE_OBJECT)) {
         assert_eq!(opened.status, NtStatus::SUCCESS);
         let (file, _) = reference_file_by_handle(opened.handle, 0, 0).unwrap();
         log();
-        f(&core, file);
+        f(core, file);
         assert_eq!(resource::held_by_current_thread(), 0, "everything is given back");
         nt_ob::ob_dereference(from_ref(file) as usize).unwrap();
         nt_close(opened.handle).unwrap();
-    })
-    .expect("a thread");
-    assert!(core.stop());
+    });
 }
 
 fn rules(core: &Core) -> Vec<&'static str> {
@@ -411,6 +432,123 @@ fn answers_that_are_for_other_kinds_are_reported_and_count_as_no_callback() {
         ACTION.set(Action::Pass);
         fs_filter::release_for_mod_write(file, held).unwrap();
         assert_eq!(rules(core).len(), 5);
+    });
+}
+
+#[test]
+fn an_acquire_stays_with_its_file_and_instance() {
+    // spec: IOPB-10
+    with_file(|core, file| {
+        for (action, expected) in [
+            (Action::Redirect, &["IOPB-10"][..]),
+            (Action::Away, &["IOPB-10"; 2]),
+            (Action::Change, &["IOPB-10"; 2]),
+        ] {
+            ACTION.set(action);
+            assert_eq!(fs_filter::acquire_for_cc_flush(file), Ok(NtStatus::SUCCESS));
+            ACTION.set(Action::Pass);
+            fs_filter::release_for_cc_flush(file).unwrap();
+            assert_eq!(rules(core), expected);
+            assert_eq!(log()[2], "fs acquire_for_cc_flush irql 0");
+        }
+    });
+}
+
+#[test]
+fn each_acquire_may_fail_in_its_own_way_and_no_release_may() {
+    // spec: FSF-06, FSF-07, FSF-08, FSF-09
+    with_file(|core, file| {
+        let mut known = 0;
+        let mut found = || {
+            let findings = core.findings();
+            let new: Vec<_> =
+                findings[known..].iter().map(|finding| (finding.rule, finding.severity)).collect();
+            known = findings.len();
+            new
+        };
+        use nt_ke::Severity::{Error, Warning};
+        for (status, section) in [
+            (NtStatus::INSUFFICIENT_RESOURCES, &[][..]),
+            (NtStatus::CANT_WAIT, &[("FSF-09", Error)]),
+            (NtStatus::FILE_LOCK_CONFLICT, &[("FSF-09", Error)]),
+        ] {
+            ACTION.set(Action::Answer(FLT_PREOP_COMPLETE, status));
+            assert_eq!(fs_filter::acquire_for_section(file, CREATE), Ok(status));
+            assert_eq!(found(), section);
+            assert_eq!(fs_filter::acquire_for_cc_flush(file), Ok(status));
+            assert_eq!(refused(file), Some(status));
+            assert_eq!(found(), [], "{status}");
+            // One that can neither fail nor end.
+            assert_eq!(fs_filter::acquire_for_section(file, SyncType::Other), Ok(NtStatus::SUCCESS));
+            assert_eq!(found(), [("FSF-08", Error)]);
+            fs_filter::release_for_section(file).unwrap();
+            assert_eq!(found(), [("FSF-07", Warning)]);
+            log();
+        }
+        for status in [NtStatus::SUCCESS, NtStatus::UNSUCCESSFUL] {
+            ACTION.set(Action::Pass);
+            assert_eq!(fs_filter::acquire_for_cc_flush(file), Ok(NtStatus::SUCCESS));
+            ACTION.set(Action::Answer(FLT_PREOP_COMPLETE, status));
+            log();
+            fs_filter::release_for_cc_flush(file).unwrap();
+            assert_eq!(
+                log(),
+                [
+                    "upper pre release_for_cc_flush",
+                    "lower pre release_for_cc_flush",
+                    "fs release_for_cc_flush irql 0",
+                    "upper post release_for_cc_flush SUCCESS (0x00000000) 0x77"
+                ]
+            );
+            assert_eq!(found(), [("FSF-07", Warning)]);
+        }
+        ACTION.set(Action::Pass);
+    });
+}
+
+#[test]
+fn a_query_by_name_may_be_answered_and_refused_as_often_as_a_filter_likes() {
+    // spec: FSF-27, FSF-28
+    with_file(|core, _| {
+        ACTION.set(Action::Answer(FLT_PREOP_COMPLETE, NtStatus::SUCCESS));
+        assert_eq!(stat().0.status, NtStatus::SUCCESS);
+        assert_eq!(
+            log(),
+            [
+                "upper pre query_open",
+                "lower pre query_open",
+                "upper post query_open SUCCESS (0x00000000) 0x77"
+            ]
+        );
+        ACTION.set(Action::Answer(FLT_PREOP_COMPLETE, NtStatus::ACCESS_DENIED));
+        for _ in 0..refusals::REPORTED + 4 {
+            assert_eq!(stat().0.status, NtStatus::ACCESS_DENIED);
+        }
+        ACTION.set(Action::Pass);
+        assert_eq!(rules(core), Vec::<&str>::new());
+    });
+}
+
+#[test]
+fn a_query_by_name_can_be_the_first_that_a_volume_sees() {
+    // spec: LIFE-07, FSF-28
+    in_machine(|core| {
+        let _upper =
+            filter("upper", "200", upper_pre as *const () as usize, upper_post as *const () as usize);
+        FS_ANSWER.set(NtStatus::FSFILTER_OP_COMPLETED_SUCCESSFULLY);
+        log();
+        assert_eq!(stat().0.status, NtStatus::SUCCESS);
+        let lines = log();
+        assert_eq!(
+            lines[lines.len() - 3..],
+            [
+                "upper pre query_open",
+                "fs query_open irql 0",
+                "upper post query_open SUCCESS (0x00000000) 0x77"
+            ]
+        );
+        FS_ANSWER.set(NtStatus::SUCCESS);
+        assert_eq!(rules(core), Vec::<&str>::new());
     });
 }
 

@@ -403,16 +403,16 @@ fn what_filters_were_shown_is_all_that_the_next_driver_needs() {
             _ => [false; 4],
         };
         request.pass();
-        request.irp.MdlAddress.set(8 as *mut _);
-        request.irp.UserBuffer.set(8 as *mut _);
-        request.irp.SystemBuffer().set(8 as *mut _);
-        request.irp.Overlay.raw[0].set(8);
+        request.irp.MdlAddress.set(0x8000 as *mut _);
+        request.irp.UserBuffer.set(0x8000 as *mut _);
+        request.irp.SystemBuffer().set(0x8000 as *mut _);
+        request.irp.Overlay.raw[0].set(0x8000);
         store(&request.block, &request.irp, &request.next);
         let next: [u64; 4] = std::array::from_fn(|word| request.next.Parameters.raw[word].get());
         assert_eq!(next, words, "{at:x?}");
         let now = SavedIrp::of(&request.irp);
         let now = [now.mdl as u64, now.user_buffer as u64, now.system_buffer as u64, now.overlay];
-        let expected: [u64; 4] = std::array::from_fn(|at| if carried[at] { buffers[at] } else { 8 });
+        let expected: [u64; 4] = std::array::from_fn(|at| if carried[at] { buffers[at] } else { 0x8000 });
         assert_eq!(now, expected, "{at:x?}, flags {flags:#x}");
         assert_eq!(request.next.FileObject.get() as usize, 0xF000);
         assert_eq!(request.next.MinorFunction.get(), at.1);
