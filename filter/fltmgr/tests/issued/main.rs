@@ -1,0 +1,10 @@
+//! What filters ask the manager for, above a file system that notes every request and answers as a test says.
+//!
+//! Two filters stand on the volume: `asker`, for which the routines are called, and below it `watcher`, whose callbacks tell
+//! what a filter sees of the operations that another one issues.
+
+mod controls;
+mod files;
+mod requests;
+mod stage;
+mod transfers;
