@@ -5,6 +5,7 @@
 
 mod controls;
 mod files;
+mod names;
 mod requests;
 mod stage;
 mod transfers;

@@ -1,6 +1,7 @@
 //! The machine, its filters, and the file system.
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::ptr::from_ref;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -58,6 +59,8 @@ thread_local! {
     /// Flags of the file system's volume device.
     static VOLUME_FLAGS: Cell<u32> = const { Cell::new(0) };
     static ALIGNMENT: Cell<u32> = const { Cell::new(0) };
+    /// Streams by name.
+    static STREAMS: RefCell<BTreeMap<String, &'static FSRTL_ADVANCED_FCB_HEADER>> = const { RefCell::new(BTreeMap::new()) };
     static CONTEXTS: RefCell<Vec<FLT_CONTEXT_REGISTRATION>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -161,11 +164,13 @@ impl Dispatch for Fs {
         }
         let found = describe(irp);
         SEEN.with_borrow_mut(|seen| seen.push(found.clone()));
-        if found.major == IRP_MJ_CREATE {
-            stack_file(stack).unwrap().FsContext.set(from_ref(stream()).cast_mut().cast());
-        }
         let answer = ANSWER.with_borrow(Clone::clone);
-        match answer.and_then(|answer| answer(irp, &found)) {
+        let answer = answer.and_then(|answer| answer(irp, &found));
+        if found.major == IRP_MJ_CREATE && answer.is_none_or(|(status, _)| status == NtStatus::SUCCESS) {
+            let stream = STREAMS.with_borrow_mut(|all| *all.entry(found.name.clone()).or_insert_with(stream));
+            stack_file(stack).unwrap().FsContext.set(from_ref(stream).cast_mut().cast());
+        }
+        match answer {
             Some((NtStatus::PENDING, _)) => {
                 io_mark_pending(irp);
                 Ok(NtStatus::PENDING)
@@ -359,6 +364,7 @@ pub fn on_stage(setting: Setting, f: impl FnOnce(&Stage)) {
         let control =
             io_create_device(driver, 0, Some(&units(r"\Fs")), FILE_DEVICE_DISK_FILE_SYSTEM, 0, false);
         io_register_file_system(control.unwrap().unwrap()).unwrap();
+        STREAMS.take();
         let disk = disk::create(1, setting.sector, 1 << 20, Arc::new(()), Some('C')).unwrap().unwrap();
         disk.AlignmentRequirement.set(setting.alignment);
         VOLUME_FLAGS.set(setting.device_flags);
