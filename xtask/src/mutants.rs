@@ -104,20 +104,42 @@ fn list(package: &str) -> Outcome<Vec<String>> {
     Ok(listed.iter().filter_map(|mutant| Some(mutant.get("name")?.as_str()?.to_owned())).collect())
 }
 
-/// `count` of `names`, the same ones for the same seed.
-fn sample(mut names: Vec<String>, count: usize, seed: u64) -> BTreeSet<String> {
-    names.sort();
-    names.dedup();
-    let mut state = seed;
-    for at in (1..names.len()).rev() {
-        // splitmix64
-        state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut mixed = state;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        names.swap(at, ((mixed ^ (mixed >> 31)) % (at as u64 + 1)) as usize);
+/// `count` of `names`, the same ones for the same seed; a change of the code changes few of them.
+fn sample(names: Vec<String>, count: usize, seed: u64) -> BTreeSet<String> {
+    let mut alike = BTreeMap::new();
+    let mut keyed: Vec<(u64, String)> = names
+        .into_iter()
+        .collect::<BTreeSet<_>>()
+        .into_iter()
+        .map(|name| {
+            let what = without_place(&name);
+            let which: &mut u64 = alike.entry(what.clone()).or_default();
+            *which += 1;
+            (hash(what.as_bytes(), seed.wrapping_add(which.rotate_left(32))), name)
+        })
+        .collect();
+    keyed.sort();
+    keyed.into_iter().take(count).map(|(_, name)| name).collect()
+}
+
+/// A mutant's name without its line and column, which change with any line above.
+fn without_place(name: &str) -> String {
+    let parts: Vec<&str> = name.splitn(4, ':').collect();
+    match parts[..] {
+        [file, _, _, what] => format!("{file}:{what}"),
+        _ => name.to_owned(),
     }
-    names.into_iter().take(count).collect()
+}
+
+/// FNV-1a, and the end of splitmix64.
+fn hash(bytes: &[u8], seed: u64) -> u64 {
+    let fnv = bytes.iter().fold(0xCBF2_9CE4_8422_2325, |hash: u64, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01B3)
+    });
+    let mut mixed = fnv.wrapping_add(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    mixed ^ (mixed >> 31)
 }
 
 fn escape(name: &str) -> String {
@@ -193,6 +215,19 @@ mod tests {
         assert_eq!(sample(names(), 10, 1), sample(names().into_iter().rev().collect(), 10, 1));
         assert_ne!(sample(names(), 10, 1), sample(names(), 10, 2));
         assert_eq!(sample(names(), 10, 1).len(), 10);
+    }
+
+    #[test]
+    fn lines_that_move_leave_the_sample_as_it_is() {
+        let names = |line: usize| {
+            (0..100)
+                .map(|n| format!("src/a.rs:{}:5: replace {} with 0 in f", line + n, n / 2))
+                .collect::<Vec<_>>()
+        };
+        let taken =
+            |line| sample(names(line), 10, 1).iter().map(|name| without_place(name)).collect::<Vec<_>>();
+        assert_eq!(taken(100), taken(200));
+        assert_eq!(without_place("src/a.rs:3:5: replace a::b with c"), "src/a.rs: replace a::b with c");
     }
 
     fn found(baseline: &str, alive: usize) -> String {
