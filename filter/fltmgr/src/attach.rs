@@ -26,7 +26,7 @@ use crate::completion;
 use crate::contexts::objects;
 use crate::definitions::NO_AUTOMATIC_ATTACHMENT;
 use crate::filter::Filter;
-use crate::instance::{ACTIVE, GOING, GONE, Instance};
+use crate::instance::{ACTIVE, GOING, GONE, Instance, SETTLING};
 use crate::situation::{self, Situation};
 use crate::text::{equal_ignoring_case, lossy};
 use crate::volume::Volume;
@@ -59,11 +59,12 @@ fn reserve(
     name: &[u16],
     altitude: &Altitude,
 ) -> Result<Arc<Instance>, Taken> {
+    let instance = Instance::new(filter, volume, name, altitude).ok_or(Taken::NoMemory)?;
+    let mut members = volume.members.lock();
+    // Who goes is marked so before its instances are looked for, which needs this lock.
     if filter.is_going() || volume.anchor().is_deleting() {
         return Err(Taken::Going);
     }
-    let instance = Instance::new(filter, volume, name, altitude).ok_or(Taken::NoMemory)?;
-    let mut members = volume.members.lock();
     if members.instances.iter().any(|other| equal_ignoring_case(&other.name, name)) {
         return Err(Taken::Name);
     }
@@ -101,7 +102,6 @@ fn settle(instance: &Arc<Instance>, flags: u32) -> Result<Result<(), NtStatus>, 
             instance.set_stage(GONE);
             instance.anchor().mark_deleting();
             objects::forget_instance(instance)?;
-            crate::names::flt_purge_file_name_information_cache(instance, None)?;
             forget(instance);
             return Ok(Err(answer));
         }
@@ -302,10 +302,17 @@ fn notify(instance: &Instance, callback: NativeFn, reason: u32) -> Result<(), Ra
 ///
 /// Source: LIFE-13 to LIFE-20, POST-11
 pub fn tear_down(instance: &Arc<Instance>, reason: u32) -> Result<bool, Raise> {
+    let core = current_core();
+    {
+        // Its setup callback runs; afterwards it is there, or gone.
+        let _waiting = nt_ke::locks::waiting_for("the setup callback of an instance that goes");
+        while instance.stage() == SETTLING {
+            pause(core)?;
+        }
+    }
     if !instance.begin_going() {
         return Ok(false);
     }
-    let core = current_core();
     instance.anchor().mark_deleting();
     instance.volume.publish(core);
     let registration = &instance.filter.registration;
@@ -318,22 +325,15 @@ pub fn tear_down(instance: &Arc<Instance>, reason: u32) -> Result<bool, Raise> {
         );
         findings::warning("LIFE-16", &instance.filter.label, message);
     }
-    completion::drain_parked(instance)?;
-    frame::drain(instance)?;
-    // One that pended meanwhile. What cannot be drained, or is held by the instance, has to complete.
-    let _waiting = nt_ke::locks::waiting_for(
-        "the completion of operations that pend below an instance that goes, or are held by it",
-    );
-    while !completion::drain_parked(instance)?
-        || !instance.pended.lock().is_empty()
-        || instance.asked.load(Ordering::Acquire) != 0
     {
-        if core.stopping() {
-            return Err(Raise::Stop);
+        // What cannot be drained, or is held by the instance, has to complete.
+        let _waiting = nt_ke::locks::waiting_for(
+            "the completion of operations that pend below an instance that goes, or are held by it",
+        );
+        while !is_drained(instance)? {
+            pause(core)?;
         }
-        core.scheduler().pause();
     }
-    frame::drain(instance)?;
     crate::names::provider::leave(instance)?;
     notify(instance, registration.teardown_complete, reason)?;
     let files = instance.files.load(Ordering::Relaxed);
@@ -345,13 +345,33 @@ pub fn tear_down(instance: &Arc<Instance>, reason: u32) -> Result<bool, Raise> {
         );
         findings::error("LIFE-21", &instance.filter.label, message);
     }
-    crate::transactions::forget_instance(instance);
+    crate::transactions::forget_instance(instance)?;
     objects::forget_instance(instance)?;
     instance.set_stage(GONE);
     flt().keep_statistics(instance);
     forget(instance);
     findings::report_held_references(&**instance, &instance.filter.label, &instance.label())?;
     Ok(true)
+}
+
+/// Drains what can be drained of an instance that goes. Whether nothing is left: no operation enters it any more, so only one
+/// that it held can come back, and that one is waited for before the rest is looked at.
+fn is_drained(instance: &Instance) -> Result<bool, Raise> {
+    completion::drain_parked(instance)?;
+    if instance.is_engaged() || !instance.pended.lock().is_empty() {
+        return Ok(false);
+    }
+    frame::drain(instance)?;
+    // One that pended meanwhile.
+    Ok(completion::drain_parked(instance)? && instance.pended.lock().is_empty())
+}
+
+fn pause(core: &nt_ke::Core) -> Result<(), Raise> {
+    if core.stopping() {
+        return Err(Raise::Stop);
+    }
+    core.scheduler().pause();
+    Ok(())
 }
 
 impl crate::Flt {

@@ -22,7 +22,7 @@ const FOLDER: &str = r"\System Volume Information";
 ///
 /// Source:  FltFsControlFile
 /// IRQL:    PASSIVE_LEVEL
-/// Errors:  InsufficientResources · what the file system answered
+/// Errors:  INSUFFICIENT_RESOURCES · what the file system answered
 pub fn flt_fs_control_file(
     instance: &Instance,
     file: &'static FILE_OBJECT,
@@ -36,7 +36,7 @@ pub fn flt_fs_control_file(
 ///
 /// Source:  FltDeviceIoControlFile
 /// IRQL:    PASSIVE_LEVEL
-/// Errors:  InsufficientResources · what the file system answered
+/// Errors:  INSUFFICIENT_RESOURCES · what the file system answered
 pub fn flt_device_io_control_file(
     instance: &Instance,
     file: &'static FILE_OBJECT,
@@ -54,28 +54,54 @@ fn control(
     buffers: ControlBuffers,
 ) -> Result<IoStatus, Raise> {
     let method = code & 3;
-    let (input, output) = (buffers.input_length as usize, buffers.output_length as usize);
+    // The length of a buffer that is not there does not count. Source: GIO-34.
+    let length = |address: usize, length: u32| if address == 0 { 0 } else { length };
+    let buffers = ControlBuffers {
+        input_length: length(buffers.input, buffers.input_length),
+        output_length: length(buffers.output, buffers.output_length),
+        ..buffers
+    };
     let room = match method {
         METHOD_NEITHER => 0,
-        METHOD_BUFFERED => input.max(output),
-        _ => input,
+        METHOD_BUFFERED => buffers.input_length.max(buffers.output_length),
+        _ => buffers.input_length,
     };
-    let mut system = 0;
-    if room != 0 {
-        let Some(block) = pool::allocate_engine(PoolKind::NonPaged, room, TAG) else {
-            return Ok(IoStatus::of(NtStatus::INSUFFICIENT_RESOURCES));
-        };
-        system = block.as_ptr() as usize;
+    if room == 0 {
+        return exchange(instance, file, (major, code), &buffers, 0);
+    }
+    let Some(block) = pool::allocate_engine(PoolKind::NonPaged, room as usize, TAG) else {
+        return Ok(IoStatus::of(NtStatus::INSUFFICIENT_RESOURCES));
+    };
+    let result = exchange(instance, file, (major, code), &buffers, block.as_ptr() as usize);
+    pool::free(block.as_ptr(), Some(TAG))?;
+    result
+}
+
+/// Sends it with the system buffer at `system`, 0 for none. Whatever fails, only that buffer is left.
+fn exchange(
+    instance: &Instance,
+    file: &'static FILE_OBJECT,
+    (major, code): (u8, u32),
+    buffers: &ControlBuffers,
+    system: usize,
+) -> Result<IoStatus, Raise> {
+    let method = code & 3;
+    let (input, output) = (buffers.input_length as usize, buffers.output_length as usize);
+    if system != 0 {
         copy::copy(system, buffers.input, input)?;
     }
-    let direct = !matches!(method, METHOD_BUFFERED | METHOD_NEITHER) && output != 0;
-    let mdl = if direct {
-        nt_io::io_allocate_mdl(buffers.output, buffers.output_length, false, None)
-    } else {
-        None
-    };
-    if let Some(mdl) = mdl {
-        nt_mm::mdl::probe_and_lock_pages(mdl, false, u32::from(method != METHOD_IN_DIRECT))?;
+    let mut mdl = None;
+    if !matches!(method, METHOD_BUFFERED | METHOD_NEITHER) && output != 0 {
+        let Some(made) = nt_io::io_allocate_mdl(buffers.output, buffers.output_length, false, None) else {
+            return Ok(IoStatus::of(NtStatus::INSUFFICIENT_RESOURCES));
+        };
+        if let Err(raise) =
+            nt_mm::mdl::probe_and_lock_pages(made, false, u32::from(method != METHOD_IN_DIRECT))
+        {
+            nt_io::io_free_mdl(made)?;
+            return Err(raise);
+        }
+        mdl = Some(made);
     }
     let result = issue(&instance.volume, Some(&instance.altitude), file, major, |irp, stack| {
         irp.Flags.set(IRP_SYNCHRONOUS_API | if system == 0 { 0 } else { IRP_BUFFERED_IO });
@@ -91,16 +117,14 @@ fn control(
             control.Type3InputBuffer.set(buffers.input as *mut _);
             irp.UserBuffer.set(buffers.output as *mut _);
         }
-    })?;
+    });
     if let Some(mdl) = mdl {
         nt_mm::mdl::unlock_pages(mdl)?;
         nt_io::io_free_mdl(mdl)?;
     }
-    if system != 0 {
-        if method == METHOD_BUFFERED && !result.status.is_error() {
-            copy::copy(buffers.output, system, result.information.min(output))?;
-        }
-        pool::free(system as *const u8, Some(TAG))?;
+    let result = result?;
+    if system != 0 && method == METHOD_BUFFERED && !result.status.is_error() {
+        copy::copy(buffers.output, system, result.information.min(output))?;
     }
     Ok(result)
 }

@@ -65,8 +65,8 @@ pub struct Instance {
     pub(crate) names: AtomicU32,
     /// Files that its filter opened below it and has not closed.
     pub(crate) files: Arc<AtomicU32>,
-    /// Callbacks that wait for what the device below answers.
-    pub(crate) asked: AtomicU32,
+    /// How many [`Engaged`] there are.
+    engaged: AtomicU32,
 }
 
 impl Anchored for Instance {
@@ -99,7 +99,7 @@ impl Instance {
             scans: AtomicBool::new(false),
             names: AtomicU32::new(0),
             files: Arc::default(),
-            asked: AtomicU32::new(0),
+            engaged: AtomicU32::new(0),
         });
         anchor::bind(&instance);
         Some(instance)
@@ -137,6 +137,11 @@ impl Instance {
         self.names.fetch_sub(1, Ordering::SeqCst);
     }
 
+    /// Whether a callback of it is due that no operation inside it stands for.
+    pub(crate) fn is_engaged(&self) -> bool {
+        self.engaged.load(Ordering::SeqCst) != 0
+    }
+
     /// Fills the objects that its callbacks receive. Source: REL-01, REL-02, SEED-IOPB-45.
     pub fn related_objects(&self, objects: &FLT_RELATED_OBJECTS, file: *mut FILE_OBJECT) {
         objects.Size.set(size_of::<FLT_RELATED_OBJECTS>() as u16);
@@ -156,6 +161,29 @@ impl Instance {
     /// For messages.
     pub fn label(&self) -> String {
         format!("{} on {}", lossy(&self.name), lossy(&self.volume.name))
+    }
+}
+
+/// A callback that is due to an instance, or runs, besides those of operations on their way: teardown waits for it.
+pub(crate) struct Engaged(Arc<Instance>);
+
+impl Engaged {
+    /// `None` when the instance is going.
+    pub(crate) fn new(instance: &Arc<Instance>) -> Option<Self> {
+        instance.engaged.fetch_add(1, Ordering::SeqCst);
+        // Dropped again when it is refused. Either this sees that the instance is going, or who lets it go sees the count.
+        let engaged = Self(Arc::clone(instance));
+        (instance.stage.load(Ordering::SeqCst) < GOING).then_some(engaged)
+    }
+
+    pub(crate) fn instance(&self) -> &Arc<Instance> {
+        &self.0
+    }
+}
+
+impl Drop for Engaged {
+    fn drop(&mut self) {
+        self.0.engaged.fetch_sub(1, Ordering::SeqCst);
     }
 }
 

@@ -130,6 +130,11 @@ pub fn run(volume: &Arc<Volume>, irp: &'static IRP, origin: Origin<'_>) -> Resul
     };
     if !interested(&list[start..], kinds) {
         end_handle(volume, stack)?;
+        if major == IRP_MJ_SET_INFORMATION {
+            let set = stack.Parameters.SetFile();
+            let (class, length) = (set.FileInformationClass.get(), set.Length.get());
+            contexts::sections::conflict(class, length, stack.FileObject.get())?;
+        }
         return forward(volume, lower, irp, origin);
     }
     let Some(operation) = flt().frames.take(2 * list.len()) else {
@@ -143,6 +148,9 @@ pub fn run(volume: &Arc<Volume>, irp: &'static IRP, origin: Origin<'_>) -> Resul
     let outcome = descend(core, operation, list, start, kinds, leg).inspect_err(|_| operation.leave())?;
     if matches!(outcome, Outcome::Send | Outcome::Answered) {
         end_handle(volume, stack)?;
+    }
+    if outcome == Outcome::Send {
+        announce(operation)?;
     }
     let climb = match outcome {
         Outcome::Send if goes_untouched(operation) => {
@@ -173,18 +181,26 @@ fn goes_untouched(operation: &Operation) -> bool {
         && !status::is_asked(operation)
 }
 
-/// What is due when the pre callbacks have run: contexts of a handle and names go with its CLOSE (CTX-56), and scanners hear of what
-/// conflicts with their sections (SEC-05).
+/// Scanners hear of what goes to the file system and conflicts with their sections. Source: SEC-05.
+#[inline]
+pub fn announce(operation: &Operation) -> Result<(), Raise> {
+    let block = &operation.iopb;
+    if block.MajorFunction.get() != IRP_MJ_SET_INFORMATION {
+        return Ok(());
+    }
+    let set = block.Parameters.SetFileInformation();
+    let (class, length) = (set.FileInformationClass.get(), set.Length.get());
+    contexts::sections::conflict(class, length, block.TargetFileObject.get())
+}
+
+/// What is due when the pre callbacks have run: contexts of a handle and names go with its CLOSE. Source: CTX-56.
 #[inline]
 pub fn end_handle(volume: &Volume, stack: &IO_STACK_LOCATION) -> Result<(), Raise> {
-    match stack.MajorFunction.get() {
-        IRP_MJ_CLOSE => {
-            cache::leaving(volume, stack)?;
-            contexts::hosts::close_file(stack.FileObject.get())
-        }
-        IRP_MJ_SET_INFORMATION => contexts::sections::conflict(stack),
-        _ => Ok(()),
+    if stack.MajorFunction.get() != IRP_MJ_CLOSE {
+        return Ok(());
     }
+    cache::leaving(volume, stack)?;
+    contexts::hosts::close_file(stack.FileObject.get())
 }
 
 fn refuse(irp: &'static IRP, origin: Origin<'_>, status: NtStatus) -> Result<NtStatus, Raise> {
@@ -255,6 +271,7 @@ pub fn send_on(core: &Core, operation: &'static Operation, mut leg: Leg) -> Resu
     let Some(lower) = operation.volume().lower() else {
         operation.data.IoStatus.Status.set(NtStatus::VOLUME_DISMOUNTED);
         operation.data.IoStatus.Information.set(0);
+        status::tell(status::take(operation), NtStatus::VOLUME_DISMOUNTED)?;
         return completion::up(operation, leg);
     };
     io_copy_current_to_next(irp);

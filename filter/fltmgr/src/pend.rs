@@ -386,6 +386,9 @@ pub fn flt_complete_pended_pre_operation(
     {
         operation::end_handle(operation.volume(), nt_io::io_current_stack(irp))?;
     }
+    if outcome == Outcome::Send {
+        operation::announce(operation)?;
+    }
     let climb = match outcome {
         Outcome::Left => return Ok(()),
         Outcome::Send => operation::send_on(core, operation, leg)?,

@@ -132,7 +132,12 @@ fn send(instance: &Arc<Instance>, operation: &Operation, irp: &'static IRP, flag
     irp.IoStatus.Status.set(NtStatus::SUCCESS);
     irp.IoStatus.Information.set(0);
     irp.PendingReturned.set(0);
-    let origin = Origin { below: Some(&instance.altitude), flags, kept: true, transaction: 0 };
+    let origin = Origin {
+        below: Some(&instance.altitude),
+        flags,
+        kept: true,
+        transaction: operation.transaction.get(),
+    };
     operation::run(&instance.volume, irp, origin)?;
     let found = irp.MdlAddress.get();
     copy_arguments(&saved, stack);

@@ -41,7 +41,7 @@ use crate::anchor::Anchored;
 use crate::findings;
 use crate::flt;
 use crate::frame::{MAGIC_OFFSET, Operation};
-use crate::instance::Instance;
+use crate::instance::{Engaged, Instance};
 use crate::operation::{self, Origin};
 use crate::parameters::decode::{self, READ_ACCESS};
 use crate::parameters::{self, Snapshot};
@@ -91,6 +91,8 @@ struct Flight {
     outcome: Arc<AtomicI32>,
     /// The filter stays registered until the callback has run.
     _busy: Busy,
+    /// And the instance.
+    _engaged: Engaged,
 }
 
 /// What happens to the position of a synchronous file object when a transfer is done.
@@ -344,11 +346,16 @@ impl Request {
     /// Gets what the next operation needs: an IRP, and a frame with room for all instances below.
     fn refill(&self) -> bool {
         let Some(device) = self.instance.volume.device() else { return true };
+        self.reserve_frame();
+        self.irp(device).is_some() && self.reserve.get().is_some()
+    }
+
+    /// Puts a frame aside that is large enough for all instances of the volume.
+    fn reserve_frame(&self) {
         if self.reserve.get().is_none() {
-            let records = 2 * self.instance.volume.instances().len();
+            let records = 2 * self.instance.volume.members.lock().instances.len();
             self.reserve.set(flt().frames.spare(records));
         }
-        self.irp(device).is_some() && self.reserve.get().is_some()
     }
 
     /// The IRP, ready for use.
@@ -429,7 +436,12 @@ impl Request {
             let Some(mdl) = nt_ex::mdl::allocate_engine(buffer, length) else {
                 return Ok(Some(NtStatus::INSUFFICIENT_RESOURCES));
             };
-            nt_mm::mdl::probe_and_lock_pages(mdl, false, u32::from(places.access != READ_ACCESS))?;
+            if let Err(raise) =
+                nt_mm::mdl::probe_and_lock_pages(mdl, false, u32::from(places.access != READ_ACCESS))
+            {
+                nt_ex::mdl::free(mdl)?;
+                return status_of(raise).map(Some);
+            }
             word(offset).set(from_ref(mdl) as u64);
         }
         Ok(None)
@@ -447,7 +459,8 @@ impl Request {
         io_set_next_location(irp);
         self.lend();
         let flags = FLTFL_CALLBACK_DATA_GENERATED_IO | flags;
-        let origin = Origin { below: Some(&self.instance.altitude), flags, kept: true, transaction: 0 };
+        let transaction = self.transaction();
+        let origin = Origin { below: Some(&self.instance.altitude), flags, kept: true, transaction };
         operation::run(&self.instance.volume, irp, origin)?;
         self.come_back(irp);
         self.state.store(DONE, Ordering::Release);
@@ -467,12 +480,16 @@ impl Request {
         let Some(busy) = Busy::new(&self.instance.filter) else {
             return self.fail(NtStatus::FLT_DELETING_OBJECT);
         };
+        let Some(engaged) = Engaged::new(&self.instance) else {
+            return self.fail(NtStatus::FLT_DELETING_OBJECT);
+        };
         let irp = match self.prepare()? {
             Ok(irp) => irp,
             Err(status) => return self.fail(status),
         };
         let outcome = Arc::new(AtomicI32::new(NtStatus::PENDING.0));
-        *self.flight.borrow_mut() = Some(Flight { outcome: Arc::clone(&outcome), _busy: busy });
+        *self.flight.borrow_mut() =
+            Some(Flight { outcome: Arc::clone(&outcome), _busy: busy, _engaged: engaged });
         // The data may be gone when this returns.
         let instance = Arc::clone(&self.instance);
         let address = from_ref(self) as usize;
@@ -483,11 +500,16 @@ impl Request {
             below: Some(&instance.altitude),
             flags: FLTFL_CALLBACK_DATA_GENERATED_IO,
             kept: false,
-            transaction: 0,
+            transaction: self.transaction(),
         };
         operation::run(&instance.volume, irp, origin)?;
         let status = NtStatus(outcome.load(Ordering::Acquire));
         Ok(if status.is_error() || status == NtStatus::PENDING { status } else { NtStatus::SUCCESS })
+    }
+
+    /// The transaction that its file was opened in, or 0.
+    fn transaction(&self) -> usize {
+        crate::pointer::file(self.iopb.TargetFileObject.get()).map_or(0, nt_io::file_transaction)
     }
 
     /// It was not sent: the callback hears of it all the same. Source: GIO-08.
@@ -523,9 +545,9 @@ impl Request {
             // One that a lower layer made goes with the data.
             self.iopb.Parameters.raw[offset / 8].set(irp.MdlAddress.replace(std::ptr::null_mut()) as u64);
         }
-        if self.preallocates && self.reserve.get().is_none() {
-            // The frame that the operation just gave back.
-            self.reserve.set(flt().frames.take_back());
+        if self.preallocates {
+            // The frame that the operation just gave back, if it did so in this thread.
+            self.reserve_frame();
         }
         if let Some(position) = self.position.take()
             && let Some(file) = crate::pointer::file(self.iopb.TargetFileObject.get())
@@ -568,6 +590,14 @@ impl Request {
         // SAFETY: the magic is gone, so nobody finds it any more, and the caller does not use it again.
         unsafe { std::ptr::drop_in_place(block) };
         pool::free(block.cast(), Some(TAG))
+    }
+}
+
+/// The status that an exception has, for callers that answer with it. Errors: the machine stops
+pub(crate) fn status_of(raise: Raise) -> Result<NtStatus, Raise> {
+    match raise {
+        Raise::Status(status) => Ok(status),
+        stop => Err(stop),
     }
 }
 

@@ -7,29 +7,20 @@
 //!
 //! It is called once, also where a lower filter answers the operation. An instance that goes waits for it.
 
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
-
 use boundary::{Raise, call};
 use nt_abi::{FLT_IO_PARAMETER_BLOCK, FLT_RELATED_OBJECTS, IRP_MJ_CLOSE, NativeFn, NtStatus};
 
 use crate::frame::{Operation, Phase};
-use crate::instance::{ACTIVE, Instance};
+use crate::instance::Engaged;
 use crate::parameters::Snapshot;
 
 /// One request.
 pub(crate) struct Asked {
-    instance: Arc<Instance>,
+    engaged: Engaged,
     routine: NativeFn,
     context: usize,
     block: Snapshot,
     file: usize,
-}
-
-impl Drop for Asked {
-    fn drop(&mut self) {
-        self.instance.asked.fetch_sub(1, Ordering::AcqRel);
-    }
 }
 
 /// Has `routine` called with what the device below returns for the operation.
@@ -47,18 +38,14 @@ pub fn flt_request_operation_status_callback(
     let Some(node) = node.filter(|_| operation.irp.get().is_some() && !closes) else {
         return NtStatus::INVALID_PARAMETER;
     };
-    let instance = &node.instance;
-    instance.asked.fetch_add(1, Ordering::AcqRel);
+    let Some(engaged) = Engaged::new(&node.instance) else { return NtStatus::FLT_DELETING_OBJECT };
     let asked = Asked {
-        instance: Arc::clone(instance),
+        engaged,
         routine,
         context,
         block: Snapshot::of(&operation.iopb),
         file: operation.iopb.TargetFileObject.get() as usize,
     };
-    if instance.stage() != ACTIVE {
-        return NtStatus::FLT_DELETING_OBJECT;
-    }
     operation.buffers.borrow_mut().asked.push(asked);
     operation.extras.set(true);
     NtStatus::SUCCESS
@@ -86,7 +73,7 @@ pub(crate) fn tell(asked: Vec<Asked>, status: NtStatus) -> Result<(), Raise> {
         let block = FLT_IO_PARAMETER_BLOCK::default();
         asked.block.restore(&block);
         let objects = FLT_RELATED_OBJECTS::default();
-        asked.instance.related_objects(&objects, asked.file as *mut _);
+        asked.engaged.instance().related_objects(&objects, asked.file as *mut _);
         call(
             asked.routine,
             [

@@ -11,7 +11,7 @@
 
 use std::ptr::from_ref;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
 use boundary::{Raise, call};
 use nt_abi::{FILE_OBJECT, FLT_RELATED_OBJECTS, FLT_TRANSACTION_CONTEXT, NtStatus};
@@ -23,7 +23,7 @@ use crate::anchor::Anchored;
 use crate::contexts::block;
 use crate::contexts::links::{Exchanged, Links};
 use crate::generated::Opener;
-use crate::instance::Instance;
+use crate::instance::{Engaged, Instance};
 use crate::{findings, flt};
 
 /// `FLT_MAX_TRANSACTION_NOTIFICATIONS` and COMMIT_FINALIZE.
@@ -38,7 +38,8 @@ pub(crate) struct Host {
 /// An instance that takes part.
 struct Enlistment {
     instance: Arc<Instance>,
-    context: usize,
+    /// The transaction context, with a reference until the part is over; 0 afterwards.
+    context: AtomicUsize,
     mask: u32,
     /// The notification that has no answer yet.
     pending: AtomicU32,
@@ -62,7 +63,18 @@ fn host(object: usize) -> Result<(Arc<Transaction>, Arc<Host>), NtStatus> {
     let host =
         Arc::new(Host { contexts: Links::default(), enlisted: Lock::new(Rank::FltObject, Vec::new()) });
     transaction.enlist(Arc::new(End))?;
-    flt().transactions.lock().push((object, Arc::clone(&host)));
+    let mut hosts = flt().transactions.lock();
+    if let Some((_, other)) = hosts.iter().find(|(other, _)| *other == object) {
+        // Another thread was here first; the second End finds nothing to do.
+        return Ok((transaction, Arc::clone(other)));
+    }
+    hosts.push((object, Arc::clone(&host)));
+    drop(hosts);
+    if !transaction.is_active() {
+        // It may have ended before there was anything to take away.
+        flt().transactions.lock().retain(|(_, other)| !Arc::ptr_eq(other, &host));
+        return Err(NtStatus::TRANSACTION_NOT_ACTIVE);
+    }
     Ok((transaction, host))
 }
 
@@ -92,12 +104,15 @@ impl Participant for Enlistment {
     }
 
     fn notify(&self, transaction: &Arc<Transaction>, notification: u32) -> Result<NtStatus, Raise> {
+        // Teardown waits for the callback, and takes the part away afterwards.
+        let Some(_engaged) = Engaged::new(&self.instance) else { return Ok(NtStatus::SUCCESS) };
         let objects = FLT_RELATED_OBJECTS::default();
         self.instance.related_objects(&objects, std::ptr::null_mut());
         objects.Transaction.set(transaction.object() as *mut _);
         self.pending.store(notification, Ordering::Release);
         let callback = self.instance.filter.registration.transaction_notification;
-        let arguments = [from_ref(&objects) as u64, self.context as u64, u64::from(notification)];
+        let context = self.context.load(Ordering::Acquire);
+        let arguments = [from_ref(&objects) as u64, context as u64, u64::from(notification)];
         let answer = NtStatus(call(callback, arguments)? as u32 as i32);
         if answer == NtStatus::PENDING {
             return Ok(answer);
@@ -121,7 +136,17 @@ impl Participant for Enlistment {
     }
 
     fn ended(&self, _: &Arc<Transaction>) -> Result<(), Raise> {
-        Ok(())
+        self.release()
+    }
+}
+
+impl Enlistment {
+    /// Gives the context up.
+    fn release(&self) -> Result<(), Raise> {
+        match self.context.swap(0, Ordering::AcqRel) {
+            0 => Ok(()),
+            context => block::flt_release_context(context),
+        }
     }
 }
 
@@ -189,21 +214,45 @@ pub fn flt_enlist_in_transaction(
         Ok(found) => found,
         Err(status) => return Ok(status),
     };
-    if host.enlisted.lock().iter().any(|other| Arc::ptr_eq(&other.instance, instance)) {
-        return Ok(NtStatus::FLT_ALREADY_ENLISTED);
+    let enlistment = Arc::new(Enlistment {
+        instance: Arc::clone(instance),
+        context: AtomicUsize::new(0),
+        mask,
+        pending: AtomicU32::new(0),
+    });
+    {
+        let mut enlisted = host.enlisted.lock();
+        if enlisted.iter().any(|other| Arc::ptr_eq(&other.instance, instance)) {
+            return Ok(NtStatus::FLT_ALREADY_ENLISTED);
+        }
+        enlisted.push(Arc::clone(&enlistment));
     }
-    // The context hangs on the transaction from now on, unless the filter has linked it.
+    let status = take_part(&enlistment, &transaction, context)?;
+    if !status.is_success() {
+        host.enlisted.lock().retain(|other| !Arc::ptr_eq(other, &enlistment));
+        enlistment.release()?;
+    }
+    Ok(status)
+}
+
+/// Links the context, unless the filter has, and has the transaction tell of itself.
+fn take_part(
+    enlistment: &Arc<Enlistment>,
+    transaction: &Transaction,
+    context: usize,
+) -> Result<NtStatus, Raise> {
+    let (instance, object) = (&enlistment.instance, transaction.object());
     match flt_set_transaction_context(instance, object, 1, context, false)?.0 {
         NtStatus::SUCCESS | NtStatus::FLT_CONTEXT_ALREADY_LINKED | NtStatus::FLT_CONTEXT_ALREADY_DEFINED => {}
         status => return Ok(status),
     }
-    let enlistment =
-        Arc::new(Enlistment { instance: Arc::clone(instance), context, mask, pending: AtomicU32::new(0) });
-    if let Err(status) = transaction.enlist(Arc::clone(&enlistment) as Arc<dyn Participant>) {
-        return Ok(status);
+    // The one that hangs there, which need not be the caller's.
+    match flt_get_transaction_context(instance, object) {
+        Ok(linked) => enlistment.context.store(linked, Ordering::Release),
+        Err(status) => return Ok(status),
     }
-    host.enlisted.lock().push(enlistment);
-    Ok(NtStatus::SUCCESS)
+    let part = Arc::clone(enlistment) as Arc<dyn Participant>;
+    Ok(transaction.enlist(part).err().unwrap_or(NtStatus::SUCCESS))
 }
 
 fn enlistment(instance: &Instance, object: usize) -> Option<Arc<Enlistment>> {
@@ -256,7 +305,7 @@ pub fn flt_rollback_enlistment(instance: &Instance, object: usize) -> Result<NtS
 }
 
 /// The instance goes: it takes part in nothing any more, and owes no answers.
-pub(crate) fn forget_instance(instance: &Instance) {
+pub(crate) fn forget_instance(instance: &Instance) -> Result<(), Raise> {
     let hosts: Vec<_> = flt().transactions.lock().clone();
     for (object, host) in hosts {
         let gone: Vec<_> = {
@@ -267,14 +316,16 @@ pub(crate) fn forget_instance(instance: &Instance) {
             *enlisted = kept;
             gone
         };
-        let Ok(transaction) = transaction_at(object) else { continue };
         for enlistment in gone {
+            enlistment.release()?;
+            let Ok(transaction) = transaction_at(object) else { continue };
             if enlistment.pending.swap(0, Ordering::AcqRel) != 0 {
                 transaction.done();
             }
             transaction.leave(&(enlistment as Arc<dyn Participant>));
         }
     }
+    Ok(())
 }
 
 /// For files that were opened in a transaction by nobody's instance: seen by all.
@@ -283,8 +334,13 @@ pub(crate) fn opener(file: &FILE_OBJECT) -> Option<Arc<Opener>> {
     if transaction == 0 {
         return None;
     }
+    let mut openers = flt().transacted.lock();
+    // They live as long as the machine, since file objects name them: one for each transaction.
+    if let Some(opener) = openers.iter().find(|opener| opener.transaction == transaction) {
+        return Some(Arc::clone(opener));
+    }
     let altitude = Altitude::parse_wide(&[u16::from(b'9'); 64]).ok()?;
     let opener = Arc::new(Opener { altitude, generated: false, files: None, transaction });
-    flt().transacted.lock().push(Arc::clone(&opener));
+    openers.push(Arc::clone(&opener));
     Some(opener)
 }

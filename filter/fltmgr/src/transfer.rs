@@ -80,6 +80,10 @@ fn transfer_flags(file: &FILE_OBJECT, major: u8, flags: u32) -> u32 {
     irp
 }
 
+/// Offsets that are none: at the end of the file, and where the file object stands.
+const FILE_WRITE_TO_END_OF_FILE: i64 = -1;
+const FILE_USE_FILE_POINTER_POSITION: i64 = -2;
+
 /// A transfer whose arguments are right.
 struct Checked {
     offset: i64,
@@ -107,8 +111,8 @@ fn check(
     let synchronous = file.Flags.load(Ordering::Relaxed) & FO_SYNCHRONOUS_IO != 0;
     let before = file.CurrentByteOffset.get();
     let offset = match transfer.offset {
+        Some(FILE_USE_FILE_POINTER_POSITION) | None if synchronous => before,
         Some(offset) => offset,
-        None if synchronous => before,
         None => {
             let message = "a read or write without an offset on a file that was opened for asynchronous I/O";
             return refuse("GIO-19", message.into());
@@ -122,7 +126,7 @@ fn check(
     let flags = transfer_flags(file, major, transfer.flags);
     if flags & IRP_NOCACHE != 0 {
         let sector = i64::from(instance.volume.disk.map_or(512, |disk| disk.SectorSize.get()).max(1));
-        if offset % sector != 0 || i64::from(transfer.length) % sector != 0 {
+        if (offset >= 0 && offset % sector != 0) || i64::from(transfer.length) % sector != 0 {
             let message = format!(
                 "a noncached transfer of {} bytes at {offset}: sectors are {sector} bytes",
                 transfer.length
@@ -142,7 +146,9 @@ fn check(
     }
     let keep =
         transfer.flags & FLTFL_IO_OPERATION_DO_NOT_UPDATE_BYTE_OFFSET != 0 || flags & IRP_PAGING_IO != 0;
-    let position = synchronous.then_some(Position { before, start: offset, keep });
+    // Where a write to the end began only the file system knows, which moves the position itself.
+    let moves = synchronous && (keep || offset != FILE_WRITE_TO_END_OF_FILE);
+    let position = moves.then_some(Position { before, start: offset, keep });
     Ok(Checked { offset, flags, position })
 }
 
@@ -206,7 +212,10 @@ fn wait(
         if direct { nt_ex::mdl::allocate_engine(transfer.buffer, transfer.length as usize) } else { None };
     if let Some(mdl) = made {
         // The device writes the memory for a read (1), and reads it for a write (0).
-        nt_mm::mdl::probe_and_lock_pages(mdl, false, u32::from(major == IRP_MJ_READ))?;
+        if let Err(raise) = nt_mm::mdl::probe_and_lock_pages(mdl, false, u32::from(major == IRP_MJ_READ)) {
+            nt_ex::mdl::free(mdl)?;
+            return crate::request::status_of(raise).map(IoStatus::of);
+        }
     }
     let buffer = buffer_of(transfer);
     let result = issue(&instance.volume, Some(&instance.altitude), file, major, |irp, stack| {

@@ -35,7 +35,7 @@ pub struct Members {
     pub instances: Vec<Arc<Instance>>,
     /// Filters (by anchor) whose automatic instances were considered here.
     pub considered: Vec<usize>,
-    /// One for each altitude below which a cancelled open is closed; boxed, because file objects name them.
+    /// One for each altitude below which a cancelled open is closed; file objects name them.
     openers: Vec<Arc<Opener>>,
 }
 

@@ -1,7 +1,7 @@
 //! Work items of minifilters: for an operation that a callback is about to hold, and for anything else.
 //!
 //! ```text
-//! allocate ─► idle ─queue─► queued ─a system thread, PASSIVE_LEVEL─► running ─► idle
+//! allocate ─► idle ─queue─► queued ─a system thread, PASSIVE_LEVEL─► running
 //!               └─free                └─free: a finding                 └─free (the usual place)
 //! ```
 //!
@@ -212,13 +212,17 @@ pub fn flt_queue_deferred_io_work_item(
         return Ok(NtStatus::INVALID_PARAMETER);
     };
     let (instance, label) = (Arc::clone(&node.instance), node.instance.filter.label.clone());
+    let node = std::ptr::from_ref(node) as usize;
+    let not_queued = |status| {
+        operation.buffers.borrow_mut().not_queued = node;
+        operation.extras.set(true);
+        Ok(status)
+    };
     let status = refused(operation, &instance, &label);
     if status != NtStatus::SUCCESS {
-        operation.buffers.borrow_mut().not_queued = std::ptr::from_ref(node) as usize;
-        operation.extras.set(true);
-        return Ok(status);
+        return not_queued(status);
     }
-    let Some(busy) = Busy::new(&instance.filter) else { return Ok(NtStatus::FLT_DELETING_OBJECT) };
+    let Some(busy) = Busy::new(&instance.filter) else { return not_queued(NtStatus::FLT_DELETING_OBJECT) };
     if operation.data.Flags.get() & FLTFL_CALLBACK_DATA_POST_OPERATION != 0
         && matches!(operation.iopb.MajorFunction.get(), IRP_MJ_READ | IRP_MJ_WRITE | IRP_MJ_FLUSH_BUFFERS)
     {
@@ -232,7 +236,7 @@ pub fn flt_queue_deferred_io_work_item(
     }
     if !enqueue((item, address), which, routine, (data, context), (busy, instance)) {
         queued_twice(&label);
-        return Ok(NtStatus::INVALID_PARAMETER);
+        return not_queued(NtStatus::INVALID_PARAMETER);
     }
     Ok(NtStatus::SUCCESS)
 }

@@ -232,12 +232,11 @@ pub fn flt_allocate_context(
         key: Cell::new(0),
         scan: AtomicUsize::new(0),
     };
-    // SAFETY: a fresh block of at least that size, 16-aligned: from pool, or from the filter's own routine, which
-    // was asked for that many bytes.
-    unsafe { (start as *mut Header).write(header) };
     let address = start + HEADER;
-    // A block of the filter's own routine may be shorter than it says: then this faults, and says so below.
-    if copy::write(address, &vec![FRESH; bytes]).is_err() {
+    // A block of the filter's own routine may be shorter than it says, or none: then this fails.
+    if copy::write(start, &vec![FRESH; HEADER + bytes]).is_err() {
+        // SAFETY: the count that the header would have kept.
+        drop(unsafe { Arc::from_raw(header.filter.get()) });
         findings::error(
             "CTX-23",
             &filter.label,
@@ -245,6 +244,9 @@ pub fn flt_allocate_context(
         );
         return Ok(Err(NtStatus::INSUFFICIENT_RESOURCES));
     }
+    // SAFETY: a block of at least that size that was just written to, 16-aligned: from pool, or from the filter's own
+    // routine.
+    unsafe { (start as *mut Header).write(header) };
     filter.contexts.count.fetch_add(1, Ordering::AcqRel);
     filter.contexts.addresses.lock().insert(address);
     Ok(Ok(address))

@@ -50,7 +50,7 @@ pub struct Host {
     pub(super) files: Links,
     /// Section contexts of a stream.
     pub(super) sections: Links,
-    /// Whether the stream is a directory: one of the constants below.
+    /// Whether the stream is a directory: one of the constants above.
     kind: AtomicU8,
 }
 

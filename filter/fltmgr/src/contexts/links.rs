@@ -5,6 +5,7 @@
 //! reference, so what is linked is alive under the object's lock.
 //! Statements: CTX-26 to CTX-34, CTX-44 to CTX-50.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use boundary::Raise;
@@ -12,8 +13,10 @@ use nt_abi::NtStatus;
 use nt_ke::{Lock, Rank};
 
 use super::block::{self, Context};
+use crate::anchor;
 use crate::filter::Filter;
 use crate::flt;
+use crate::instance::Instance;
 
 /// `FLT_SET_CONTEXT_REPLACE_IF_EXISTS` and `FLT_SET_CONTEXT_KEEP_IF_EXISTS`.
 const REPLACE: u32 = 0;
@@ -137,9 +140,15 @@ impl Links {
     }
 
     /// All contexts, referenced.
-    pub(super) fn all(&self) -> Vec<Context> {
+    pub(super) fn all(&self) -> Vec<(Context, Arc<Instance>)> {
         let state = self.0.lock();
-        state.linked.iter().map(|(_, context)| *context).inspect(|context| context.reference()).collect()
+        // What is linked still has its instance, which unlinks its contexts before it goes.
+        let with_instance = |context: Context| {
+            let instance = anchor::from_address::<Instance>(context.header().key.get()).ok()?;
+            context.reference();
+            Some((context, instance))
+        };
+        state.linked.iter().filter_map(|(_, context)| with_instance(*context)).collect()
     }
 
     /// Another object uses it from now on. Nothing is linked.

@@ -14,15 +14,15 @@ use std::sync::atomic::Ordering;
 
 use boundary::{Raise, call};
 use nt_abi::{
-    FILE_OBJECT, FLT_SECTION_CONTEXT, FLTFL_CALLBACK_DATA_IRP_OPERATION, IO_STACK_LOCATION,
-    IRP_MJ_SET_INFORMATION, NtStatus, file_information_class,
+    FILE_OBJECT, FLT_SECTION_CONTEXT, FLTFL_CALLBACK_DATA_IRP_OPERATION, IRP_MJ_SET_INFORMATION, NtStatus,
+    file_information_class,
 };
 use nt_ke::current_thread;
 
 use super::block::{self, Context};
 use super::objects::key;
 use super::{files, hosts};
-use crate::anchor::{self, Anchored};
+use crate::anchor::Anchored;
 use crate::findings;
 use crate::flt;
 use crate::instance::{ACTIVE, Instance};
@@ -144,8 +144,7 @@ pub fn flt_get_section_context(instance: &Instance, file: &FILE_OBJECT) -> Resul
 
 /// An operation goes to the file system: whoever has a section that it conflicts with is told first. Source: SEC-05.
 #[inline]
-pub(crate) fn conflict(stack: &IO_STACK_LOCATION) -> Result<(), Raise> {
-    let class = stack.Parameters.SetFile().FileInformationClass.get();
+pub(crate) fn conflict(class: u32, length: u32, file: *mut FILE_OBJECT) -> Result<(), Raise> {
     let cuts = matches!(
         class,
         file_information_class::FileEndOfFileInformation | file_information_class::FileAllocationInformation
@@ -153,34 +152,37 @@ pub(crate) fn conflict(stack: &IO_STACK_LOCATION) -> Result<(), Raise> {
     if !cuts {
         return Ok(());
     }
-    let Some(file) = crate::pointer::file(stack.FileObject.get()) else { return Ok(()) };
+    let Some(file) = crate::pointer::file(file) else { return Ok(()) };
     let Ok(Some(host)) = hosts::stream(file) else { return Ok(()) };
-    host.sections.all().into_iter().try_for_each(|context| {
-        let told = tell(context, stack);
+    host.sections.all().into_iter().try_for_each(|(context, instance)| {
+        let told = tell(context, &instance, (class, length, file));
         block::release(context).and(told)
     })
 }
 
 /// Calls the conflict callback with callback data that describe the operation.
 #[cold]
-fn tell(context: Context, stack: &IO_STACK_LOCATION) -> Result<(), Raise> {
+fn tell(
+    context: Context,
+    instance: &Instance,
+    (class, length, file): (u32, u32, &FILE_OBJECT),
+) -> Result<(), Raise> {
     let callback = context.filter().registration.section_notification;
     if callback.is_null() {
         return Ok(());
     }
-    let Ok(instance) = anchor::from_address::<Instance>(context.header().key.get()) else { return Ok(()) };
     let Some(operation) = flt().frames.take(2) else { return Ok(()) };
-    operation.enter(&instance);
+    operation.enter(instance);
     let result = if instance.stage() == ACTIVE {
         let data = &operation.data;
         data.Flags.set(FLTFL_CALLBACK_DATA_IRP_OPERATION);
         data.Thread.set(std::ptr::from_ref(current_thread()).cast_mut().cast());
         operation.iopb.MajorFunction.set(IRP_MJ_SET_INFORMATION);
-        operation.iopb.TargetFileObject.set(stack.FileObject.get());
+        operation.iopb.TargetFileObject.set(std::ptr::from_ref(file).cast_mut());
         operation.iopb.TargetInstance.set(instance.anchor().address() as *mut _);
-        let (set, of) = (operation.iopb.Parameters.SetFileInformation(), stack.Parameters.SetFile());
-        set.Length.set(of.Length.get());
-        set.FileInformationClass.set(of.FileInformationClass.get());
+        let set = operation.iopb.Parameters.SetFileInformation();
+        set.Length.set(length);
+        set.FileInformationClass.set(class);
         let arguments =
             [instance.anchor().address() as u64, context.address() as u64, std::ptr::from_ref(data) as u64];
         call(callback, arguments).map(|_| ())

@@ -283,7 +283,7 @@ fn answer(asker: &Asker<'_>, question: &Question<'_>) -> Result<Result<usize, Nt
         match question.operation {
             // A block of nobody's would be the driver's that is calling, and outlive it.
             _ if kept && asker.filter != 0 => names.keep(file, key, generation, address)?,
-            Some(operation) if question.unopened => keep_in_create(operation, file, key, &named),
+            Some(operation) if question.unopened => keep_in_create(operation, file, key, &named, generation),
             _ => {}
         }
     }
@@ -335,9 +335,9 @@ fn of_create(operation: &Operation, file: &FILE_OBJECT, key: Key) -> Option<usiz
     Some(address)
 }
 
-fn keep_in_create(operation: &Operation, file: &FILE_OBJECT, key: Key, named: &Named) {
+/// `generation` is that of before the file system was asked.
+fn keep_in_create(operation: &Operation, file: &FILE_OBJECT, key: Key, named: &Named, generation: u64) {
     let Some(file_name) = crate::text::units(&file.FileName) else { return };
-    let generation = operation.volume().names.generation();
     let Ok(address) = block::make_own(&named.name, named.volume, key.format) else { return };
     operation.buffers.borrow_mut().names.push(CreateName { key, file_name, generation, address });
     operation.extras.set(true);

@@ -31,6 +31,10 @@ const SYNCHRONIZE: u32 = 0x0010_0000;
 
 /// Whether a component, without its stream, can be a generated short name.
 pub(super) fn may_be_short(component: &[u16]) -> bool {
+    // A pattern is no name: the file system would answer with whatever matches.
+    if component.iter().any(|unit| br#"*?<>""#.iter().any(|wild| *unit == u16::from(*wild))) {
+        return false;
+    }
     let mut parts = component.split(|unit| *unit == u16::from(b'.'));
     let base = parts.next().unwrap_or_default();
     let extension = parts.next().unwrap_or_default();

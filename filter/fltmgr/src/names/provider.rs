@@ -137,7 +137,8 @@ fn named(asker: &Asker<'_>, name: Vec<u16>, format: u32) -> Named {
         return Named { name, volume: 0 };
     }
     let own = &asker.volume.name;
-    let volume = if name.len() >= own.len() && text::equal_ignoring_case(&name[..own.len()], own) {
+    let ends = name.get(own.len()).is_none_or(|unit| *unit == text::BACKSLASH);
+    let volume = if name.len() >= own.len() && ends && text::equal_ignoring_case(&name[..own.len()], own) {
         own.len()
     } else {
         name_parts::volume_length(&name)

@@ -121,14 +121,15 @@ fn path_on_volume(instance: &Instance, name: &[u16]) -> ask::Path {
         },
         None => name.to_vec(),
     };
-    let path =
-        if resolved.len() > volume.len() && text::equal_ignoring_case(&resolved[..volume.len()], volume) {
-            resolved[volume.len()..].to_vec()
-        } else if name_parts::volume_length(&resolved) != 0 {
-            return Ok(Err(NtStatus::NOT_SAME_DEVICE));
-        } else {
-            resolved
-        };
+    let path = if resolved.get(volume.len()) == Some(&BACKSLASH)
+        && text::equal_ignoring_case(&resolved[..volume.len()], volume)
+    {
+        resolved[volume.len()..].to_vec()
+    } else if name_parts::volume_length(&resolved) != 0 {
+        return Ok(Err(NtStatus::NOT_SAME_DEVICE));
+    } else {
+        resolved
+    };
     Ok(Ok(path))
 }
 
