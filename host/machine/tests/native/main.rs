@@ -5,6 +5,7 @@
 //! are promised. Rows of the ledgers are cited in each test.
 
 mod attachment;
+mod below;
 mod buffers;
 mod caching;
 mod cancelling;
