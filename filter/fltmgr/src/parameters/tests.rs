@@ -547,6 +547,7 @@ fn a_snapshot_notices_any_byte_of_the_block_that_is_not_the_same() {
                 cell.set(bits);
             }
             assert!(Snapshot::default().differs(&changed, 0), "word {word}, byte {byte}");
+            assert!(Snapshot::default().differs(&changed, 8), "and another instance");
             assert!(Snapshot::of(&changed).differs(&FLT_IO_PARAMETER_BLOCK::zeroed(), 0));
             assert!(!Snapshot::of(&changed).differs(&changed, 0));
         }

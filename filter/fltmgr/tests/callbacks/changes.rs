@@ -117,6 +117,61 @@ fn what_a_post_callback_may_not_change_is_put_back_and_reported() {
     CHANGES.into_iter().for_each(|change| changed_by(change, true));
 }
 
+/// Changes the bits of `mask` in something that is not the callback's.
+type Flip = fn(&Call, usize);
+
+const FLIPS: [Flip; 9] = [
+    |call, mask| call.data.Flags.set(call.data.Flags.get() ^ mask as u32),
+    |call, mask| flip(&call.data.Thread, mask),
+    // Its upper half, beside the size.
+    |call, mask| call.objects.TransactionContext.set((mask >> 16) as u16),
+    |call, mask| flip(&call.objects.Filter, mask),
+    |call, mask| flip(&call.objects.Volume, mask),
+    |call, mask| flip(&call.objects.Instance, mask),
+    |call, mask| flip(&call.objects.FileObject, mask),
+    |call, mask| flip(&call.objects.Transaction, mask),
+    |call, mask| call.data.RequestorMode.set(call.data.RequestorMode.get() ^ mask as i8),
+];
+
+fn flip<T>(pointer: &std::cell::Cell<*mut T>, mask: usize) {
+    pointer.set(pointer.get().map_addr(|address| address ^ mask));
+}
+
+#[test]
+fn two_changes_do_not_hide_each_other() {
+    // spec: CBD-10, CBD-11, REL-04
+    let mode = FLIPS.len() - 1;
+    for (one, other) in (0..FLIPS.len()).flat_map(|one| (0..one).map(move |other| (other, one))) {
+        // The mode is a byte; where it takes part, the lowest bit is changed.
+        let mask = if other == mode || one == mode { 1 } else { 0x1_0000 };
+        let changes = move |call: &Call| {
+            for at in [one, other] {
+                FLIPS[at](call, mask);
+            }
+        };
+        with_file(&[IRP_MJ_WRITE], |core, file| {
+            for filter in [UPPER, MIDDLE, LOWER] {
+                on_pre(filter, move |call| {
+                    see(call);
+                    if filter == MIDDLE {
+                        changes(call);
+                    }
+                    FLT_PREOP_SUCCESS_WITH_CALLBACK
+                });
+                on_post(filter, move |call| {
+                    see(call);
+                    FLT_POSTOP_FINISHED_PROCESSING
+                });
+            }
+            write(file, 512);
+            let seen = SEEN.take();
+            assert_eq!(seen.len(), 6);
+            assert!(seen.iter().all(|given| *given == seen[0]), "{one} {other}: {seen:#?}");
+            assert!(!rules(core).is_empty(), "{one} {other}");
+        });
+    }
+}
+
 #[test]
 fn a_post_callback_has_the_parameters_that_its_own_pre_callback_had() {
     // spec: SEED-IOPB-48, SEED-IOPB-49
