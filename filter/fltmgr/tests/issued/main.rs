@@ -3,6 +3,7 @@
 //! Two filters stand on the volume: `asker`, for which the routines are called, and below it `watcher`, whose callbacks tell
 //! what a filter sees of the operations that another one issues.
 
+mod contexts;
 mod controls;
 mod files;
 mod names;
