@@ -7,6 +7,7 @@ mod contexts;
 mod controls;
 mod files;
 mod names;
+mod provider;
 mod requests;
 mod stage;
 mod transfers;

@@ -19,7 +19,7 @@ const FILESYSTEM_ONLY: u32 = FLT_FILE_NAME_QUERY_FILESYSTEM_ONLY;
 const ALWAYS: u32 = FLT_FILE_NAME_QUERY_ALWAYS_ALLOW_CACHE_LOOKUP;
 const VOLUME: &str = r"\Device\HarddiskVolume1";
 
-type Name = Result<String, NtStatus>;
+pub type Name = Result<String, NtStatus>;
 
 thread_local! {
     /// What a callback got.
@@ -46,6 +46,11 @@ fn find_entry(found: &Seen) -> (NtStatus, usize) {
     // SAFETY: the pattern of a directory query.
     let pattern = unsafe { &*(found.parameters[1] as *const UNICODE_STRING) };
     let pattern = String::from_utf16_lossy(&text(pattern));
+    if pattern == "LIES~1" {
+        // More bytes than there is room for.
+        boundary::copy::write_value(found.user + 8, 514u32).unwrap();
+        return (NtStatus::SUCCESS, 12);
+    }
     let long = SHORT_NAMES
         .with_borrow(|all| all.iter().find(|(short, _)| *short == pattern).map(|(_, long)| long.clone()));
     match long.unwrap_or(Err(NtStatus::NO_SUCH_FILE)) {
@@ -58,8 +63,13 @@ fn find_entry(found: &Seen) -> (NtStatus, usize) {
     }
 }
 
+/// The long names of short ones.
+pub fn short_names(names: Vec<(&'static str, Result<String, NtStatus>)>) {
+    SHORT_NAMES.set(names);
+}
+
 /// The file system says names.
-fn names_are_known() {
+pub fn names_are_known() {
     answer(|_, found| match (found.major, found.parameters[1] as u32) {
         (IRP_MJ_QUERY_INFORMATION, 48) if PLAIN.get() => Some((NtStatus::INVALID_PARAMETER, 0)),
         (IRP_MJ_QUERY_INFORMATION, 9 | 48) => {
@@ -72,13 +82,13 @@ fn names_are_known() {
     });
 }
 
-fn name_at(address: usize) -> String {
+pub fn name_at(address: usize) -> String {
     // SAFETY: a name block of the manager's with a reference of ours.
     let information = unsafe { &*(address as *const FLT_FILE_NAME_INFORMATION) };
     String::from_utf16_lossy(&text(&information.Name))
 }
 
-fn take(found: Result<usize, NtStatus>) -> Name {
+pub fn take(found: Result<usize, NtStatus>) -> Name {
     let name = name_at(found?);
     flt_release_file_name_information(found.unwrap()).unwrap();
     Ok(name)
@@ -89,7 +99,7 @@ fn get(data: &FLT_CALLBACK_DATA, options: u32) -> Result<usize, NtStatus> {
     flt_get_file_name_information(operation, options).unwrap()
 }
 
-fn ask(data: &FLT_CALLBACK_DATA, options: u32) -> Name {
+pub fn ask(data: &FLT_CALLBACK_DATA, options: u32) -> Name {
     take(get(data, options))
 }
 
@@ -97,12 +107,12 @@ fn note(name: Name) {
     ASKED.with_borrow_mut(|asked| asked.push(name));
 }
 
-fn below_volume(path: &str) -> Name {
+pub fn below_volume(path: &str) -> Name {
     Ok(format!("{VOLUME}{path}"))
 }
 
 /// Runs `f` in a callback of `who` for operations of `major`.
-fn during(who: &'static str, major: u8, post: bool, f: impl Fn(&'static FLT_CALLBACK_DATA) + 'static) {
+pub fn during(who: &'static str, major: u8, post: bool, f: impl Fn(&'static FLT_CALLBACK_DATA) + 'static) {
     hook(move |caller, data, is_post| {
         if caller == who && is_post == post && iopb(data).MajorFunction.get() == major {
             f(data);
@@ -123,7 +133,7 @@ fn ask_in_flush(handle: usize, who: &'static str, options: &'static [u32]) -> (V
 }
 
 /// How many queries of a name the file system got.
-fn queries() -> usize {
+pub fn queries() -> usize {
     seen().iter().filter(|found| found.major == IRP_MJ_QUERY_INFORMATION).count()
 }
 
@@ -248,6 +258,13 @@ fn opened_names_are_each_handles_and_others_are_the_streams() {
         let (_, again) = stage.open(r"\??\C:\g", FILE_SYNCHRONOUS_IO_NONALERT);
         assert_eq!(cached(again, &[OPENED | DEFAULT, NORMALIZED | DEFAULT]), 2, "its last handle was closed");
         assert_eq!(cached(third, &[OPENED | DEFAULT, NORMALIZED | DEFAULT]), 0);
+        let [one, two] = [(); 2].map(|()| stage.open(r"\??\C:\h", FILE_SYNCHRONOUS_IO_NONALERT).1);
+        assert_eq!((cached(one, &[NORMALIZED | DEFAULT]), cached(two, &[NORMALIZED | DEFAULT])), (1, 0));
+        nt_io::nt_close(two).unwrap();
+        assert_eq!(cached(one, &[NORMALIZED | DEFAULT]), 0, "the other one counts on its own");
+        nt_io::nt_close(one).unwrap();
+        let (_, last) = stage.open(r"\??\C:\h", FILE_SYNCHRONOUS_IO_NONALERT);
+        assert_eq!(cached(last, &[NORMALIZED | CACHE_ONLY, NORMALIZED | DEFAULT]), 1, "all were closed");
     });
 }
 
@@ -748,6 +765,7 @@ fn short_components_are_looked_up_one_by_one() {
         assert_eq!(normal(r"\EMPTY~1\f"), Err(NtStatus::OBJECT_NAME_INVALID));
         assert_eq!(normal(r"\LONG~1\f"), below_volume(&format!(r"\{}\f", "n".repeat(256))));
         assert_eq!(normal(r"\LONGER~1\f"), Err(NtStatus::BUFFER_OVERFLOW));
+        assert_eq!(normal(r"\LIES~1\f"), Err(NtStatus::OBJECT_NAME_INVALID));
         seen();
         assert_eq!(normal(r"\plain\f:x~1"), below_volume(r"\plain\f:x~1"), "streams have no short names");
         assert_eq!(seen().len(), 1);

@@ -50,6 +50,9 @@ pub type Answer = Rc<dyn Fn(&'static IRP, &Seen) -> Option<(NtStatus, usize)>>;
 /// What a callback does: who, the data, whether it is a post callback. `None`: goes on.
 pub type Hook = Rc<dyn Fn(&str, &'static FLT_CALLBACK_DATA, bool) -> Option<i32>>;
 
+/// Registers more callbacks.
+type More = Box<dyn Fn(&FLT_REGISTRATION)>;
+
 thread_local! {
     // A machine's attached thread is the test's own.
     static SEEN: RefCell<Vec<Seen>> = const { RefCell::new(Vec::new()) };
@@ -58,9 +61,9 @@ thread_local! {
     static HOOK: RefCell<Option<Hook>> = const { RefCell::new(None) };
     /// Flags of the file system's volume device.
     static VOLUME_FLAGS: Cell<u32> = const { Cell::new(0) };
-    static ALIGNMENT: Cell<u32> = const { Cell::new(0) };
     /// Streams by name.
     static STREAMS: RefCell<BTreeMap<String, &'static FSRTL_ADVANCED_FCB_HEADER>> = const { RefCell::new(BTreeMap::new()) };
+    static MORE: RefCell<Option<More>> = const { RefCell::new(None) };
     static CONTEXTS: RefCell<Vec<FLT_CONTEXT_REGISTRATION>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -185,7 +188,7 @@ impl Dispatch for Fs {
     }
 }
 
-fn callback(who: &str, data: &'static FLT_CALLBACK_DATA, post: bool) -> Option<i32> {
+pub fn callback(who: &str, data: &'static FLT_CALLBACK_DATA, post: bool) -> Option<i32> {
     let hook = HOOK.with_borrow(Clone::clone);
     hook.and_then(|hook| hook(who, data, post))
 }
@@ -278,7 +281,17 @@ pub fn filter(name: &str, altitude: &str, pre: usize, post: usize) -> Arc<Filter
             registration.ContextRegistration.set(contexts.as_ptr().cast_mut());
         }
     });
+    // Some callbacks have to be in an image: the test is one meanwhile.
+    let processor = boundary::current();
+    let image = (processor.image_low.get(), processor.image_high.get());
+    if let Some(more) = MORE.take() {
+        more(&registration);
+        processor.image_low.set(1);
+        processor.image_high.set(usize::MAX);
+    }
     let pointer = fltmgr::flt_register_filter(driver.unwrap().unwrap(), address).unwrap().unwrap();
+    processor.image_low.set(image.0);
+    processor.image_high.set(image.1);
     let filter = fltmgr::from_address::<Filter>(pointer).unwrap();
     assert_eq!(fltmgr::flt_start_filtering(&filter), Ok(NtStatus::SUCCESS));
     filter
@@ -340,6 +353,11 @@ pub struct Setting {
 pub const USUAL: Setting =
     Setting { device_flags: 0, options: FILE_SYNCHRONOUS_IO_NONALERT, sector: 512, alignment: 0 };
 
+/// More callbacks of the next filter.
+pub fn register_more(f: impl Fn(&FLT_REGISTRATION) + 'static) {
+    MORE.replace(Some(Box::new(f)));
+}
+
 /// Contexts of the next filters.
 pub fn register_contexts(contexts: Vec<FLT_CONTEXT_REGISTRATION>) {
     CONTEXTS.replace(contexts);
@@ -368,7 +386,6 @@ pub fn on_stage(setting: Setting, f: impl FnOnce(&Stage)) {
         let disk = disk::create(1, setting.sector, 1 << 20, Arc::new(()), Some('C')).unwrap().unwrap();
         disk.AlignmentRequirement.set(setting.alignment);
         VOLUME_FLAGS.set(setting.device_flags);
-        ALIGNMENT.set(setting.alignment);
         filter("watcher", "100", watcher_pre as *const () as usize, watcher_post as *const () as usize);
         let asker = filter("asker", "200", asker_pre as *const () as usize, asker_post as *const () as usize);
         let name = units(r"\??\C:\f");
