@@ -948,6 +948,33 @@ fn with_fast_io_switched_off_there_are_irps_only() {
 }
 
 #[test]
+fn a_file_that_is_opened_below_an_instance_has_irps_only() {
+    // spec: GIO-24, GIO-41
+    with_file(0, |core, _| {
+        let upper = fltmgr::flt().filter_named(&units("upper")).unwrap();
+        let instance = fltmgr::flt().instances_of(&upper).remove(0);
+        let name = units(r"\??\C:\own");
+        let parameters = CreateParameters {
+            name: &name,
+            object_attributes: OBJ_CASE_INSENSITIVE,
+            access: FILE_GENERIC_READ | FILE_GENERIC_WRITE,
+            share: 7,
+            disposition: FILE_CREATE,
+            options: FILE_SYNCHRONOUS_IO_NONALERT,
+            ..CreateParameters::default()
+        };
+        let opened = fltmgr::generated::flt_create_file(Some(&instance), parameters).unwrap();
+        log();
+        assert_eq!(write(opened.handle, 32), DONE);
+        let lines = log();
+        assert_eq!(lines[..2], ["lower pre IRP write 32+16", "fs IRP at 32"]);
+        assert!(lines[2].starts_with("lower post IRP write 32+16") && lines.len() == 3, "{lines:?}");
+        nt_close(opened.handle).unwrap();
+        assert_eq!(rules(core), Vec::<&str>::new());
+    });
+}
+
+#[test]
 fn counters_count_fast_io_as_they_count_irps() {
     with_file(0, |_, handle| {
         fltmgr::flt().set_statistics(true);

@@ -11,3 +11,4 @@ mod provider;
 mod requests;
 mod stage;
 mod transfers;
+mod work;

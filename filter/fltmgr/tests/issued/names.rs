@@ -292,6 +292,39 @@ fn a_rename_that_succeeds_makes_names_old() {
 }
 
 #[test]
+fn names_that_are_of_no_use_any_more_are_freed() {
+    // spec: NAME-44
+    on_stage(USUAL, |stage| {
+        names_are_known();
+        SHORT_NAMES.set(vec![("LONGNA~1", Ok("Long name".into()))]);
+        let kept = || blocks(b"FMfn");
+        assert_eq!(kept(), 0);
+        let (names, opened) =
+            asked_in_create(r"\??\C:\LONGNA~1\f", false, &[NORMALIZED | DEFAULT, OPENED | DEFAULT]);
+        assert_eq!((names.len(), kept()), (2, 0), "they go with the create");
+        let both = |handle| ask_in_flush(handle, "asker", &[NORMALIZED | DEFAULT, OPENED | DEFAULT]).1;
+        assert_eq!((both(opened.handle), kept()), (2, 2));
+        assert_eq!((both(opened.handle), kept()), (0, 2));
+        ask_in_flush(opened.handle, "watcher", &[NORMALIZED | DEFAULT]);
+        assert_eq!(kept(), 3, "each filter's own");
+        let buffer = memory(64);
+        boundary::copy::write_value(buffer + 0x10, 2u32).unwrap();
+        fltmgr::generated::flt_set_information_file(&stage.instance, stage.file, buffer, 0x20, 10).unwrap();
+        assert_eq!((both(opened.handle), kept()), (2, 2), "old ones go when a new one comes");
+        let second = stage.open(r"\??\C:\LONGNA~1\f", FILE_SYNCHRONOUS_IO_NONALERT).1;
+        assert_eq!((both(second), kept()), (1, 3));
+        nt_io::nt_close(second).unwrap();
+        assert_eq!(kept(), 2, "what is of one handle goes with it");
+        ask_in_flush(opened.handle, "watcher", &[NORMALIZED | DEFAULT]);
+        fltmgr::flt_unregister_filter(&stage.filter).unwrap();
+        assert_eq!(kept(), 1, "what a filter had goes with it");
+        assert_eq!(ask_in_flush(opened.handle, "watcher", &[NORMALIZED | DEFAULT]).1, 0);
+        nt_io::nt_close(opened.handle).unwrap();
+        assert_eq!((kept(), stage.rules()), (0, vec![]));
+    });
+}
+
+#[test]
 fn nothing_is_kept_of_a_file_that_is_another_devices() {
     on_stage(USUAL, |stage| {
         names_are_known();

@@ -410,3 +410,9 @@ pub fn memory(bytes: usize) -> usize {
         .unwrap()
         .as_ptr() as usize
 }
+
+/// Blocks of pool with a tag that are not freed.
+pub fn blocks(tag: &[u8; 4]) -> usize {
+    let tag = u32::from_le_bytes(*tag);
+    nt_ex::pool::outstanding(0..1).iter().filter(|found| found.tag == tag).map(|found| found.count).sum()
+}

@@ -287,5 +287,6 @@ fn a_transfer_with_a_callback_may_end_later() {
         let partly = flt_write_file(&stage.instance, stage.file, how).unwrap();
         assert_eq!(partly.status, NtStatus::SUCCESS, "the callback has run; what came of it is in the data");
         assert_eq!(DONE.take()[0].3, NtStatus::BUFFER_OVERFLOW);
+        assert_eq!(blocks(b"FMcd"), 0, "the manager's data go with the callback");
     });
 }
