@@ -393,6 +393,46 @@ fn a_create_is_issued_again_from_its_post_callback_with_other_parameters() {
 }
 
 #[test]
+fn the_reparse_data_of_a_create_are_those_of_its_last_answer() {
+    // spec: GIO-13
+    const TAG: usize = 0x8000_0013;
+    for again in [true, false] {
+        on_stage(USUAL, |stage| {
+            thread_local!(static DATA: Cell<[usize; 2]> = const { Cell::new([0; 2]) });
+            DATA.set([memory(32), memory(32)]);
+            let creates = Cell::new(0);
+            answer(move |irp, found| {
+                if found.major != IRP_MJ_CREATE {
+                    return None;
+                }
+                creates.set(creates.get() + 1);
+                let place = creates.get() - 1;
+                if place == 1 && !again {
+                    assert!(irp.AuxiliaryBuffer().get().is_null(), "the first ones are gone");
+                    return Some((NtStatus::SUCCESS, 1));
+                }
+                irp.AuxiliaryBuffer().set(DATA.get()[place] as *mut _);
+                Some((NtStatus::REPARSE, TAG))
+            });
+            in_post_create(move |data| {
+                assert_eq!(data.TagData.get() as usize, DATA.get()[0]);
+                flt_reissue_synchronous_io(&instance_of(data), from_ref(data) as usize).unwrap();
+                assert_eq!(nt_ex::pool::size_of_block(DATA.get()[0] as *const u8), None);
+                let io = &data.IoStatus;
+                let expected = if again { (NtStatus::REPARSE, TAG) } else { (NtStatus::SUCCESS, 1) };
+                assert_eq!((io.Status.get(), io.Information.get()), expected);
+                assert_eq!(data.TagData.get() as usize, if again { DATA.get()[1] } else { 0 });
+            });
+            let name = units(r"\??\C:\linked");
+            let opened = nt_io::io_create_file(&parameters(&name, FILE_SYNCHRONOUS_IO_NONALERT)).unwrap();
+            assert_eq!(opened.status.is_success(), !again);
+            no_hook();
+            assert_eq!(stage.rules(), Vec::<&str>::new());
+        });
+    }
+}
+
+#[test]
 fn only_synchronized_operations_are_issued_again() {
     // spec: GIO-13
     for synchronized in [false, true] {

@@ -10,5 +10,6 @@ mod names;
 mod provider;
 mod requests;
 mod stage;
+mod transactions;
 mod transfers;
 mod work;
