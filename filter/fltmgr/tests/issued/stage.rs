@@ -119,11 +119,11 @@ fn describe(irp: &IRP) -> Seen {
         user: irp.UserBuffer.get() as usize,
         system: irp.SystemBuffer().get() as usize,
         mdl: mdl.map(|mdl| {
-            let flags = mdl.MdlFlags.get() as u16;
+            let flags = mdl.MdlFlags.get();
             (from_ref(mdl) as usize, nt_mm::mdl::virtual_address(mdl), nt_mm::mdl::byte_count(mdl), flags)
         }),
         file: stack.FileObject.get() as usize,
-        mode: irp.RequestorMode.get() as i8,
+        mode: irp.RequestorMode.get(),
         name: file.map_or(String::new(), |file| String::from_utf16_lossy(&text(&file.FileName))),
         related: file.map_or(0, |file| file.RelatedFileObject.get() as usize),
         access: match stack.MajorFunction.get() {

@@ -129,11 +129,11 @@ fn a_direct_device_gets_an_mdl_that_locks_the_filters_buffer() {
             let (_, start, bytes, flags) = found.mdl.expect("an MDL");
             assert_eq!((start, bytes, found.user, found.system), (buffer, 48, buffer, 0));
             let locked = MDL_PAGES_LOCKED | MDL_WRITE_OPERATION;
-            assert_eq!(flags & locked as u16, locked as u16, "a read writes the memory");
+            assert_eq!(flags & locked, locked, "a read writes the memory");
             assert_eq!(found.irp_flags, IRP_READ_OPERATION);
             flt_write_file(&stage.instance, stage.file, how).unwrap();
             let (mdl, _, _, flags) = only().mdl.expect("an MDL");
-            assert_eq!(flags & locked as u16, MDL_PAGES_LOCKED as u16, "a write only reads it");
+            assert_eq!(flags & locked, MDL_PAGES_LOCKED, "a write only reads it");
             assert_eq!(nt_ex::pool::size_of_block(mdl as *const u8), None, "it is gone");
             flt_write_file(&stage.instance, stage.file, shape(transfer(Some(0), 0, buffer))).unwrap();
             assert_eq!(only().mdl, None, "nothing is moved");
