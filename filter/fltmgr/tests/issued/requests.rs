@@ -454,3 +454,33 @@ fn data_are_issued_again_as_they_were_sent_unless_they_are_dirty() {
         flt_free_callback_data(address(request)).unwrap();
     });
 }
+
+extern "win64" fn passes(_: usize, _: usize, _: usize) -> i32 {
+    FLT_PREOP_SUCCESS_WITH_CALLBACK
+}
+
+extern "win64" fn passes_back(_: usize, _: usize, _: usize, _: u32) -> i32 {
+    FLT_POSTOP_FINISHED_PROCESSING
+}
+
+#[test]
+fn preallocated_data_have_room_for_all_instances() {
+    // spec: GIO-02
+    on_stage(USUAL, |stage| {
+        for (number, name) in ["one", "two", "three", "four", "five", "six", "seven"].into_iter().enumerate() {
+            let altitude = (30 + number).to_string();
+            filter(name, &altitude, passes as *const () as usize, passes_back as *const () as usize);
+        }
+        let buffer = memory(16);
+        let request = allocate(stage, 1);
+        for _ in 0..2 {
+            fill(request, buffer);
+            let before = nt_ex::pool::allocations();
+            assert_eq!(perform(request), (NtStatus::SUCCESS, 16));
+            assert_eq!(nt_ex::pool::allocations() - before, 0);
+            flt_reuse_callback_data(address(request)).unwrap();
+        }
+        flt_free_callback_data(address(request)).unwrap();
+        assert_eq!(stage.rules(), Vec::<&str>::new());
+    });
+}
