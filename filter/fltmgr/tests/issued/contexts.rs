@@ -650,3 +650,127 @@ fn a_transaction_is_answered_once_by_who_takes_part() {
         assert_eq!(stage.rules(), Vec::<&str>::new());
     });
 }
+
+#[test]
+fn a_filter_may_free_what_the_manager_allocated() {
+    // spec: CTX-08, CTX-24, CTX-25
+    let own = definition(FLT_STREAM_CONTEXT, 0, 0, b"\0\0\0\0");
+    own.ContextCleanupCallback.set(NativeFn(0));
+    own.ContextFreeCallback.set(NativeFn(own_free as *const () as usize));
+    register_contexts(vec![own, end()]);
+    on_stage(USUAL, |stage| {
+        let allocate =
+            || flt_allocate_context(&stage.filter, FLT_STREAM_CONTEXT, 40, PAGED).unwrap().unwrap();
+        let context = allocate();
+        let (start, size, tag) = pool::block_around(context).unwrap();
+        assert_eq!((start, size, tag), (context - 64, 64 + 40, u32::from_le_bytes(*b"FMct")));
+        flt_release_context(context).unwrap();
+        assert_eq!(OWN.take(), [(u32::MAX, start, FLT_STREAM_CONTEXT)]);
+        assert!(pool::block_around(context).is_some() && from_address(context).is_none());
+        let left = allocate();
+        fltmgr::flt_unregister_filter(&stage.filter).unwrap();
+        assert_eq!(stage.rules(), ["CTX-59"]);
+        flt_release_context(left).unwrap();
+        assert_eq!(OWN.take(), [], "the filter's code is gone");
+    });
+    register_contexts(Vec::new());
+}
+
+#[test]
+fn a_stopped_machine_leaves_no_filter_whose_contexts_are_left() {
+    let mut weak = None;
+    on_context_stage(|stage| {
+        allocate(stage, FLT_STREAM_CONTEXT);
+        let context = allocate(stage, FLT_INSTANCE_CONTEXT);
+        flt_set_instance_context(&stage.instance, KEEP, context, false).unwrap();
+        weak = Some((Arc::downgrade(&stage.filter), Arc::downgrade(&stage.instance)));
+    });
+    let (filter, instance) = weak.expect("it ran");
+    assert_eq!((filter.strong_count(), instance.strong_count()), (0, 0));
+}
+
+#[test]
+fn a_stream_that_has_contexts_is_still_asked_whether_it_is_a_directory() {
+    // spec: OBJ-23
+    on_context_stage(|stage| {
+        let context = allocate(stage, FLT_STREAM_CONTEXT);
+        flt_set_context(Target::Stream, &stage.instance, stage.file, KEEP, context, false).unwrap();
+        flt_release_context(context).unwrap();
+        answer(|_, found| {
+            boundary::copy::write_value(found.system + 21, 1u8).unwrap();
+            Some((NtStatus::SUCCESS, 24))
+        });
+        let is_it = || fltmgr::directory::flt_is_directory(stage.file, &stage.instance).unwrap();
+        assert_eq!((is_it(), is_it(), seen().len()), (Ok(true), Ok(true), 1));
+        answer_as_usual();
+        fltmgr::flt_unregister_filter(&stage.filter).unwrap();
+    });
+}
+
+thread_local! {
+    /// Instance, context, kind of operation, class, length and file that a scanner was told of.
+    static TOLD: RefCell<Vec<(usize, usize, u32, u8, u32, u32, usize)>> = const { RefCell::new(Vec::new()) };
+}
+
+extern "win64" fn conflicts(instance: usize, context: usize, data: &FLT_CALLBACK_DATA) -> i32 {
+    let block = iopb(data);
+    assert_eq!(block.TargetInstance.get() as usize, instance);
+    assert_eq!(data.Thread.get() as usize, from_ref(nt_ke::current_thread()) as usize);
+    let set = block.Parameters.SetFileInformation();
+    let (flags, major) = (data.Flags.get(), block.MajorFunction.get());
+    let (class, length) = (set.FileInformationClass.get(), set.Length.get());
+    let file = block.TargetFileObject.get() as usize;
+    TOLD.with_borrow_mut(|told| told.push((instance, context, flags, major, class, length, file)));
+    assert!(flt_close_section_for_data_scan(context).is_ok());
+    0
+}
+
+#[test]
+fn a_scanner_is_told_of_what_its_section_is_in_the_way_of() {
+    // spec: SEC-05
+    register_contexts(all_kinds());
+    on_stage(USUAL, |stage| {
+        register_more(|registration| {
+            registration.SectionNotificationCallback.set(NativeFn(conflicts as *const () as usize));
+        });
+        let scanner = filter("scanner", "300", 0, 0);
+        let instance = fltmgr::flt().instances_of(&scanner).remove(0);
+        flt_register_for_data_scan(&instance);
+        let buffer = memory(64);
+        let set = |class| {
+            let context = flt_allocate_context(&scanner, FLT_SECTION_CONTEXT, 8, NON_PAGED).unwrap().unwrap();
+            let (how, described) = ((2, 0x0800_0000), || Ok(Ok((10, false))));
+            let made =
+                flt_create_section_for_data_scan(&instance, stage.file, context, how, described, || {
+                    Ok(NtStatus::SUCCESS)
+                });
+            assert_eq!(made, Ok(NtStatus::SUCCESS));
+            fltmgr::generated::flt_set_information_file(&stage.instance, stage.file, buffer, 8, class)
+                .unwrap();
+            let told = TOLD.take();
+            if told.is_empty() {
+                assert_eq!(flt_close_section_for_data_scan(context), Ok(NtStatus::SUCCESS));
+            }
+            flt_release_context(context).unwrap();
+            assert_eq!(cleaned(), [context], "nobody holds it");
+            (context, told)
+        };
+        let class_of_end = file_information_class::FileEndOfFileInformation;
+        for class in [class_of_end, file_information_class::FileAllocationInformation] {
+            let (context, told) = set(class);
+            let kind = FLTFL_CALLBACK_DATA_IRP_OPERATION;
+            let file = from_ref(stage.file) as usize;
+            assert_eq!(told.len(), 1);
+            assert_eq!(told[0], (told[0].0, context, kind, IRP_MJ_SET_INFORMATION, class, 8, file));
+            let of = fltmgr::from_address::<fltmgr::Instance>(told[0].0).unwrap();
+            assert!(Arc::ptr_eq(&of, &instance));
+        }
+        for class in
+            [file_information_class::FileBasicInformation, file_information_class::FilePositionInformation]
+        {
+            assert_eq!(set(class).1, [], "it cuts nothing");
+        }
+        assert_eq!(stage.rules(), Vec::<&str>::new());
+    });
+    register_contexts(Vec::new());
+}

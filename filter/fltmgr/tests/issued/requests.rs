@@ -467,7 +467,8 @@ extern "win64" fn passes_back(_: usize, _: usize, _: usize, _: u32) -> i32 {
 fn preallocated_data_have_room_for_all_instances() {
     // spec: GIO-02
     on_stage(USUAL, |stage| {
-        for (number, name) in ["one", "two", "three", "four", "five", "six", "seven"].into_iter().enumerate() {
+        for (number, name) in ["one", "two", "three", "four", "five", "six", "seven"].into_iter().enumerate()
+        {
             let altitude = (30 + number).to_string();
             filter(name, &altitude, passes as *const () as usize, passes_back as *const () as usize);
         }
