@@ -144,6 +144,54 @@ fn while_going(core: &Arc<nt_ke::Core>, filter: &Arc<fltmgr::Filter>, f: impl Fn
 }
 
 #[test]
+fn an_operation_that_pended_below_is_pending_for_those_above() {
+    with_filters(|core, _, file| {
+        let irp = write(file, 0);
+        assert_eq!(log().last().map(String::as_str), Some("pending"));
+        answer();
+        assert_eq!(log().last().map(String::as_str), Some(DONE));
+        assert_eq!(irp.PendingReturned.get(), 1, "the manager's location is marked");
+        on_fs(|_| Some(NtStatus::SUCCESS));
+        assert_eq!(write(file, 0).PendingReturned.get(), 0);
+        assert_eq!(rules(core), Vec::<&str>::new());
+    });
+}
+
+#[test]
+fn an_operation_that_came_back_leaves_nothing_to_drain() {
+    // spec: LIFE-17, POST-11
+    with_filters(|core, [_, middle, _], file| {
+        // The next one uses the same memory.
+        write(file, 0);
+        answer();
+        log();
+        let (core, middle) = (std::sync::Arc::clone(core), std::sync::Arc::clone(middle));
+        thread_local! {
+            static DRAINED: RefCell<Option<std::thread::JoinHandle<Vec<String>>>> = const { RefCell::new(None) };
+        }
+        on_fs(move |_| {
+            let (core, middle) = (std::sync::Arc::clone(&core), std::sync::Arc::clone(&middle));
+            let gone = std::thread::spawn(move || {
+                core.attach(0, || {
+                    fltmgr::flt_unregister_filter(&middle).unwrap();
+                    log()
+                })
+                .expect("a thread")
+            });
+            std::thread::sleep(std::time::Duration::from_millis(30));
+            assert!(!gone.is_finished(), "it waits for the thread that is below it");
+            DRAINED.set(Some(gone));
+            Some(NtStatus::SUCCESS)
+        });
+        write(file, 8);
+        assert_eq!(log()[4..], ["lower post WRITE 8", "middle post WRITE 8", "upper post WRITE 8", DONE]);
+        let drained = DRAINED.take().expect("it runs").join().expect("no panic");
+        assert_eq!(drained, Vec::<String>::new());
+        forget_hooks();
+    });
+}
+
+#[test]
 fn an_operation_whose_buffer_was_swapped_is_waited_for() {
     // spec: LIFE-17, POST-11, SWAP-17
     with_filters(|core, [_, middle, _], file| {
