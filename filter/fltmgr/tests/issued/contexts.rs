@@ -409,7 +409,7 @@ fn a_context_of_another_kind_or_filter_is_refused() {
 
 #[test]
 fn an_instance_that_goes_takes_its_contexts_off_everything() {
-    // spec: CTX-33, CTX-49
+    // spec: CTX-49
     on_context_stage(|stage| {
         TRANSACTION.set(nt_tm::tm_create_transaction().unwrap().object());
         let other = watcher(stage);
@@ -440,7 +440,7 @@ fn an_instance_that_goes_takes_its_contexts_off_everything() {
 
 #[test]
 fn contexts_go_with_their_handle_or_stream() {
-    // spec: CTX-49, CTX-56
+    // spec: CTX-49
     on_context_stage(|stage| {
         let (file, handle) = stage.open(r"\??\C:\f", FILE_SYNCHRONOUS_IO_NONALERT);
         let set = |target, file, kind| {
@@ -486,7 +486,7 @@ fn contexts_go_with_their_handle_or_stream() {
 
 #[test]
 fn a_file_context_is_the_files_where_the_file_system_has_a_place_for_it() {
-    // spec: CTX-55, CTX-56, CTX-57
+    // spec: CTX-55, CTX-57
     on_context_stage(|stage| {
         let (other, _) = stage.open(r"\??\C:\f:s", FILE_SYNCHRONOUS_IO_NONALERT);
         let pointer: &'static nt_fsrtl::FilePointer = Box::leak(Box::default());
@@ -622,8 +622,8 @@ fn a_section_for_a_scan_has_a_context_while_it_is_open() {
 }
 
 #[test]
-fn a_transaction_is_answered_once_by_who_takes_part() {
-    // spec: TXN-01, TXN-02, TXN-06, CTX-35
+fn a_transaction_context_goes_with_its_transaction() {
+    // spec: TXN-01, TXN-06, CTX-49
     on_context_stage(|stage| {
         let transaction = nt_tm::tm_create_transaction().unwrap();
         let object = transaction.object();

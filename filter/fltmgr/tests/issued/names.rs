@@ -344,7 +344,7 @@ fn nothing_is_kept_of_a_file_that_is_another_devices() {
 
 #[test]
 fn before_the_file_is_open_the_name_is_that_of_the_create() {
-    // spec: NAME-05, NAME-17, NAME-18
+    // spec: NAME-05, NAME-18
     on_stage(USUAL, |stage| {
         names_are_known();
         seen();
@@ -896,7 +896,7 @@ fn the_directory_of_a_normalized_destination_is_opened_when_it_is_elsewhere() {
 
 #[test]
 fn a_tunneled_name_is_looked_up_where_it_may_have_changed() {
-    // spec: NAME-46, NAME-47, NAME-48, NAME-49
+    // spec: NAME-46, NAME-47, NAME-48
     on_stage(USUAL, |stage| {
         names_are_known();
         let tunneled = |post: bool, name: &'static str, options: u32, status: NtStatus| {

@@ -441,8 +441,8 @@ fn a_provider_without_components_has_short_ones_looked_up() {
 }
 
 #[test]
-fn a_destination_and_a_tunneled_name_are_the_providers() {
-    // spec: NAME-39, NAME-46
+fn a_destination_goes_through_the_provider() {
+    // spec: NAME-53
     on_stage(USUAL, |stage| {
         names_are_known();
         CONTEXT.set(0x1230);

@@ -20,6 +20,8 @@ type Answer = Box<dyn Fn(usize, u32) -> NtStatus>;
 thread_local! {
     /// Transaction, context and notification.
     static TOLD: RefCell<Vec<(usize, usize, u32)>> = const { RefCell::new(Vec::new()) };
+    /// Operations that passed: major, transaction, whether a filter issued it.
+    static PASSED: RefCell<Vec<(u8, usize, bool)>> = const { RefCell::new(Vec::new()) };
     static ANSWER: RefCell<Option<Answer>> = const { RefCell::new(None) };
 }
 
@@ -38,7 +40,10 @@ extern "win64" fn notified(objects: &FLT_RELATED_OBJECTS, context: usize, notifi
         .0
 }
 
-extern "win64" fn passes(_: usize, _: usize, _: usize) -> i32 {
+extern "win64" fn passes(data: &FLT_CALLBACK_DATA, objects: &FLT_RELATED_OBJECTS, _: usize) -> i32 {
+    let generated = data.Flags.get() & FLTFL_CALLBACK_DATA_GENERATED_IO != 0;
+    let seen = (iopb(data).MajorFunction.get(), objects.Transaction.get() as usize, generated);
+    PASSED.with_borrow_mut(|passed| passed.push(seen));
     FLT_PREOP_SUCCESS_NO_CALLBACK
 }
 
@@ -205,7 +210,7 @@ fn who_takes_part_can_make_a_transaction_fail() {
 
 #[test]
 fn an_instance_that_goes_takes_part_in_nothing_any_more() {
-    // spec: TXN-07, CTX-49
+    // spec: CTX-49
     with_transactions(|scene| {
         let (first, _) = scene.enlisted(ALL);
         let (second, _) = scene.enlisted(ALL);
@@ -233,5 +238,28 @@ fn an_instance_that_goes_takes_part_in_nothing_any_more() {
         assert_eq!(transaction.commit(), Ok(NtStatus::SUCCESS));
         goes.join().expect("the filter is gone");
         assert_eq!((told(), blocks(b"Txnc")), (vec![notify::PREPREPARE], 0));
+    });
+}
+
+#[test]
+fn the_operations_of_a_file_name_the_transaction_that_it_was_opened_in() {
+    with_transactions(|scene| {
+        let name = units(r"\??\C:\in");
+        let transaction = tm_create_transaction().unwrap();
+        for object in [transaction.object(), 0] {
+            PASSED.take();
+            let parameters = nt_io::CreateParameters {
+                transaction: object,
+                ..parameters(&name, FILE_SYNCHRONOUS_IO_NONALERT)
+            };
+            let opened = nt_io::io_create_file(&parameters).unwrap();
+            assert_eq!(opened.status, NtStatus::SUCCESS);
+            nt_io::nt_flush_buffers_file(opened.handle, 0).unwrap();
+            nt_io::nt_close(opened.handle).unwrap();
+            let majors = [IRP_MJ_CREATE, IRP_MJ_FLUSH_BUFFERS, IRP_MJ_CLEANUP, IRP_MJ_CLOSE];
+            assert_eq!(PASSED.take(), majors.map(|major| (major, object, false)));
+        }
+        assert_eq!(transaction.commit(), Ok(NtStatus::SUCCESS));
+        assert_eq!(scene.stage.rules(), Vec::<&str>::new());
     });
 }

@@ -79,6 +79,10 @@ fn a_transfer_has_its_parameters_and_the_flag_of_generated_operations() {
     on_stage(USUAL, |stage| {
         let buffer = memory(64);
         let how = Transfer { key: 5, ..transfer(Some(0x1_0000_0008), 24, buffer) };
+        hook(|who, _, _| {
+            assert_eq!(who, "watcher", "nobody else sees it");
+            None
+        });
         for (how, calls_back) in [(how, false), (with_callback(how), true)] {
             let result = flt_read_file(&stage.instance, stage.file, how).unwrap();
             assert_eq!(result.status, NtStatus::SUCCESS);
