@@ -438,6 +438,42 @@ fn an_instance_that_goes_takes_its_contexts_off_everything() {
     });
 }
 
+extern "win64" fn may_go(_: usize, _: u32) -> i32 {
+    0
+}
+
+#[test]
+fn an_instance_that_has_gone_gets_no_contexts() {
+    // spec: CTX-33
+    register_contexts(all_kinds());
+    on_stage(USUAL, |stage| {
+        TRANSACTION.set(nt_tm::tm_create_transaction().unwrap().object());
+        register_more(|registration| {
+            registration.InstanceQueryTeardownCallback.set(NativeFn(may_go as *const () as usize));
+        });
+        let filter = filter("third", "300", 0, 0);
+        let instance = fltmgr::flt().instances_of(&filter).remove(0);
+        assert_eq!(fltmgr::flt_detach_volume(&filter, &instance.volume, None), Ok(NtStatus::SUCCESS));
+        for (kind, set, get, _) in ROUTINES {
+            let context = flt_allocate_context(&filter, kind, 8, NON_PAGED).unwrap().unwrap();
+            let expected = if kind == FLT_VOLUME_CONTEXT {
+                // The volume is there, and the filter.
+                NtStatus::SUCCESS
+            } else {
+                NtStatus::FLT_DELETING_OBJECT
+            };
+            assert_eq!(set(stage, &instance, KEEP, context, true), (expected, 0), "{kind:#x}");
+            if kind != FLT_VOLUME_CONTEXT {
+                assert_eq!(get(stage, &instance), Err(NtStatus::NOT_FOUND));
+            }
+            flt_release_context(context).unwrap();
+        }
+        fltmgr::flt_unregister_filter(&filter).unwrap();
+        assert_eq!((cleaned().len(), stage.rules()), (6, vec![]));
+    });
+    register_contexts(Vec::new());
+}
+
 #[test]
 fn contexts_go_with_their_handle_or_stream() {
     // spec: CTX-49

@@ -325,6 +325,47 @@ fn names_that_are_of_no_use_any_more_are_freed() {
 }
 
 #[test]
+fn a_rename_that_no_filter_looks_at_makes_names_old_too() {
+    // spec: NAME-09
+    register_only(Some(&[IRP_MJ_CREATE, IRP_MJ_FLUSH_BUFFERS]));
+    on_stage(USUAL, |stage| {
+        names_are_known();
+        let (other, handle) = stage.open(r"\??\C:\g", FILE_SYNCHRONOUS_IO_NONALERT);
+        let asks = || ask_in_flush(stage.handle, "asker", &[NORMALIZED | DEFAULT]).1;
+        assert_eq!((asks(), asks()), (1, 0));
+        let buffer = memory(64);
+        boundary::copy::write_value(buffer + 0x10, 2u32).unwrap();
+        boundary::copy::write_value(buffer + 0x14, b'n').unwrap();
+        let set = |class| {
+            let result = nt_io::nt_set_information_file(handle, buffer, 0x20, class).unwrap();
+            assert_eq!(result.status, NtStatus::SUCCESS, "{class}");
+        };
+        set(file_information_class::FileEndOfFileInformation);
+        assert_eq!(asks(), 0);
+        set(file_information_class::FileRenameInformation);
+        assert_eq!((asks(), asks()), (1, 0), "from above");
+        fltmgr::generated::flt_set_information_file(&stage.instance, other, buffer, 0x18, 20).unwrap();
+        assert_eq!(asks(), 0);
+        fltmgr::generated::flt_set_information_file(&stage.instance, other, buffer, 0x18, 10).unwrap();
+        assert_eq!((asks(), asks()), (1, 0), "from a filter");
+        assert_eq!(stage.rules(), Vec::<&str>::new());
+    });
+    register_only(None);
+}
+
+#[test]
+fn a_volume_that_goes_forgets_its_names() {
+    on_stage(USUAL, |stage| {
+        names_are_known();
+        ask_in_flush(stage.handle, "asker", &[NORMALIZED | DEFAULT, OPENED | DEFAULT]);
+        assert_eq!(blocks(b"FMfn"), 2);
+        nt_io::nt_close(stage.handle).unwrap();
+        fltmgr::flt_dismount_volume(stage.disk).unwrap();
+        assert_eq!(blocks(b"FMfn"), 0);
+    });
+}
+
+#[test]
 fn nothing_is_kept_of_a_file_that_is_another_devices() {
     on_stage(USUAL, |stage| {
         names_are_known();
@@ -344,7 +385,7 @@ fn nothing_is_kept_of_a_file_that_is_another_devices() {
 
 #[test]
 fn before_the_file_is_open_the_name_is_that_of_the_create() {
-    // spec: NAME-05, NAME-18
+    // spec: NAME-08, NAME-18
     on_stage(USUAL, |stage| {
         names_are_known();
         seen();
@@ -486,7 +527,7 @@ fn a_create_that_starts_again_has_a_name_for_who_says_so() {
 
 #[test]
 fn where_the_file_system_cannot_be_asked_only_some_methods_look() {
-    // spec: NAME-10, NAME-11, NAME-12
+    // spec: NAME-05, NAME-06, NAME-09, NAME-10, NAME-11
     let refused = || Err(NtStatus::FLT_INVALID_NAME_REQUEST);
     let missed = || Err(NtStatus::FLT_NAME_CACHE_MISS);
     static METHODS: [u32; 4] =
@@ -544,7 +585,7 @@ fn where_the_file_system_cannot_be_asked_only_some_methods_look() {
 
 #[test]
 fn nobody_asks_after_the_close() {
-    // spec: NAME-08
+    // spec: NAME-07
     on_stage(USUAL, |stage| {
         names_are_known();
         let (_, handle) = stage.open(r"\??\C:\g", FILE_SYNCHRONOUS_IO_NONALERT);

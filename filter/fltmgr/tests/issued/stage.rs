@@ -63,6 +63,8 @@ thread_local! {
     static VOLUME_FLAGS: Cell<u32> = const { Cell::new(0) };
     /// Streams by name.
     static STREAMS: RefCell<BTreeMap<String, &'static FSRTL_ADVANCED_FCB_HEADER>> = const { RefCell::new(BTreeMap::new()) };
+    /// What the filters register, when it is not all.
+    static ONLY: Cell<Option<&'static [u8]>> = const { Cell::new(None) };
     static MORE: RefCell<Option<More>> = const { RefCell::new(None) };
     static CONTEXTS: RefCell<Vec<FLT_CONTEXT_REGISTRATION>> = const { RefCell::new(Vec::new()) };
 }
@@ -265,7 +267,8 @@ pub fn filter(name: &str, altitude: &str, pre: usize, post: usize) -> Arc<Filter
     cm_set(&key, "Flags", Value::dword(0)).unwrap();
     let driver = io_create_native_driver(&units(&format!(r"\FileSystem\{name}")), 0, 0, &units(&service));
     let operations: [FLT_OPERATION_REGISTRATION; 23] = std::array::from_fn(|_| Default::default());
-    for (operation, major) in operations.iter().zip(MAJORS) {
+    let only = ONLY.get().map_or(MAJORS.to_vec(), |majors| [majors, &[IRP_MJ_OPERATION_END]].concat());
+    for (operation, major) in operations.iter().zip(only) {
         operation.MajorFunction.set(major);
         operation.PreOperation.set(NativeFn(pre));
         operation.PostOperation.set(NativeFn(post));
@@ -352,6 +355,11 @@ pub struct Setting {
 
 pub const USUAL: Setting =
     Setting { device_flags: 0, options: FILE_SYNCHRONOUS_IO_NONALERT, sector: 512, alignment: 0 };
+
+/// The filters register no other operations.
+pub fn register_only(majors: Option<&'static [u8]>) {
+    ONLY.set(majors);
+}
 
 /// More callbacks of the next filter.
 pub fn register_more(f: impl Fn(&FLT_REGISTRATION) + 'static) {

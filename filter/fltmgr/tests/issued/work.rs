@@ -154,6 +154,17 @@ fn what_is_no_work_item_ends_the_machine() {
     }
 }
 
+thread_local! {
+    /// An item, and what came of queueing it when the instance began to go.
+    static GOING: Cell<(usize, NtStatus)> = const { Cell::new((0, NtStatus::SUCCESS)) };
+}
+
+extern "win64" fn begins_to_go(objects: &FLT_RELATED_OBJECTS, _: u32) {
+    let (item, instance) = (GOING.get().0, objects.Instance.get() as usize);
+    let queued = flt_queue_generic_work_item(item, instance, code(routine), DELAYED, 0);
+    GOING.set((item, queued.unwrap()));
+}
+
 extern "win64" fn may_go(_: usize, _: u32) -> i32 {
     0
 }
@@ -168,6 +179,7 @@ fn a_filter_or_instance_that_goes_gets_no_work() {
     with_work(|stage| {
         register_more(|registration| {
             registration.InstanceQueryTeardownCallback.set(NativeFn(may_go as *const () as usize));
+            registration.InstanceTeardownStartCallback.set(NativeFn(begins_to_go as *const () as usize));
         });
         let filter = filter("third", "300", passes as *const () as usize, 0);
         let instance = fltmgr::flt().instances_of(&filter).remove(0);
@@ -175,8 +187,10 @@ fn a_filter_or_instance_that_goes_gets_no_work() {
         let item = flt_allocate_work_item(Kind::Generic);
         let queue = |object| flt_queue_generic_work_item(item, object, code(routine), DELAYED, 0).unwrap();
         assert_eq!((queue(of_instance), ran(1).len()), (NtStatus::SUCCESS, 1));
+        GOING.set((item, NtStatus::SUCCESS));
         let volume = &stage.instance.volume;
         assert_eq!(fltmgr::flt_detach_volume(&filter, volume, None), Ok(NtStatus::SUCCESS));
+        assert_eq!(GOING.get().1, NtStatus::FLT_DELETING_OBJECT, "already when it begins to go");
         assert_eq!(queue(of_instance), NtStatus::FLT_DELETING_OBJECT);
         assert_eq!((queue(of_filter), ran(1).len()), (NtStatus::SUCCESS, 1), "the filter stays");
         fltmgr::flt_unregister_filter(&filter).unwrap();
@@ -289,4 +303,28 @@ fn the_data_of_a_filters_own_operation_hold_no_callback() {
         assert!(queued.is_err() || queued == Ok(NtStatus::INVALID_PARAMETER));
         assert!(RAN.lock().unwrap().is_empty());
     });
+}
+
+#[test]
+fn the_data_of_a_drained_post_callback_hold_nothing() {
+    // spec: PEND-09
+    for draining in [true, false] {
+        with_work(|stage| {
+            // A copy, as such callbacks get: nothing of the manager's stands behind it.
+            let data = memory(0x200);
+            let flags = FLTFL_CALLBACK_DATA_POST_OPERATION
+                | if draining { FLTFL_CALLBACK_DATA_DRAINING_IO } else { 0 };
+            boundary::copy::write_value(data, flags).unwrap();
+            let item = flt_allocate_work_item(Kind::Deferred);
+            let queued = flt_queue_deferred_io_work_item(item, data, code(deferred), DELAYED, 0);
+            if draining {
+                assert_eq!(
+                    (queued, stage.core.bug_checked().is_none()),
+                    (Ok(NtStatus::FLT_DELETING_OBJECT), true)
+                );
+            } else {
+                assert!(queued.is_err() && stage.core.bug_checked().is_some(), "they are no callback data");
+            }
+        });
+    }
 }
