@@ -175,6 +175,35 @@ fn an_observer_hears_of_every_callback_before_and_after() {
 }
 
 #[test]
+fn post_callbacks_at_dispatch_level_wait_for_an_operation_that_pends_below() {
+    // spec: POST-03
+    with_file(&[IRP_MJ_WRITE], |core, file| {
+        thread_local! {
+            static BELOW: std::cell::Cell<Option<&'static IRP>> = const { std::cell::Cell::new(None) };
+        }
+        let seen = Arc::new(Seen::default());
+        core.set_observer(Some(Arc::clone(&seen) as Arc<dyn Observer>));
+        fltmgr::flt().set_post_at_dispatch(true);
+        on_fs(|irp| {
+            BELOW.set(Some(irp));
+            None
+        });
+        write(file, 0);
+        assert_eq!(log()[3..], ["fs WRITE 0", "pending"]);
+        let posts = || seen.0.lock().unwrap().iter().filter(|line| line.contains(" post = 0")).count();
+        std::thread::sleep(std::time::Duration::from_millis(30));
+        assert_eq!(posts(), 0, "the file system has not answered");
+        nt_io::io_complete_with(BELOW.get().unwrap(), NtStatus::SUCCESS, 8).unwrap();
+        while posts() != 3 {
+            std::thread::yield_now();
+        }
+        assert_eq!(log(), Vec::<String>::new(), "in another thread");
+        core.set_observer(None);
+        assert_eq!(rules(core), Vec::<&str>::new());
+    });
+}
+
+#[test]
 fn counters_count_while_they_are_on_also_what_is_drained() {
     in_machine(|core| {
         let [_upper, middle, _lower] = three(&[IRP_MJ_WRITE]);
