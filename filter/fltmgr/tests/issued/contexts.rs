@@ -200,6 +200,10 @@ fn the_last_reference_takes_a_context_along() {
         for wrong in [0, 8, 64, 72, from_ref(stage) as usize] {
             assert!(from_address(wrong).is_none());
         }
+        // The type code of a context where none can begin.
+        let fake = memory(256) + 8;
+        boundary::copy::write_value(fake, 0xF17C_0B1C_u32).unwrap();
+        assert!(from_address(fake + 64).is_none());
         let other = allocate(stage, FLT_STREAM_CONTEXT);
         assert!(from_address(other + 16).is_none() && from_address(other + 8).is_none());
         let live = from_address(other).unwrap();
@@ -453,7 +457,11 @@ fn an_instance_that_has_gone_gets_no_contexts() {
         });
         let filter = filter("third", "300", 0, 0);
         let instance = fltmgr::flt().instances_of(&filter).remove(0);
+        let loose = flt_allocate_context(&filter, FLT_STREAM_CONTEXT, 8, NON_PAGED).unwrap().unwrap();
         assert_eq!(fltmgr::flt_detach_volume(&filter, &instance.volume, None), Ok(NtStatus::SUCCESS));
+        assert_eq!(cleaned(), [], "what hangs on nothing stays");
+        flt_release_context(loose).unwrap();
+        assert_eq!(cleaned(), [loose]);
         for (kind, set, get, _) in ROUTINES {
             let context = flt_allocate_context(&filter, kind, 8, NON_PAGED).unwrap().unwrap();
             let expected = if kind == FLT_VOLUME_CONTEXT {

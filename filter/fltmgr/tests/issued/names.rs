@@ -221,6 +221,9 @@ fn names_of_an_open_file_are_asked_for_once_by_format_and_filter() {
         for who in ["asker", "watcher", "asker", "watcher"] {
             during(who, IRP_MJ_FLUSH_BUFFERS, false, |data| {
                 let found = get(data, OPENED | DEFAULT).unwrap();
+                // SAFETY: a name block with a reference of ours.
+                let name = unsafe { &*(found as *const FLT_FILE_NAME_INFORMATION) };
+                assert_eq!(text(&name.Volume), units(VOLUME), "in a copy, too");
                 BLOCKS.with_borrow_mut(|blocks| blocks.push(found));
                 flt_release_file_name_information(found).unwrap();
             });
@@ -302,6 +305,15 @@ fn names_that_are_of_no_use_any_more_are_freed() {
         let (names, opened) =
             asked_in_create(r"\??\C:\LONGNA~1\f", false, &[NORMALIZED | DEFAULT, OPENED | DEFAULT]);
         assert_eq!((names.len(), kept()), (2, 0), "they go with the create");
+        during("asker", IRP_MJ_CREATE, false, |data| {
+            let name = ask(data, OPENED | DEFAULT).unwrap();
+            let tag = u32::from_le_bytes(*b"FMfn");
+            let all = nt_ex::pool::outstanding(0..1);
+            let kept = all.iter().find(|found| found.tag == tag).unwrap();
+            assert_eq!((kept.count, kept.bytes), (1, 0x20 + 0x78 + name.len() * 2), "one block for each");
+        });
+        nt_io::nt_close(create(r"\??\C:\kept", FILE_SYNCHRONOUS_IO_NONALERT).handle).unwrap();
+        no_hook();
         let both = |handle| ask_in_flush(handle, "asker", &[NORMALIZED | DEFAULT, OPENED | DEFAULT]).1;
         assert_eq!((both(opened.handle), kept()), (2, 2));
         assert_eq!((both(opened.handle), kept()), (0, 2));

@@ -103,6 +103,10 @@ fn callback_data_are_new_when_they_are_allocated_and_when_they_are_used_again() 
             flt_free_callback_data(address(request)).unwrap();
             assert!(request_of(address(request)).is_none(), "they are none any more");
         }
+        // The type code of such data where none can begin.
+        let fake = memory(0x800);
+        boundary::copy::write(fake, &0xCBD0_6E0A_u32.to_le_bytes().repeat(0x200)).unwrap();
+        assert!(request_of(fake + 8).is_none() && request_of(fake + 4).is_none());
         assert!(request_of(0).is_none() && request_of(from_ref(stage) as usize | 1).is_none());
         assert_eq!(stage.rules(), Vec::<&str>::new());
     });
