@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::ptr::from_ref;
 use std::sync::Arc;
 
+use fltmgr::anchor::Anchored;
 use nt_abi::*;
 use nt_cm::{Value, cm_set};
 use nt_io::*;
@@ -431,5 +432,19 @@ fn an_instance_that_its_filter_does_not_want_is_not_there() {
         assert_eq!(open('D').status, NtStatus::SUCCESS);
         let other = fltmgr::flt().instances_of(&filter).pop().unwrap();
         assert_eq!(fltmgr::flt_compare_instance_altitudes(&other, &instance), 0, "another volume");
+    });
+}
+
+#[test]
+fn what_drivers_know_of_an_instance_is_freed_with_it() {
+    in_machine(|machine| {
+        let filter = upper();
+        assert_eq!(open('C').status, NtStatus::SUCCESS);
+        let address = fltmgr::flt().instances_of(&filter)[0].anchor().address();
+        assert!(nt_ex::pool::block_around(address).is_some());
+        fltmgr::flt_unregister_filter(&filter).unwrap();
+        drop(filter);
+        machine.core.epochs.collect(&machine.core);
+        assert!(nt_ex::pool::block_around(address).is_none());
     });
 }

@@ -79,13 +79,20 @@ fn a_write_to_the_end_appends_and_one_at_the_position_goes_on_there() {
 #[test]
 fn controls_ignore_the_length_of_a_buffer_that_is_missing() {
     // spec: GIO-34
-    below(|_, _, instance, file, _| {
-        const IS_VOLUME_MOUNTED: u32 = 0x9_0028;
+    let machine = with_recorder(&["Mode=sz:observe"]);
+    recorder(&machine, "low", "360000", &["Mode=sz:observe"]);
+    below_of(&machine, |_, _, instance, file, _| {
         let nothing = nt_io::ControlBuffers { input: 0, input_length: 64, output: 0, output_length: 64 };
-        let done = fltmgr::control::flt_fs_control_file(instance, file, IS_VOLUME_MOUNTED, nothing)?;
+        let code = nt_abi::FSCTL_IS_VOLUME_MOUNTED;
+        let done = fltmgr::control::flt_fs_control_file(instance, file, code, nothing)?;
         assert_eq!(done.status, NtStatus::SUCCESS);
         Ok(())
     });
+    let seen = results(&machine, "low").of(nt_abi::IRP_MJ_FILE_SYSTEM_CONTROL, false);
+    let lengths: Vec<_> = seen.iter().map(|entry| (entry.parameters[0], entry.parameters[1])).collect();
+    assert_eq!(lengths, [(0, 0)], "of output and input");
+    machine.unload_all();
+    assert_clean(&machine);
 }
 
 #[test]
