@@ -419,9 +419,13 @@ impl Operation {
         self.objects.FileObject.set(self.iopb.TargetFileObject.get());
     }
 
-    /// Gives the versions that name `buffer` without an MDL this one: `offsets` are its place and the MDL's.
+    /// Gives the versions that name `buffer` without an MDL this one, and the block: `offsets` are its place and the MDL's.
     #[cold]
     pub fn add_mdl(&self, buffer: u64, mdl: usize, offsets: (usize, usize)) {
+        let words = &self.iopb.Parameters.raw;
+        if words[offsets.0 / 8].get() == buffer && words[offsets.1 / 8].get() == 0 {
+            words[offsets.1 / 8].set(mdl as u64);
+        }
         for index in 0..self.capacity.get() + 2 {
             let version = self.version_at(index);
             let mut copy = version.get();

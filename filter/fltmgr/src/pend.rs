@@ -313,6 +313,10 @@ fn complete(operation: &Operation, phase: Phase, answer: i32, context: usize) ->
     if operation.phase.get() != phase {
         return not_held("is not pended");
     }
+    if !matches!(operation.pend.load(Ordering::Acquire), HELD | FREE) {
+        // The first one's answer stays.
+        return not_held("is completed already");
+    }
     let verdict = &operation.verdict;
     verdict.answer.store(answer as u32, Ordering::Relaxed);
     verdict.context.store(context, Ordering::Relaxed);
