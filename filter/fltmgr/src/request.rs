@@ -28,7 +28,7 @@ use nt_abi::{
     FLT_ALLOCATE_CALLBACK_DATA_PREALLOCATE_ALL_MEMORY, FLT_CALLBACK_DATA, FLT_IO_PARAMETER_BLOCK,
     FLT_RELATED_OBJECTS, FLTFL_CALLBACK_DATA_GENERATED_IO, FLTFL_CALLBACK_DATA_IRP_OPERATION, IRP,
     IRP_BUFFERED_IO, IRP_MJ_CREATE, IRP_MJ_QUERY_INFORMATION, IRP_MJ_READ, IRP_MJ_SET_INFORMATION,
-    IRP_MJ_WRITE, IRP_PAGING_IO, MDL, NativeFn, NtStatus, mdl_flags,
+    IRP_MJ_SET_SECURITY, IRP_MJ_WRITE, IRP_PAGING_IO, MDL, NativeFn, NtStatus, mdl_flags,
 };
 use nt_ex::pool::{self, PoolKind};
 use nt_io::{
@@ -420,7 +420,9 @@ impl Request {
         let buffer = word(places.buffer).get() as usize;
         let major = self.iopb.MajorFunction.get();
         if !crate::swap::obeys_device_flags(major) {
-            if places.mdl.is_none() && major != IRP_MJ_CREATE && buffer != 0 {
+            // A create's buffer is its list of extended attributes; a security descriptor is passed as it is.
+            let as_it_is = matches!(major, IRP_MJ_CREATE | IRP_MJ_SET_SECURITY);
+            if places.mdl.is_none() && !as_it_is && buffer != 0 {
                 *flags |= IRP_BUFFERED_IO;
             }
             return Ok(None);

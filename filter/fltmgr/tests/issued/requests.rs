@@ -219,6 +219,8 @@ fn a_buffer_has_the_form_that_the_operation_and_the_device_ask_for() {
                 "{major:#x} {device:#x}"
             );
         }
+        let (found, _) = sent(device, IRP_MJ_SET_SECURITY, true, 0);
+        assert_eq!((found.system, found.irp_flags), (0, 0), "a security descriptor is passed as it is");
         let (found, _) = sent(device, IRP_MJ_QUERY_INFORMATION, false, 0);
         assert_eq!((found.system, found.irp_flags), (0, 0), "without a buffer it has no form");
     }
