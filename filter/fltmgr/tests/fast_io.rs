@@ -1,13 +1,16 @@
 //! Fast I/O through two filters above a file system in Rust that carries it out, or declines.
 
+mod support;
+
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 
 use nt_abi::file_information_class::FileStandardInformation;
 use nt_abi::*;
-use nt_cm::{Value, cm_set};
 use nt_io::*;
 use nt_ke::{Config, Core, Raise};
+
+use support::{add_file_system, boot, filter_driver, rules, start_manager, units};
 
 thread_local! {
     // A machine's attached thread is the test's own.
@@ -40,10 +43,6 @@ fn note(line: String) {
 
 fn log() -> Vec<String> {
     LOG.take()
-}
-
-fn units(text: &str) -> Vec<u16> {
-    text.encode_utf16().collect()
 }
 
 /// What a callback was given: kind, operation, offset of a transfer.
@@ -322,12 +321,7 @@ impl FastIo for FastFs {
 /// Registers and starts a filter for CREATE, READ, WRITE, QUERY_INFORMATION, DEVICE_CONTROL, NETWORK_QUERY_OPEN
 /// and FAST_IO_CHECK_IF_POSSIBLE.
 fn filter(name: &str, altitude: &str, pre: usize, post: usize, flags: u32) -> Arc<fltmgr::Filter> {
-    let service = format!(r"\Registry\Machine\System\CurrentControlSet\Services\{name}");
-    cm_set(&format!(r"{service}\Instances"), "DefaultInstance", Value::string("Main")).unwrap();
-    let key = format!(r"{service}\Instances\{name} Main");
-    cm_set(&key, "Altitude", Value::string(altitude)).unwrap();
-    cm_set(&key, "Flags", Value::dword(0)).unwrap();
-    let driver = io_create_native_driver(&units(&format!(r"\FileSystem\{name}")), 0, 0, &units(&service));
+    let driver = filter_driver(name, altitude);
     let operations: [FLT_OPERATION_REGISTRATION; 8] = Default::default();
     let majors = [
         IRP_MJ_CREATE,
@@ -346,12 +340,7 @@ fn filter(name: &str, altitude: &str, pre: usize, post: usize, flags: u32) -> Ar
         operation.PostOperation.set(NativeFn(post));
     }
     let registration = FLT_REGISTRATION::default();
-    registration.Size.set(size_of::<FLT_REGISTRATION>() as u16);
-    registration.Version.set(FLT_REGISTRATION_VERSION);
-    registration.OperationRegistration.set(operations.as_ptr().cast_mut());
-    let address = std::ptr::from_ref(&registration) as usize;
-    let pointer = fltmgr::flt_register_filter(driver.unwrap().unwrap(), address).unwrap().unwrap();
-    let filter = fltmgr::from_address::<fltmgr::Filter>(pointer).unwrap();
+    let filter = support::register(driver, &registration, &operations);
     assert_eq!(fltmgr::flt_start_filtering(&filter), Ok(NtStatus::SUCCESS));
     filter
 }
@@ -360,20 +349,9 @@ fn filter(name: &str, altitude: &str, pre: usize, post: usize, flags: u32) -> Ar
 fn with_file(flags: u32, f: impl FnOnce(&Arc<Core>, usize)) {
     let core = Core::new(Config::default()).expect("a slot is free");
     core.attach(0, || {
-        core.install(Box::new(nt_mm::Mm::new(&core).expect("pages")));
-        core.install(Box::new(nt_ex::Ex::new(&core)));
-        nt_ob::Ob::boot(&core).expect("no raise").expect("objects");
-        nt_se::Se::boot(&core).expect("no raise").expect("security");
-        nt_cm::Cm::boot(&core).expect("no raise").expect("registry");
-        let io = core.install(Io::new());
-        assert_eq!(io.initialize(), Ok(NtStatus::SUCCESS));
-        core.install(nt_fsrtl::FsRtl::new());
-        let flt = core.install(Box::new(fltmgr::Flt::new()));
-        assert_eq!(flt.start(), Ok(NtStatus::SUCCESS));
-        let driver = io_create_driver(&units(r"\FileSystem\Fast"), Arc::new(FastFs)).unwrap().unwrap();
-        let control =
-            io_create_device(driver, 0, None, FILE_DEVICE_DISK_FILE_SYSTEM, 0, false).unwrap().unwrap();
-        io_register_file_system(control).unwrap();
+        boot(&core);
+        start_manager(&core);
+        add_file_system("Fast", Arc::new(FastFs));
         disk::create(1, 512, 1 << 20, Arc::new(()), Some('C')).unwrap().unwrap();
         let _lower =
             filter("lower", "100", lower_pre as *const () as usize, lower_post as *const () as usize, 0);
@@ -401,10 +379,6 @@ fn with_file(flags: u32, f: impl FnOnce(&Arc<Core>, usize)) {
 fn write(handle: usize, offset: i64) -> IoStatus {
     let buffer = nt_mm::UserBuffer::new(16).unwrap();
     nt_write_file(handle, &Asynchronous::default(), buffer.address(), 16, Some(offset), Some(9)).unwrap()
-}
-
-fn rules(core: &Core) -> Vec<&'static str> {
-    core.findings().iter().map(|finding| finding.rule).collect()
 }
 
 const DONE: IoStatus = IoStatus { status: NtStatus::SUCCESS, information: 16 };

@@ -1,16 +1,19 @@
 //! File system filter operations through two filters above a file system in Rust that leaves them to the defaults.
 
+mod support;
+
 use std::cell::{Cell, RefCell};
 use std::ptr::from_ref;
 use std::sync::Arc;
 
 use nt_abi::irql::APC_LEVEL;
 use nt_abi::*;
-use nt_cm::{Value, cm_set};
 use nt_ex::resource;
 use nt_fsrtl::fs_filter::{self, SyncType, refusals};
 use nt_io::*;
 use nt_ke::{Config, Core, Raise};
+
+use support::{add_file_system, boot, filter_driver, rules, start_manager, units};
 
 thread_local! {
     // A machine's attached thread is the test's own.
@@ -45,10 +48,6 @@ const MAJORS: [u8; 7] = [
 
 fn log() -> Vec<String> {
     LOG.take()
-}
-
-fn units(text: &str) -> Vec<u16> {
-    text.encode_utf16().collect()
 }
 
 #[repr(C)]
@@ -214,12 +213,7 @@ impl FsFilter for Fs {
 
 /// Registers and starts a filter for the six operations.
 fn filter(name: &str, altitude: &str, pre: usize, post: usize) -> Arc<fltmgr::Filter> {
-    let service = format!(r"\Registry\Machine\System\CurrentControlSet\Services\{name}");
-    cm_set(&format!(r"{service}\Instances"), "DefaultInstance", Value::string("Main")).unwrap();
-    let key = format!(r"{service}\Instances\{name} Main");
-    cm_set(&key, "Altitude", Value::string(altitude)).unwrap();
-    cm_set(&key, "Flags", Value::dword(0)).unwrap();
-    let driver = io_create_native_driver(&units(&format!(r"\FileSystem\{name}")), 0, 0, &units(&service));
+    let driver = filter_driver(name, altitude);
     let operations: [FLT_OPERATION_REGISTRATION; 9] = Default::default();
     let majors = [IRP_MJ_CREATE].into_iter().chain(MAJORS).chain([IRP_MJ_OPERATION_END]);
     for (operation, major) in operations.iter().zip(majors) {
@@ -228,12 +222,7 @@ fn filter(name: &str, altitude: &str, pre: usize, post: usize) -> Arc<fltmgr::Fi
         operation.PostOperation.set(NativeFn(post));
     }
     let registration = FLT_REGISTRATION::default();
-    registration.Size.set(size_of::<FLT_REGISTRATION>() as u16);
-    registration.Version.set(FLT_REGISTRATION_VERSION);
-    registration.OperationRegistration.set(operations.as_ptr().cast_mut());
-    let address = from_ref(&registration) as usize;
-    let pointer = fltmgr::flt_register_filter(driver.unwrap().unwrap(), address).unwrap().unwrap();
-    let filter = fltmgr::from_address::<fltmgr::Filter>(pointer).unwrap();
+    let filter = support::register(driver, &registration, &operations);
     assert_eq!(fltmgr::flt_start_filtering(&filter), Ok(NtStatus::SUCCESS));
     filter
 }
@@ -242,20 +231,9 @@ fn filter(name: &str, altitude: &str, pre: usize, post: usize) -> Arc<fltmgr::Fi
 fn in_machine(f: impl FnOnce(&Arc<Core>)) {
     let core = Core::new(Config::default()).expect("a slot is free");
     core.attach(0, || {
-        core.install(Box::new(nt_mm::Mm::new(&core).expect("pages")));
-        core.install(Box::new(nt_ex::Ex::new(&core)));
-        nt_ob::Ob::boot(&core).expect("no raise").expect("objects");
-        nt_se::Se::boot(&core).expect("no raise").expect("security");
-        nt_cm::Cm::boot(&core).expect("no raise").expect("registry");
-        let io = core.install(Io::new());
-        assert_eq!(io.initialize(), Ok(NtStatus::SUCCESS));
-        core.install(nt_fsrtl::FsRtl::new());
-        let flt = core.install(Box::new(fltmgr::Flt::new()));
-        assert_eq!(flt.start(), Ok(NtStatus::SUCCESS));
-        let driver = io_create_driver(&units(r"\FileSystem\Fs"), Arc::new(Fs)).unwrap().unwrap();
-        let control =
-            io_create_device(driver, 0, None, FILE_DEVICE_DISK_FILE_SYSTEM, 0, false).unwrap().unwrap();
-        io_register_file_system(control).unwrap();
+        boot(&core);
+        start_manager(&core);
+        add_file_system("Fs", Arc::new(Fs));
         disk::create(1, 512, 1 << 20, Arc::new(()), Some('C')).unwrap().unwrap();
         let stream = nt_ex::pool::allocate_new::<Stream>(u32::from_le_bytes(*b"Test")).unwrap();
         resource::initialize(&stream.resource);
@@ -294,10 +272,6 @@ fn with_file(f: impl FnOnce(&Arc<Core>, &'static FILE_OBJECT)) {
         nt_ob::ob_dereference(from_ref(file) as usize).unwrap();
         nt_close(opened.handle).unwrap();
     });
-}
-
-fn rules(core: &Core) -> Vec<&'static str> {
-    core.findings().iter().map(|finding| finding.rule).collect()
 }
 
 /// How the page writer is refused the file.

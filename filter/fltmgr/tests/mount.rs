@@ -1,14 +1,17 @@
 //! How volumes appear and go: mount requests, their callbacks, and the manager's own devices.
 
+mod support;
+
 use std::cell::{Cell, RefCell};
 use std::ptr::from_ref;
 use std::sync::Arc;
 
 use fltmgr::anchor::Anchored;
 use nt_abi::*;
-use nt_cm::{Value, cm_set};
 use nt_io::*;
 use nt_ke::{Config, Core, Raise};
+
+use support::{add_file_system, boot, filter_driver, start_manager, units};
 
 thread_local! {
     // A machine's attached thread is the test's own.
@@ -27,10 +30,6 @@ fn note(line: String) {
 
 fn log() -> Vec<String> {
     LOG.take()
-}
-
-fn units(text: &str) -> Vec<u16> {
-    text.encode_utf16().collect()
 }
 
 /// What a mount callback is given.
@@ -129,19 +128,8 @@ struct Machine {
 fn in_machine_of(name: &str, f: impl FnOnce(&Machine)) {
     let core = Core::new(Config::default()).expect("a slot is free");
     core.attach(0, || {
-        core.install(Box::new(nt_mm::Mm::new(&core).expect("pages")));
-        core.install(Box::new(nt_ex::Ex::new(&core)));
-        nt_ob::Ob::boot(&core).expect("no raise").expect("objects");
-        nt_se::Se::boot(&core).expect("no raise").expect("security");
-        nt_cm::Cm::boot(&core).expect("no raise").expect("registry");
-        let io = core.install(Io::new());
-        assert_eq!(io.initialize(), Ok(NtStatus::SUCCESS));
-        core.install(nt_fsrtl::FsRtl::new());
-        let driver = io_create_driver(&units(&format!(r"\FileSystem\{name}")), Arc::new(FileSystem));
-        let driver = driver.unwrap().unwrap();
-        let control =
-            io_create_device(driver, 0, None, FILE_DEVICE_DISK_FILE_SYSTEM, 0, false).unwrap().unwrap();
-        io_register_file_system(control).unwrap();
+        boot(&core);
+        let control = add_file_system(name, Arc::new(FileSystem));
         let disk =
             |number, letter| disk::create(number, 512, 1 << 20, Arc::new(()), Some(letter)).unwrap().unwrap();
         f(&Machine { core: Arc::clone(&core), control, disks: [disk(1, 'C'), disk(2, 'D')] });
@@ -152,38 +140,23 @@ fn in_machine_of(name: &str, f: impl FnOnce(&Machine)) {
 
 fn in_machine(f: impl FnOnce(&Machine)) {
     in_machine_of("Plain", |machine| {
-        start();
+        start_manager(&machine.core);
         f(machine);
     });
 }
 
-fn start() {
-    let flt = nt_ke::current_core().install(Box::new(fltmgr::Flt::new()));
-    assert_eq!(flt.start(), Ok(NtStatus::SUCCESS));
-}
-
 /// Registers a filter for mounts.
 fn registered(name: &str, altitude: &str, pre: usize) -> Arc<fltmgr::Filter> {
-    let service = format!(r"\Registry\Machine\System\CurrentControlSet\Services\{name}");
-    cm_set(&format!(r"{service}\Instances"), "DefaultInstance", Value::string("Main")).unwrap();
-    let key = format!(r"{service}\Instances\{name} Main");
-    cm_set(&key, "Altitude", Value::string(altitude)).unwrap();
-    cm_set(&key, "Flags", Value::dword(0)).unwrap();
-    let driver = io_create_native_driver(&units(&format!(r"\FileSystem\{name}")), 0, 0, &units(&service));
+    let driver = filter_driver(name, altitude);
     let operations: [FLT_OPERATION_REGISTRATION; 2] = Default::default();
     operations[0].MajorFunction.set(IRP_MJ_VOLUME_MOUNT);
     operations[0].PreOperation.set(NativeFn(pre));
     operations[0].PostOperation.set(NativeFn(post as *const () as usize));
     operations[1].MajorFunction.set(IRP_MJ_OPERATION_END);
     let registration = FLT_REGISTRATION::default();
-    registration.Size.set(size_of::<FLT_REGISTRATION>() as u16);
-    registration.Version.set(FLT_REGISTRATION_VERSION);
-    registration.OperationRegistration.set(operations.as_ptr().cast_mut());
     registration.InstanceSetupCallback.set(NativeFn(setup as *const () as usize));
     registration.InstanceTeardownCompleteCallback.set(NativeFn(torn_down as *const () as usize));
-    let address = from_ref(&registration) as usize;
-    let pointer = fltmgr::flt_register_filter(driver.unwrap().unwrap(), address).unwrap().unwrap();
-    fltmgr::from_address::<fltmgr::Filter>(pointer).unwrap()
+    support::register(driver, &registration, &operations)
 }
 
 fn filter(name: &str, altitude: &str, pre: usize) -> Arc<fltmgr::Filter> {
@@ -365,7 +338,7 @@ fn volumes_that_were_mounted_before_are_found() {
     // spec: LIFE-07
     in_machine_of("Plain", |machine| {
         assert_eq!(open('C').status, NtStatus::SUCCESS);
-        start();
+        start_manager(&machine.core);
         let volumes = fltmgr::flt().volumes();
         assert_eq!(volumes.len(), 1);
         assert!(std::ptr::eq(volumes[0].disk.unwrap(), machine.disks[0]));
@@ -383,8 +356,8 @@ fn setup_is_told_the_file_system_by_its_drivers_name() {
     // spec: LIFE-08
     for (name, kind) in [("Ntfs", FLT_FSTYPE_NTFS), ("FastFat", FLT_FSTYPE_FAT), ("Fat", FLT_FSTYPE_UNKNOWN)]
     {
-        in_machine_of(name, |_| {
-            start();
+        in_machine_of(name, |machine| {
+            start_manager(&machine.core);
             let _filter = upper();
             assert_eq!(open('C').status, NtStatus::SUCCESS);
             let lines = log();

@@ -1,12 +1,15 @@
 //! The callback stack above a file system that only logs: callbacks are win64 functions, as drivers have.
 
+mod support;
+
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 
 use nt_abi::*;
-use nt_cm::{Value, cm_set};
 use nt_io::*;
 use nt_ke::{Config, Core, Raise};
+
+use support::{add_file_system, boot, filter_driver, rules, start_manager, units};
 
 thread_local! {
     // A machine's attached thread is the test's own.
@@ -40,10 +43,6 @@ fn note(line: String) {
 
 fn log() -> Vec<String> {
     LOG.take()
-}
-
-fn units(text: &str) -> Vec<u16> {
-    text.encode_utf16().collect()
 }
 
 fn offset(data: &FLT_CALLBACK_DATA) -> String {
@@ -182,20 +181,9 @@ impl Dispatch for LogFs {
 fn in_machine(f: impl FnOnce(&Arc<Core>)) {
     let core = Core::new(Config::default()).expect("a slot is free");
     core.attach(0, || {
-        core.install(Box::new(nt_mm::Mm::new(&core).expect("pages")));
-        core.install(Box::new(nt_ex::Ex::new(&core)));
-        nt_ob::Ob::boot(&core).expect("no raise").expect("objects");
-        nt_se::Se::boot(&core).expect("no raise").expect("security");
-        nt_cm::Cm::boot(&core).expect("no raise").expect("registry");
-        let io = core.install(Io::new());
-        assert_eq!(io.initialize(), Ok(NtStatus::SUCCESS));
-        core.install(nt_fsrtl::FsRtl::new());
-        let flt = core.install(Box::new(fltmgr::Flt::new()));
-        assert_eq!(flt.start(), Ok(NtStatus::SUCCESS));
-        let driver = io_create_driver(&units(r"\FileSystem\Log"), Arc::new(LogFs)).unwrap().unwrap();
-        let control =
-            io_create_device(driver, 0, None, FILE_DEVICE_DISK_FILE_SYSTEM, 0, false).unwrap().unwrap();
-        io_register_file_system(control).unwrap();
+        boot(&core);
+        start_manager(&core);
+        add_file_system("Log", Arc::new(LogFs));
         disk::create(1, 512, 1 << 20, Arc::new(()), Some('C')).unwrap().unwrap();
         f(&core);
     })
@@ -209,12 +197,7 @@ fn native(function: usize) -> NativeFn {
 
 /// Registers and starts a filter for CREATE and WRITE.
 fn filter(name: &str, altitude: &str, pre: usize, post: usize) -> Arc<fltmgr::Filter> {
-    let service = format!(r"\Registry\Machine\System\CurrentControlSet\Services\{name}");
-    cm_set(&format!(r"{service}\Instances"), "DefaultInstance", Value::string("Main")).unwrap();
-    let key = format!(r"{service}\Instances\{name} Main");
-    cm_set(&key, "Altitude", Value::string(altitude)).unwrap();
-    cm_set(&key, "Flags", Value::dword(0)).unwrap();
-    let driver = io_create_native_driver(&units(&format!(r"\FileSystem\{name}")), 0, 0, &units(&service));
+    let driver = filter_driver(name, altitude);
     let operations: [FLT_OPERATION_REGISTRATION; 4] = Default::default();
     let majors = [IRP_MJ_CREATE, IRP_MJ_WRITE, IRP_MJ_VOLUME_MOUNT, IRP_MJ_OPERATION_END];
     for (operation, major) in operations.iter().zip(majors) {
@@ -223,15 +206,10 @@ fn filter(name: &str, altitude: &str, pre: usize, post: usize) -> Arc<fltmgr::Fi
         operation.PostOperation.set(native(post));
     }
     let registration = FLT_REGISTRATION::default();
-    registration.Size.set(size_of::<FLT_REGISTRATION>() as u16);
-    registration.Version.set(FLT_REGISTRATION_VERSION);
     registration.Flags.set(REGISTRATION_FLAGS.get());
-    registration.OperationRegistration.set(operations.as_ptr().cast_mut());
     registration.InstanceSetupCallback.set(native(setup as *const () as usize));
     registration.InstanceTeardownCompleteCallback.set(native(torn_down as *const () as usize));
-    let address = std::ptr::from_ref(&registration) as usize;
-    let pointer = fltmgr::flt_register_filter(driver.unwrap().unwrap(), address).unwrap().unwrap();
-    let filter = fltmgr::from_address::<fltmgr::Filter>(pointer).unwrap();
+    let filter = support::register(driver, &registration, &operations);
     assert_eq!(fltmgr::flt_start_filtering(&filter), Ok(NtStatus::SUCCESS));
     assert_eq!(fltmgr::flt_start_filtering(&filter), Ok(NtStatus::INVALID_PARAMETER));
     filter
@@ -262,10 +240,6 @@ fn parameters(options: u32) -> CreateParameters<'static> {
 fn write(handle: usize) -> IoStatus {
     let buffer = nt_mm::UserBuffer::new(16).unwrap();
     nt_write_file(handle, &Asynchronous::default(), buffer.address(), 16, Some(0), None).unwrap()
-}
-
-fn rules(core: &Core) -> Vec<&'static str> {
-    core.findings().iter().map(|finding| finding.rule).collect()
 }
 
 #[test]

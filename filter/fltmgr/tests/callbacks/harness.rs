@@ -9,6 +9,9 @@ use nt_cm::{Value, cm_set};
 use nt_io::*;
 use nt_ke::{Config, Core, Raise};
 
+pub use crate::support::rules;
+use crate::support::{self, add_file_system, boot, filter_driver, start_manager, units};
+
 /// The filters, by altitude from above.
 pub const UPPER: usize = 0;
 pub const MIDDLE: usize = 1;
@@ -185,10 +188,6 @@ impl Dispatch for HookedFs {
     }
 }
 
-fn units(text: &str) -> Vec<u16> {
-    text.encode_utf16().collect()
-}
-
 /// Registers and starts a filter for `operations`: major functions, with which callbacks they have.
 pub fn register(filter: usize, operations: &[(u8, bool, bool)], skip: u32) -> Arc<fltmgr::Filter> {
     register_as(NAMES[filter], ALTITUDES[filter], filter, operations, skip)
@@ -202,13 +201,10 @@ pub fn register_as(
     operations: &[(u8, bool, bool)],
     skip: u32,
 ) -> Arc<fltmgr::Filter> {
-    let service = format!(r"\Registry\Machine\System\CurrentControlSet\Services\{name}");
-    let default = Value::string(&format!("{name} Main"));
-    cm_set(&format!(r"{service}\Instances"), "DefaultInstance", default).unwrap();
-    let key = format!(r"{service}\Instances\{name} Main");
-    cm_set(&key, "Altitude", Value::string(altitude)).unwrap();
-    cm_set(&key, "Flags", Value::dword(INSTANCE_FLAGS.get())).unwrap();
-    let driver = io_create_native_driver(&units(&format!(r"\FileSystem\{name}")), 0, 0, &units(&service));
+    let driver = filter_driver(name, altitude);
+    let instance =
+        format!(r"\Registry\Machine\System\CurrentControlSet\Services\{name}\Instances\{name} Main");
+    cm_set(&instance, "Flags", Value::dword(INSTANCE_FLAGS.get())).unwrap();
     let (pre, post) = addresses(filter);
     let mut entries: Vec<FLT_OPERATION_REGISTRATION> = Vec::new();
     entries.resize_with(operations.len() + 1, Default::default);
@@ -220,12 +216,7 @@ pub fn register_as(
         entry.PostOperation.set(NativeFn(if *has_post { post } else { 0 }));
     }
     let registration = FLT_REGISTRATION::default();
-    registration.Size.set(size_of::<FLT_REGISTRATION>() as u16);
-    registration.Version.set(FLT_REGISTRATION_VERSION);
-    registration.OperationRegistration.set(entries.as_ptr().cast_mut());
-    let address = std::ptr::from_ref(&registration) as usize;
-    let pointer = fltmgr::flt_register_filter(driver.unwrap().unwrap(), address).unwrap().unwrap();
-    let filter = fltmgr::from_address::<fltmgr::Filter>(pointer).unwrap();
+    let filter = support::register(driver, &registration, &entries);
     assert_eq!(fltmgr::flt_start_filtering(&filter), Ok(NtStatus::SUCCESS));
     filter
 }
@@ -246,20 +237,9 @@ pub fn in_machine_of(config: Config, f: impl FnOnce(&Arc<Core>)) {
     forget_hooks();
     let core = Core::new(config).expect("a slot is free");
     core.attach(0, || {
-        core.install(Box::new(nt_mm::Mm::new(&core).expect("pages")));
-        core.install(Box::new(nt_ex::Ex::new(&core)));
-        nt_ob::Ob::boot(&core).expect("no raise").expect("objects");
-        nt_se::Se::boot(&core).expect("no raise").expect("security");
-        nt_cm::Cm::boot(&core).expect("no raise").expect("registry");
-        let io = core.install(Io::new());
-        assert_eq!(io.initialize(), Ok(NtStatus::SUCCESS));
-        core.install(nt_fsrtl::FsRtl::new());
-        let flt = core.install(Box::new(fltmgr::Flt::new()));
-        assert_eq!(flt.start(), Ok(NtStatus::SUCCESS));
-        let driver = io_create_driver(&units(r"\FileSystem\Hooked"), Arc::new(HookedFs)).unwrap().unwrap();
-        let control =
-            io_create_device(driver, 0, None, FILE_DEVICE_DISK_FILE_SYSTEM, 0, false).unwrap().unwrap();
-        io_register_file_system(control).unwrap();
+        boot(&core);
+        start_manager(&core);
+        add_file_system("Hooked", Arc::new(HookedFs));
         disk::create(1, 512, 1 << 20, Arc::new(()), Some('C')).unwrap().unwrap();
         disk::create(2, 512, 1 << 20, Arc::new(()), Some('D')).unwrap().unwrap();
         f(&core);
@@ -350,10 +330,6 @@ pub fn write(file: &'static FILE_OBJECT, offset: i64) -> &'static IRP {
         stack.Parameters.Write().ByteOffset.set(offset);
         stack.Parameters.Write().Length.set(8);
     })
-}
-
-pub fn rules(core: &Core) -> Vec<&'static str> {
-    core.findings().iter().map(|finding| finding.rule).collect()
 }
 
 /// The findings that came since `known`, each as its rule and its severity.

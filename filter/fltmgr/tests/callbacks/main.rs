@@ -8,5 +8,7 @@ mod operations;
 mod parked;
 mod queues;
 mod redirected;
+#[path = "../support/mod.rs"]
+mod support;
 mod swapped;
 mod watched;

@@ -346,7 +346,7 @@ fn each_object_has_one_context_for_each_instance() {
             assert_eq!(get(stage, own), Err(NtStatus::NOT_FOUND), "{kind:#x}");
             assert_eq!(delete(stage, own, true), (NtStatus::NOT_FOUND, 0));
             let contexts: Vec<usize> = (0..3).map(|_| allocate(stage, kind)).collect();
-            let [first, second, third] = contexts[..] else { unreachable!() };
+            let [first, second, third] = contexts[..] else { panic!("three contexts were made") };
             assert_eq!(set(stage, own, 2, first, true), (NtStatus::INVALID_PARAMETER, 0));
             assert_eq!(set(stage, own, KEEP, first, true), (NtStatus::SUCCESS, 0));
             assert_eq!(linked(stage, get, own), Ok(first));

@@ -10,6 +10,8 @@ mod names;
 mod provider;
 mod requests;
 mod stage;
+#[path = "../support/mod.rs"]
+mod support;
 mod transactions;
 mod transfers;
 mod work;

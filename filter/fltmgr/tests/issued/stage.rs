@@ -8,9 +8,11 @@ use std::sync::Arc;
 
 use fltmgr::{Filter, Instance};
 use nt_abi::*;
-use nt_cm::{Value, cm_set};
 use nt_io::*;
 use nt_ke::{Config, Core, Raise};
+
+pub use crate::support::units;
+use crate::support::{self, boot, filter_driver, start_manager};
 
 /// A request as it came to the file system.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,10 +69,6 @@ thread_local! {
     static ONLY: Cell<Option<&'static [u8]>> = const { Cell::new(None) };
     static MORE: RefCell<Option<More>> = const { RefCell::new(None) };
     static CONTEXTS: RefCell<Vec<FLT_CONTEXT_REGISTRATION>> = const { RefCell::new(Vec::new()) };
-}
-
-pub fn units(text: &str) -> Vec<u16> {
-    text.encode_utf16().collect()
 }
 
 /// What the file system got since the last call.
@@ -260,12 +258,7 @@ const MAJORS: [u8; 23] = [
 
 /// Registers and starts a filter for all of these, with the contexts that the test registers.
 pub fn filter(name: &str, altitude: &str, pre: usize, post: usize) -> Arc<Filter> {
-    let service = format!(r"\Registry\Machine\System\CurrentControlSet\Services\{name}");
-    cm_set(&format!(r"{service}\Instances"), "DefaultInstance", Value::string("Main")).unwrap();
-    let key = format!(r"{service}\Instances\{name} Main");
-    cm_set(&key, "Altitude", Value::string(altitude)).unwrap();
-    cm_set(&key, "Flags", Value::dword(0)).unwrap();
-    let driver = io_create_native_driver(&units(&format!(r"\FileSystem\{name}")), 0, 0, &units(&service));
+    let driver = filter_driver(name, altitude);
     let operations: [FLT_OPERATION_REGISTRATION; 23] = std::array::from_fn(|_| Default::default());
     let only = ONLY.get().map_or(MAJORS.to_vec(), |majors| [majors, &[IRP_MJ_OPERATION_END]].concat());
     for (operation, major) in operations.iter().zip(only) {
@@ -274,11 +267,7 @@ pub fn filter(name: &str, altitude: &str, pre: usize, post: usize) -> Arc<Filter
         operation.PostOperation.set(NativeFn(post));
     }
     let registration = FLT_REGISTRATION::default();
-    registration.Size.set(size_of::<FLT_REGISTRATION>() as u16);
-    registration.Version.set(FLT_REGISTRATION_VERSION);
     registration.Flags.set(FLTFL_REGISTRATION_SUPPORT_DAX_VOLUME);
-    registration.OperationRegistration.set(operations.as_ptr().cast_mut());
-    let address = from_ref(&registration) as usize;
     CONTEXTS.with_borrow(|contexts| {
         if !contexts.is_empty() {
             registration.ContextRegistration.set(contexts.as_ptr().cast_mut());
@@ -292,10 +281,9 @@ pub fn filter(name: &str, altitude: &str, pre: usize, post: usize) -> Arc<Filter
         processor.image_low.set(1);
         processor.image_high.set(usize::MAX);
     }
-    let pointer = fltmgr::flt_register_filter(driver.unwrap().unwrap(), address).unwrap().unwrap();
+    let filter = support::register(driver, &registration, &operations);
     processor.image_low.set(image.0);
     processor.image_high.set(image.1);
-    let filter = fltmgr::from_address::<Filter>(pointer).unwrap();
     assert_eq!(fltmgr::flt_start_filtering(&filter), Ok(NtStatus::SUCCESS));
     filter
 }
@@ -375,17 +363,9 @@ pub fn register_contexts(contexts: Vec<FLT_CONTEXT_REGISTRATION>) {
 pub fn on_stage(setting: Setting, f: impl FnOnce(&Stage)) {
     let core = Core::new(Config::default()).expect("a slot is free");
     core.attach(0, || {
-        core.install(Box::new(nt_mm::Mm::new(&core).expect("pages")));
-        core.install(Box::new(nt_ex::Ex::new(&core)));
-        nt_ob::Ob::boot(&core).expect("no raise").expect("objects");
-        nt_se::Se::boot(&core).expect("no raise").expect("security");
-        nt_cm::Cm::boot(&core).expect("no raise").expect("registry");
-        let io = core.install(Io::new());
-        assert_eq!(io.initialize(), Ok(NtStatus::SUCCESS));
-        core.install(nt_fsrtl::FsRtl::new());
+        boot(&core);
         nt_tm::Tm::boot(&core).expect("no raise").expect("transactions");
-        let flt = core.install(Box::new(fltmgr::Flt::new()));
-        assert_eq!(flt.start(), Ok(NtStatus::SUCCESS));
+        start_manager(&core);
         let driver = io_create_driver(&units(r"\FileSystem\Fs"), Arc::new(Fs)).unwrap().unwrap();
         let control =
             io_create_device(driver, 0, Some(&units(r"\Fs")), FILE_DEVICE_DISK_FILE_SYSTEM, 0, false);
